@@ -1,1 +1,17 @@
-//! migrations
+//! The tables, one purpose a file, forward only. They run on SQLite and on PostgreSQL alike.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_people;
+
+/// All migrations, in the order in which they run.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_people::Migration),
+        ]
+    }
+}

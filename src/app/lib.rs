@@ -1,1 +1,24 @@
-//! app
+//! Use cases: one file a noun, one function for each thing a person can do. This room alone decides order,
+//! authorisation and transactions.
+
+use std::sync::Arc;
+
+use domain::ports::clock::Clock;
+use domain::trouble::Trouble;
+use store::{DbErr, Store};
+
+/// What every use case gets: the house's parts, made once by the composition root.
+#[derive(Clone)]
+pub struct App {
+    pub store: Store,
+    pub clock: Arc<dyn Clock>,
+    /// The address people reach the portal at, without a trailing slash; links in mails start with it.
+    pub base_url: String,
+    /// Whether this is the demo, which shows its people's passwords, its mail and its datacenter.
+    pub demo: bool,
+}
+
+/// A failed statement is our trouble, never the person's: the cause goes to the log.
+fn database(cause: DbErr) -> Trouble {
+    Trouble::bug(cause)
+}

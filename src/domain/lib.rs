@@ -1,1 +1,12 @@
-//! domain
+//! What is true in Gatehouse: its nouns as types, states as enums, plans and policies as values.
+//!
+//! Nothing here waits, reads a clock, opens a file or makes up an id: time, ids and randomness come in as
+//! arguments. [`ports`] holds the traits of the systems outside, in our words.
+
+pub mod action;
+pub mod ci;
+pub mod ids;
+pub mod person;
+pub mod ports;
+pub mod resource;
+pub mod trouble;

@@ -1,1 +1,3 @@
-//! providers
+//! Clients of the systems outside, one folder each; siblings never meet.
+
+pub mod clock;

@@ -1,1 +1,16 @@
-//! store
+//! The database: the ledger and every other table, one file per noun. SQL is written here and nowhere else.
+//!
+//! Use cases and the engine hold a [`Tx`] over what must commit together; reads take the [`Store`] or a `Tx` alike,
+//! through [`Reads`].
+
+mod connect;
+mod tx;
+
+pub use connect::{OpenError, Store};
+pub use sea_orm::DbErr;
+pub use tx::{Reads, Tx};
+
+/// A new id: time-ordered (UUID version 7), so that rows made together lie together.
+pub fn fresh_id<T: From<uuid::Uuid>>() -> T {
+    uuid::Uuid::now_v7().into()
+}

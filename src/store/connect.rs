@@ -1,0 +1,117 @@
+//! Opening the database: SQLite embedded, or PostgreSQL by its address.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sea_orm::sqlx::{self, SqlitePool};
+use sea_orm::{
+    Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector, TransactionOptions,
+    TransactionTrait,
+};
+use sea_orm_migration::MigratorTrait;
+
+use crate::Tx;
+
+/// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
+const SQLITE_READERS: u32 = 4;
+
+/// The open database.
+#[derive(Clone)]
+pub struct Store {
+    readers: DatabaseConnection,
+    writer: DatabaseConnection,
+    sqlite: Option<SqlitePool>,
+}
+
+/// Why the database could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the database address `{0}` starts with neither `sqlite:` nor `postgres:`")]
+    UnknownKind(String),
+    #[error("the database at `{address}` could not be opened")]
+    Unreachable { address: String, source: DbErr },
+    #[error("the database's tables could not be brought up to date")]
+    Migration(#[source] DbErr),
+}
+
+impl Store {
+    /// Opens the database at `sqlite:<path>` (made when missing) or `postgres://…`, and brings its tables up to date.
+    pub async fn open(address: &str) -> Result<Self, OpenError> {
+        let unreachable = |source| OpenError::Unreachable { address: without_password(address), source };
+        let store = if address.starts_with("sqlite:") {
+            Self::open_sqlite(address).await.map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
+        } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
+            let pool = Database::connect(address).await.map_err(unreachable)?;
+            Self { readers: pool.clone(), writer: pool, sqlite: None }
+        } else {
+            return Err(OpenError::UnknownKind(without_password(address)));
+        };
+        migrations::Migrator::up(&store.writer, None).await.map_err(OpenError::Migration)?;
+        Ok(store)
+    }
+
+    /// Opens the transaction in which a use case or a step writes. On SQLite it takes the write lock at once
+    /// (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
+    pub async fn begin(&self) -> Result<Tx, DbErr> {
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..Default::default()
+        };
+        self.writer.begin_with_options(options).await.map(Tx)
+    }
+
+    /// The pool that the queue shares with us, so that a job commits with its reason. `None` on PostgreSQL.
+    pub fn sqlite_queue_pool(&self) -> Option<&SqlitePool> {
+        self.sqlite.as_ref()
+    }
+
+    /// Whether the database answers; for readiness.
+    pub async fn ping(&self) -> Result<(), DbErr> {
+        self.readers.ping().await
+    }
+
+    pub(crate) fn readers(&self) -> &DatabaseConnection {
+        &self.readers
+    }
+
+    async fn open_sqlite(address: &str) -> Result<Self, sqlx::Error> {
+        // FULL: an approval that was acknowledged survives a power cut, not only a crash of the process.
+        let options = SqliteConnectOptions::from_str(address)?
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(10))
+            .foreign_keys(true);
+        let writer = SqlitePoolOptions::new()
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(60))
+            .connect_with(options.clone())
+            .await?;
+        let readers = SqlitePoolOptions::new().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        Ok(Self {
+            readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
+            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+            sqlite: Some(writer),
+        })
+    }
+}
+
+/// The address as it may be shown: the password of `scheme://user:password@host` replaced.
+fn without_password(address: &str) -> String {
+    let Some((scheme, rest)) = address.split_once("://") else { return address.to_owned() };
+    let Some((credentials, host)) = rest.rsplit_once('@') else { return address.to_owned() };
+    let user = credentials.split(':').next().unwrap_or_default();
+    format!("{scheme}://{user}:***@{host}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_password;
+
+    #[test]
+    fn an_error_never_shows_the_password_of_the_database() {
+        assert_eq!(without_password("postgres://gate:s3cr@t@db/gate"), "postgres://gate:***@db/gate");
+        assert_eq!(without_password("sqlite:data/gatehouse.db"), "sqlite:data/gatehouse.db");
+    }
+}

@@ -1,0 +1,48 @@
+//! What commits together, and what may be read where.
+
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+
+use crate::Store;
+
+/// Something that rows can be read from: the [`Store`] itself, or a [`Tx`] that sees its own writes.
+pub trait Reads: sealed::Connection {}
+
+impl Reads for Store {}
+impl Reads for Tx {}
+
+/// An open write transaction. Dropping it rolls back.
+pub struct Tx(pub(crate) DatabaseTransaction);
+
+impl Tx {
+    /// Makes everything written so far durable, at once.
+    pub async fn commit(self) -> Result<(), DbErr> {
+        self.0.commit().await
+    }
+}
+
+pub(crate) mod sealed {
+    use super::{ConnectionTrait, DatabaseTransaction, Store, Tx};
+
+    /// How this room reaches the database behind a [`super::Reads`]; other rooms can't name it.
+    pub trait Connection: Sync {
+        type Db: ConnectionTrait;
+
+        fn db(&self) -> &Self::Db;
+    }
+
+    impl Connection for Store {
+        type Db = sea_orm::DatabaseConnection;
+
+        fn db(&self) -> &Self::Db {
+            self.readers()
+        }
+    }
+
+    impl Connection for Tx {
+        type Db = DatabaseTransaction;
+
+        fn db(&self) -> &Self::Db {
+            &self.0
+        }
+    }
+}
