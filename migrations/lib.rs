@@ -10,8 +10,6 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![
-            Box::new(m0001_people::Migration),
-        ]
+        vec![Box::new(m0001_people::Migration)]
     }
 }

@@ -40,7 +40,9 @@ impl Store {
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         let unreachable = |source| OpenError::Unreachable { address: without_password(address), source };
         let store = if address.starts_with("sqlite:") {
-            Self::open_sqlite(address).await.map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
+            Self::open_sqlite(address)
+                .await
+                .map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
             let pool = Database::connect(address).await.map_err(unreachable)?;
             Self { readers: pool.clone(), writer: pool, sqlite: None }
@@ -88,7 +90,8 @@ impl Store {
             .acquire_timeout(Duration::from_secs(60))
             .connect_with(options.clone())
             .await?;
-        let readers = SqlitePoolOptions::new().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        let readers =
+            SqlitePoolOptions::new().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
         Ok(Self {
             readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
