@@ -1,3 +1,4 @@
 //! Clients of the systems outside, one folder each; siblings never meet.
 
 pub mod clock;
+pub mod simulated;

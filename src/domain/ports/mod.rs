@@ -1,3 +1,15 @@
 //! The systems outside, in our words: one trait a system, each with a simulated and, in time, a real implementation.
+//!
+//! Whatever is made outside carries our idempotency key. By it an earlier attempt's work is found again, and nothing
+//! is removed whose key is not the one given.
 
+pub mod balancer;
 pub mod clock;
+pub mod configuration;
+pub mod container_host;
+pub mod datacenter;
+pub mod machines;
+pub mod names;
+pub mod probe;
+pub mod provider_error;
+pub mod spaces;

@@ -1,0 +1,71 @@
+//! Machines: the hypervisor that clones, describes and destroys them.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::provider_error::ProviderError;
+
+/// What is wanted of a new machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MachineOrder {
+    pub name: String,
+    /// The image it is cloned from, e.g. `debian-12`.
+    pub image: String,
+    /// Virtual processors.
+    pub cpu: u32,
+    pub memory_gb: u32,
+    pub disk_gb: u32,
+}
+
+/// How far a machine is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MachineState {
+    /// Being cloned or booting for the first time.
+    Building,
+    Running,
+}
+
+/// A machine as its hypervisor describes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Machine {
+    pub id: String,
+    pub key: String,
+    pub name: String,
+    pub fqdn: String,
+    pub address: String,
+    pub image: String,
+    pub cpu: u32,
+    pub memory_gb: u32,
+    pub disk_gb: u32,
+    /// The cluster, the host in it and the datastore on which it stands.
+    pub cluster: String,
+    pub host: String,
+    pub datastore: String,
+    pub state: MachineState,
+    /// When it was, or is expected to be, ready for use.
+    pub ready_at: DateTime<Utc>,
+}
+
+/// A hypervisor with its machines.
+#[async_trait]
+pub trait Machines: Send + Sync {
+    /// Starts to build a machine and answers at once; ask again with [`Machines::describe`] until it runs.
+    ///
+    /// Repeated with the same key it answers with the machine that already carries it.
+    /// Refused when the name is taken, the image is unknown or no host has room.
+    async fn create(&self, key: &str, order: &MachineOrder) -> Result<Machine, ProviderError>;
+
+    /// The machine that carries `key`.
+    async fn find(&self, key: &str) -> Result<Option<Machine>, ProviderError>;
+
+    /// The machine as it is now; `NotFound` when it is gone.
+    async fn describe(&self, id: &str) -> Result<Machine, ProviderError>;
+
+    /// Every machine of the hypervisor, ours or not.
+    async fn list(&self) -> Result<Vec<Machine>, ProviderError>;
+
+    /// Destroys the machine. Destroying what is gone is no error; what carries another key is `NotOurs`.
+    async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError>;
+}
