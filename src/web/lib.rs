@@ -1,5 +1,7 @@
 //! Doors for people and programs: pages, the API, live events. Handlers only translate; use cases decide.
 
+pub mod drawing;
+pub mod look;
 pub mod pages;
 pub mod problem;
 pub mod shell;

@@ -77,8 +77,8 @@ impl Shell {
     }
 
     /// Whether the rail marks this section.
-    pub fn is(&self, section: &Section) -> bool {
-        self.section == *section
+    pub fn is(&self, section: Section) -> bool {
+        self.section == section
     }
 }
 

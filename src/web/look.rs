@@ -1,0 +1,252 @@
+//! How values read on a page: what a state's word means to the eye, money, moments and lengths of time.
+//! The macros of `templates/components/` call these. Templates pass values, references and references to references
+//! alike, so numbers and words are taken as whatever displays.
+
+use std::fmt::Display;
+
+use chrono::{DateTime, Utc};
+
+/// What a state means to somebody who looks: four colours, each with its own icon, and "not yet".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Meaning {
+    /// Nothing happened yet, or nothing will.
+    #[default]
+    Idle,
+    /// Something works on it.
+    Running,
+    /// A person must act.
+    Waiting,
+    /// It ended well.
+    Done,
+    /// It ended badly, or stopped until somebody mends it.
+    Failed,
+}
+
+impl Meaning {
+    /// The meaning of a state's word, in whatever case and with whatever separators it is written.
+    pub fn of(word: &str) -> Self {
+        match plain(word).as_str() {
+            "running" | "started" | "building" | "claimed" | "executing" | "retrying" | "compensating"
+            | "cancelling" | "retiring" | "changing" | "sending" | "processing" | "in progress" | "provisioning" => {
+                Self::Running
+            }
+            "waiting"
+            | "waiting for approval"
+            | "awaiting approval"
+            | "in approval"
+            | "open"
+            | "asked"
+            | "submitted"
+            | "expiring"
+            | "warning"
+            | "stale"
+            | "pending approval"
+            | "blind"
+            | "escalated" => Self::Waiting,
+            "done" | "succeeded" | "success" | "approved" | "fulfilled" | "active" | "live" | "ok" | "sent"
+            | "healthy" | "operational" | "published" | "completed" | "complete" | "delivered" | "ready" | "up"
+            | "on" => Self::Done,
+            "failed" | "paused" | "rejected" | "denied" | "refused" | "error" | "broken" | "critical" | "unhealthy"
+            | "down" | "dead" | "timed out" | "stuck" | "undo failed" | "lost" => Self::Failed,
+            _ => Self::Idle,
+        }
+    }
+
+    /// The class that gives a piece its colour.
+    pub const fn class(self) -> &'static str {
+        match self {
+            Self::Idle => "is-idle",
+            Self::Running => "is-running",
+            Self::Waiting => "is-waiting",
+            Self::Done => "is-done",
+            Self::Failed => "is-failed",
+        }
+    }
+
+    /// The icon whose shape says the same as the colour.
+    pub const fn icon(self) -> &'static str {
+        match self {
+            Self::Idle => "state-idle",
+            Self::Running => "state-running",
+            Self::Waiting => "state-waiting",
+            Self::Done => "state-done",
+            Self::Failed => "state-failed",
+        }
+    }
+}
+
+fn plain(word: &str) -> String {
+    word.replace(['_', '-'], " ").to_lowercase()
+}
+
+/// The class of a state's word.
+pub fn class(state: impl Display) -> &'static str {
+    Meaning::of(&state.to_string()).class()
+}
+
+/// The icon of a state's word.
+pub fn icon(state: impl Display) -> &'static str {
+    Meaning::of(&state.to_string()).icon()
+}
+
+/// A state's word as people write it: `waiting_for_approval` is "Waiting for approval".
+pub fn words(state: impl Display) -> String {
+    let plain = plain(&state.to_string());
+    let mut letters = plain.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// An amount of euros: `1,234.50 EUR`.
+pub fn money(amount: impl Display) -> String {
+    let amount = number(amount);
+    let cents = (amount.abs() * 100.0).round() as u64;
+    let sign = if amount < 0.0 && cents > 0 { "-" } else { "" };
+    format!("{sign}{}.{:02} EUR", grouped(cents / 100), cents % 100)
+}
+
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// The form that machines read in a page.
+pub fn iso(time: &DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// The exact moment, for hovering.
+pub fn exact(time: &DateTime<Utc>) -> String {
+    time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
+}
+
+/// A moment where no "now" is at hand: `22 Nov 2026, 23:15`.
+pub fn moment(time: &DateTime<Utc>) -> String {
+    time.format("%-d %b %Y, %H:%M").to_string()
+}
+
+/// A moment seen from `now`: "just now", "5 min ago", "in 3 days", or its date when it is far.
+pub fn ago(time: &DateTime<Utc>, now: &DateTime<Utc>) -> String {
+    let seconds = (*now - *time).num_seconds();
+    let span = match seconds.unsigned_abs() {
+        0..45 => return if seconds >= 0 { "just now".to_owned() } else { "in a moment".to_owned() },
+        s @ 45..3_600 => counted((s + 30) / 60, "min", "min"),
+        s @ 3_600..86_400 => counted((s + 1_800) / 3_600, "hour", "hours"),
+        s @ 86_400..3_888_000 => counted((s + 43_200) / 86_400, "day", "days"),
+        _ => return time.format("%-d %b %Y").to_string(),
+    };
+    if seconds >= 0 { format!("{span} ago") } else { format!("in {span}") }
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A length of time in seconds, in its two largest units: "42 s", "2 min 10 s", "1 h 5 min", "3 days 4 h".
+pub fn took(seconds: impl Display) -> String {
+    let total = number(seconds).max(0.0).round() as u64;
+    let two = |large: u64, unit: &str, small: u64, part: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {part}"),
+    };
+    match total {
+        0..60 => format!("{total} s"),
+        60..3_600 => two(total / 60, "min", total % 60, "s"),
+        3_600..86_400 => two(total / 3_600, "h", total % 3_600 / 60, "min"),
+        86_400..172_800 => two(1, "day", total % 86_400 / 3_600, "h"),
+        _ => two(total / 86_400, "days", total % 86_400 / 3_600, "h"),
+    }
+}
+
+/// One or two letters for a person's round badge.
+pub fn initials(name: impl Display) -> String {
+    let name = name.to_string();
+    let mut words = name.split(|c: char| c.is_whitespace() || c == '-').filter_map(|word| word.chars().next());
+    let first = words.next();
+    first.into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+}
+
+/// Whether two values read the same.
+pub fn same(one: impl Display, other: impl Display) -> bool {
+    one.to_string() == other.to_string()
+}
+
+/// Whether `after` is more than the limit.
+pub fn over(after: impl Display, limit: impl Display) -> bool {
+    number(after) > number(limit)
+}
+
+/// How much of the limit is used, 0 to 100, rounded.
+pub fn percent(part: impl Display, limit: impl Display) -> u32 {
+    let limit = number(limit);
+    if limit <= 0.0 { 100 } else { (number(part) / limit * 100.0).clamp(0.0, 100.0).round() as u32 }
+}
+
+fn number(value: impl Display) -> f64 {
+    value.to_string().parse().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(text: &str) -> DateTime<Utc> {
+        text.parse().expect("a moment in RFC 3339")
+    }
+
+    #[test]
+    fn money_is_grouped_and_has_its_currency() {
+        assert_eq!(money(1_234_567.5), "1,234,567.50 EUR");
+        assert_eq!(money(0.0), "0.00 EUR");
+        assert_eq!(money(-12.345), "-12.35 EUR");
+        assert_eq!(money(999.999), "1,000.00 EUR");
+    }
+
+    #[test]
+    fn moments_read_as_people_say_them() {
+        let now = at("2026-11-22T12:00:00Z");
+        assert_eq!(ago(&at("2026-11-22T11:59:50Z"), &now), "just now");
+        assert_eq!(ago(&at("2026-11-22T11:55:10Z"), &now), "5 min ago");
+        assert_eq!(ago(&at("2026-11-22T11:00:00Z"), &now), "1 hour ago");
+        assert_eq!(ago(&at("2026-11-25T12:00:00Z"), &now), "in 3 days");
+        assert_eq!(ago(&at("2026-01-02T12:00:00Z"), &now), "2 Jan 2026");
+    }
+
+    #[test]
+    fn lengths_of_time_are_rounded_to_two_units() {
+        assert_eq!(took(0.4), "0 s");
+        assert_eq!(took(130), "2 min 10 s");
+        assert_eq!(took(3_600), "1 h");
+        assert_eq!(took(90_000), "1 day 1 h");
+        assert_eq!(took(273_600), "3 days 4 h");
+    }
+
+    #[test]
+    fn a_states_word_is_read_whatever_its_spelling() {
+        assert_eq!(Meaning::of("waiting_for_approval"), Meaning::Waiting);
+        assert_eq!(Meaning::of("Succeeded"), Meaning::Done);
+        assert_eq!(Meaning::of("retired"), Meaning::Idle);
+        assert_eq!(words("waiting_for_approval"), "Waiting for approval");
+    }
+
+    #[test]
+    fn a_full_quota_never_draws_past_its_bar() {
+        assert_eq!(percent(3, 8), 38);
+        assert_eq!(percent(12, 8), 100);
+        assert_eq!(percent(1, 0), 100);
+        assert!(over(12, 8) && !over(8, 8));
+    }
+
+    #[test]
+    fn initials_take_the_first_and_the_last_word() {
+        assert_eq!(initials("Rita Requester"), "RR");
+        assert_eq!(initials("ops-middleware"), "OM");
+        assert_eq!(initials("Ada"), "A");
+    }
+}
