@@ -5,6 +5,7 @@
 
 pub mod balancer;
 pub mod clock;
+pub mod cmdb;
 pub mod configuration;
 pub mod container_host;
 pub mod datacenter;

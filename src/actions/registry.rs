@@ -1,0 +1,66 @@
+//! Every verb that a blueprint may use.
+
+use std::sync::Arc;
+
+use domain::action::Signature;
+use domain::ports::balancer::Balancer;
+use domain::ports::cmdb::Cmdb;
+use domain::ports::configuration::Configuration;
+use domain::ports::container_host::ContainerHost;
+use domain::ports::machines::Machines;
+use domain::ports::names::Names;
+use domain::ports::probe::Probe;
+use domain::ports::spaces::Spaces;
+use engine::Action;
+
+use crate::typed::{Typed, Verb};
+use crate::{balancer, cmdb, docker, http, machine, naming, puppet, space};
+
+/// The outside systems that actions work on.
+#[derive(Clone)]
+pub struct Systems {
+    pub names: Arc<dyn Names>,
+    pub machines: Arc<dyn Machines>,
+    pub configuration: Arc<dyn Configuration>,
+    pub balancer: Arc<dyn Balancer>,
+    pub container_hosts: Arc<dyn ContainerHost>,
+    pub spaces: Arc<dyn Spaces>,
+    pub probe: Arc<dyn Probe>,
+    /// The CMDBs that have to acknowledge a deployment's CIs.
+    pub cmdbs: Vec<Arc<dyn Cmdb>>,
+}
+
+/// All actions, working on these systems.
+pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
+    let Systems { names, machines, configuration, balancer, container_hosts, spaces, probe, cmdbs } = systems.clone();
+    vec![
+        Arc::new(Typed(naming::Reserve { names })),
+        Arc::new(Typed(machine::Create { machines })),
+        Arc::new(Typed(puppet::Apply { configuration })),
+        Arc::new(Typed(balancer::CreatePool { balancer: Arc::clone(&balancer) })),
+        Arc::new(Typed(balancer::SetMembers { balancer })),
+        Arc::new(Typed(http::Check { probe })),
+        Arc::new(Typed(docker::Engine { hosts: container_hosts })),
+        Arc::new(Typed(space::Create { spaces: Arc::clone(&spaces) })),
+        Arc::new(Typed(space::SetQuota { spaces })),
+        Arc::new(Typed(cmdb::Register)),
+        Arc::new(Typed(cmdb::Confirm { cmdbs })),
+    ]
+}
+
+/// What all actions are called, take and return: what a blueprint is checked against, without any system at hand.
+pub fn signatures() -> Vec<Signature> {
+    vec![
+        naming::Reserve::signature(),
+        machine::Create::signature(),
+        puppet::Apply::signature(),
+        balancer::CreatePool::signature(),
+        balancer::SetMembers::signature(),
+        http::Check::signature(),
+        docker::Engine::signature(),
+        space::Create::signature(),
+        space::SetQuota::signature(),
+        cmdb::Register::signature(),
+        cmdb::Confirm::signature(),
+    ]
+}
