@@ -1,9 +1,12 @@
 //! Use cases: one file a noun, one function for each thing a person can do. This room alone decides order,
 //! authorisation and transactions.
 
+pub mod mail;
+
 use std::sync::Arc;
 
 use domain::ports::clock::Clock;
+use domain::ports::mailer::Mailer;
 use domain::trouble::Trouble;
 use store::{DbErr, Store};
 
@@ -16,6 +19,8 @@ pub struct App {
     pub base_url: String,
     /// Whether this is the demo, which shows its people's passwords, its mail and its datacenter.
     pub demo: bool,
+    /// Where mails go; `None` keeps them to be read in the portal.
+    pub mailer: Option<Arc<dyn Mailer>>,
 }
 
 /// A failed statement is our trouble, never the person's: the cause goes to the log.

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod ci;
 pub mod ids;
+pub mod mail;
 pub mod person;
 pub mod ports;
 pub mod resource;

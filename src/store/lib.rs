@@ -4,6 +4,7 @@
 //! through [`Reads`].
 
 mod connect;
+pub mod mail;
 mod tx;
 
 pub use connect::{OpenError, Store};

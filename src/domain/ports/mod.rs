@@ -10,6 +10,7 @@ pub mod configuration;
 pub mod container_host;
 pub mod datacenter;
 pub mod machines;
+pub mod mailer;
 pub mod names;
 pub mod probe;
 pub mod provider_error;

@@ -1,0 +1,134 @@
+//! A mail on its way: what it says, to whom, and how far it came.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::Serialize;
+
+use crate::ids::{ApprovalId, MailId, RequestId};
+
+/// What is put in the outbox.
+#[derive(Clone, Debug)]
+pub struct Letter {
+    pub to_name: String,
+    pub to_email: String,
+    /// Which template wrote it, `approval_asked`.
+    pub kind: &'static str,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    pub request: Option<RequestId>,
+    /// The approval that waits for it; a refusal by the mail server then moves the approval on.
+    pub approval: Option<ApprovalId>,
+    /// A letter whose reason was told before is not posted twice.
+    pub reason: String,
+}
+
+/// How far a mail came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MailState {
+    /// No mail server is configured: the mail can be read in the portal and goes nowhere.
+    Kept,
+    /// Waits for its turn, or for another try.
+    Queued,
+    /// A mail server took it.
+    Sent,
+    /// A mail server will not take it, or none did in time.
+    Refused,
+}
+
+impl MailState {
+    pub const ALL: [Self; 4] = [Self::Kept, Self::Queued, Self::Sent, Self::Refused];
+
+    /// The word that the database and the API use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Kept => "kept",
+            Self::Queued => "queued",
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The state that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
+/// A mail in the outbox.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    pub id: MailId,
+    pub to_name: String,
+    pub to_email: String,
+    pub kind: String,
+    pub subject: String,
+    pub text: String,
+    pub html: String,
+    pub request: Option<RequestId>,
+    pub approval: Option<ApprovalId>,
+    pub state: MailState,
+    /// How often sending was tried.
+    pub attempts: u32,
+    /// When it is tried next, while it is queued.
+    pub next_at: Option<DateTime<Utc>>,
+    /// What the mail server said last.
+    pub answer: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// What became of one try to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    pub state: MailState,
+    pub answer: String,
+    pub next_at: Option<DateTime<Utc>>,
+    pub sent_at: Option<DateTime<Utc>>,
+}
+
+/// Waits between tries: short at first, for a server that restarts; a mail is given up after a working day.
+const PAUSES: [TimeDelta; 7] = [
+    TimeDelta::minutes(1),
+    TimeDelta::minutes(5),
+    TimeDelta::minutes(15),
+    TimeDelta::hours(1),
+    TimeDelta::hours(2),
+    TimeDelta::hours(2),
+    TimeDelta::hours(4),
+];
+
+impl Delivery {
+    /// The server took it.
+    pub fn sent(answer: String, now: DateTime<Utc>) -> Self {
+        Self { state: MailState::Sent, answer, next_at: None, sent_at: Some(now) }
+    }
+
+    /// The server will never take it.
+    pub fn refused(answer: String) -> Self {
+        Self { state: MailState::Refused, answer, next_at: None, sent_at: None }
+    }
+
+    /// It did not work this time, the `attempts`th; tried again until the tries are used up.
+    pub fn failed(answer: String, attempts: u32, now: DateTime<Utc>) -> Self {
+        let pause = usize::try_from(attempts.saturating_sub(1)).ok().and_then(|index| PAUSES.get(index));
+        match pause {
+            Some(pause) => Self { state: MailState::Queued, answer, next_at: Some(now + *pause), sent_at: None },
+            None => Self::refused(answer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_is_tried_for_a_working_day_and_then_given_up() {
+        let now = DateTime::UNIX_EPOCH;
+        let first = Delivery::failed("451 greylisted".into(), 1, now);
+        assert_eq!((first.state, first.next_at), (MailState::Queued, Some(now + TimeDelta::minutes(1))));
+        assert_eq!(Delivery::failed("451".into(), 7, now).next_at, Some(now + TimeDelta::hours(4)));
+        assert_eq!(Delivery::failed("451".into(), 8, now), Delivery::refused("451".into()));
+    }
+}

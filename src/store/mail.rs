@@ -1,0 +1,193 @@
+//! The mail outbox.
+
+use chrono::{DateTime, Utc};
+use domain::ids::{MailId, RequestId};
+use domain::mail::{Delivery, Letter, Mail, MailState};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::{Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
+
+use crate::{Reads, Tx, fresh_id};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "mail")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub to_name: String,
+        pub to_email: String,
+        pub kind: String,
+        pub subject: String,
+        pub text: String,
+        pub html: String,
+        pub request_id: Option<Uuid>,
+        pub approval_id: Option<Uuid>,
+        pub reason: String,
+        pub state: String,
+        pub attempts: i32,
+        pub next_at: Option<DateTimeUtc>,
+        pub answer: Option<String>,
+        pub created_at: DateTimeUtc,
+        pub sent_at: Option<DateTimeUtc>,
+        pub claimed_by: Option<String>,
+        pub claimed_until: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Puts a letter in the outbox, in the transaction that gives its reason; a letter for the same reason is there
+/// already and stays as it is.
+pub async fn post(tx: &Tx, letter: Letter, state: MailState, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let row = row::Model {
+        id: fresh_id(),
+        to_name: letter.to_name,
+        to_email: letter.to_email,
+        kind: letter.kind.to_owned(),
+        subject: letter.subject,
+        text: letter.text,
+        html: letter.html,
+        request_id: letter.request.map(Uuid::from),
+        approval_id: letter.approval.map(Uuid::from),
+        reason: letter.reason,
+        state: state.word().to_owned(),
+        attempts: 0,
+        next_at: (state == MailState::Queued).then_some(now),
+        answer: None,
+        created_at: now,
+        sent_at: None,
+        claimed_by: None,
+        claimed_until: None,
+    };
+    row::Entity::insert(row.into_active_model())
+        .on_conflict(OnConflict::column(row::Column::Reason).do_nothing().to_owned())
+        .exec_without_returning(&tx.0)
+        .await
+        .map(drop)
+}
+
+/// Takes up to `limit` mails whose turn it is for this sender, oldest first. A mail that a sender held when it died
+/// is free again at `until`.
+pub async fn claim(
+    tx: &Tx,
+    sender: &str,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Mail>, DbErr> {
+    let due = row::Entity::find()
+        .filter(row::Column::State.eq(MailState::Queued.word()))
+        .filter(row::Column::NextAt.lte(now))
+        .filter(Condition::any().add(row::Column::ClaimedUntil.is_null()).add(row::Column::ClaimedUntil.lte(now)))
+        .order_by_asc(row::Column::NextAt)
+        .limit(limit)
+        .all(&tx.0)
+        .await?;
+    if due.is_empty() {
+        return Ok(Vec::new());
+    }
+    row::Entity::update_many()
+        .col_expr(row::Column::ClaimedBy, Expr::value(sender))
+        .col_expr(row::Column::ClaimedUntil, Expr::value(until))
+        .filter(row::Column::Id.is_in(due.iter().map(|mail| mail.id)))
+        .exec(&tx.0)
+        .await?;
+    due.into_iter().map(mail).collect()
+}
+
+/// Notes what became of a try, unless another sender took the mail over meanwhile.
+pub async fn settle(tx: &Tx, id: MailId, sender: &str, delivery: Delivery) -> Result<(), DbErr> {
+    row::Entity::update_many()
+        .col_expr(row::Column::State, Expr::value(delivery.state.word()))
+        .col_expr(row::Column::Answer, Expr::value(delivery.answer))
+        .col_expr(row::Column::NextAt, Expr::value(delivery.next_at))
+        .col_expr(row::Column::SentAt, Expr::value(delivery.sent_at))
+        .col_expr(row::Column::Attempts, Expr::col(row::Column::Attempts).add(1))
+        .col_expr(row::Column::ClaimedBy, Expr::value(None::<String>))
+        .col_expr(row::Column::ClaimedUntil, Expr::value(None::<DateTime<Utc>>))
+        .filter(row::Column::Id.eq(Uuid::from(id)))
+        .filter(row::Column::ClaimedBy.eq(sender))
+        .exec(&tx.0)
+        .await
+        .map(drop)
+}
+
+/// Puts a refused mail back in the queue.
+pub async fn requeue(tx: &Tx, id: MailId, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    let done = row::Entity::update_many()
+        .col_expr(row::Column::State, Expr::value(MailState::Queued.word()))
+        .col_expr(row::Column::NextAt, Expr::value(now))
+        .col_expr(row::Column::Attempts, Expr::value(0))
+        .filter(row::Column::Id.eq(Uuid::from(id)))
+        .filter(row::Column::State.eq(MailState::Refused.word()))
+        .exec(&tx.0)
+        .await?;
+    Ok(done.rows_affected == 1)
+}
+
+/// The newest mails, before an id when paging on.
+pub async fn list(on: &impl Reads, before: Option<MailId>, limit: u64) -> Result<Vec<Mail>, DbErr> {
+    let mut query = row::Entity::find().order_by_desc(row::Column::Id).limit(limit);
+    if let Some(before) = before {
+        query = query.filter(row::Column::Id.lt(Uuid::from(before)));
+    }
+    query.all(on.db()).await?.into_iter().map(mail).collect()
+}
+
+/// One mail.
+pub async fn find(on: &impl Reads, id: MailId) -> Result<Option<Mail>, DbErr> {
+    row::Entity::find_by_id(Uuid::from(id)).one(on.db()).await?.map(mail).transpose()
+}
+
+/// The mails of a request, oldest first.
+pub async fn of_request(on: &impl Reads, request: RequestId) -> Result<Vec<Mail>, DbErr> {
+    let found = row::Entity::find()
+        .filter(row::Column::RequestId.eq(Uuid::from(request)))
+        .order_by_asc(row::Column::Id)
+        .all(on.db())
+        .await?;
+    found.into_iter().map(mail).collect()
+}
+
+/// How many mails are in each state.
+pub async fn counts(on: &impl Reads) -> Result<Vec<(MailState, u64)>, DbErr> {
+    let rows: Vec<(String, i64)> = row::Entity::find()
+        .select_only()
+        .column(row::Column::State)
+        .column_as(row::Column::Id.count(), "mails")
+        .group_by(row::Column::State)
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(|(word, mails)| Ok((state(&word)?, u64::try_from(mails).unwrap_or_default()))).collect()
+}
+
+fn state(word: &str) -> Result<MailState, DbErr> {
+    MailState::from_word(word).ok_or_else(|| DbErr::Type(format!("table `mail`: no mail is ever `{word}`")))
+}
+
+fn mail(row: row::Model) -> Result<Mail, DbErr> {
+    Ok(Mail {
+        id: row.id.into(),
+        to_name: row.to_name,
+        to_email: row.to_email,
+        kind: row.kind,
+        subject: row.subject,
+        text: row.text,
+        html: row.html,
+        request: row.request_id.map(RequestId::from),
+        approval: row.approval_id.map(domain::ids::ApprovalId::from),
+        state: state(&row.state)?,
+        attempts: u32::try_from(row.attempts).unwrap_or_default(),
+        next_at: row.next_at,
+        answer: row.answer,
+        created_at: row.created_at,
+        sent_at: row.sent_at,
+    })
+}
