@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_people;
+mod m0005_cmdb;
 mod m0006_mail;
 
 /// All migrations, in the order in which they run.
@@ -11,6 +12,10 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_people::Migration), Box::new(m0006_mail::Migration)]
+        vec![
+            Box::new(m0001_people::Migration),
+            Box::new(m0005_cmdb::Migration),
+            Box::new(m0006_mail::Migration),
+        ]
     }
 }

@@ -1,0 +1,6 @@
+//! The CMDB's tables: writing what changed, finding CIs, and what is known of one.
+
+mod apply;
+mod row;
+
+pub use apply::{ApplyError, apply};
