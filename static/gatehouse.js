@@ -5,14 +5,14 @@
   const dark = matchMedia("(prefers-color-scheme: dark)");
 
   // The theme is set before the first paint, from the cookie of an earlier choice.
-  const chosen = document.cookie.match(/(?:^|; )gatehouse-theme=(light|dark)/);
+  const chosen = document.cookie.match(/(?:^|; )theme=(light|dark)/);
   if (chosen) root.dataset.theme = chosen[1];
   root.classList.add("js");
 
   function switchTheme() {
     const now = root.dataset.theme || (dark.matches ? "dark" : "light");
     root.dataset.theme = now === "dark" ? "light" : "dark";
-    document.cookie = `gatehouse-theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
+    document.cookie = `theme=${root.dataset.theme}; path=/; max-age=31536000; samesite=lax`;
   }
 
   function toast(text) {

@@ -27,9 +27,8 @@ impl Meaning {
     pub fn of(word: &str) -> Self {
         match plain(word).as_str() {
             "running" | "started" | "building" | "claimed" | "executing" | "retrying" | "compensating"
-            | "cancelling" | "retiring" | "changing" | "sending" | "processing" | "in progress" | "provisioning" => {
-                Self::Running
-            }
+            | "cancelling" | "retiring" | "undoing" | "changing" | "sending" | "processing" | "in progress"
+            | "provisioning" => Self::Running,
             "waiting"
             | "waiting for approval"
             | "awaiting approval"
