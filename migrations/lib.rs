@@ -5,6 +5,8 @@ use sea_orm_migration::prelude::*;
 mod m0001_people;
 mod m0005_cmdb;
 mod m0006_mail;
+mod m0010_ledger;
+mod m0020_runs;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -16,6 +18,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0001_people::Migration),
             Box::new(m0005_cmdb::Migration),
             Box::new(m0006_mail::Migration),
+            Box::new(m0010_ledger::Migration),
+            Box::new(m0020_runs::Migration),
         ]
     }
 }

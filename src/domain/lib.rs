@@ -10,4 +10,7 @@ pub mod mail;
 pub mod person;
 pub mod ports;
 pub mod resource;
+pub mod run;
+pub mod step;
 pub mod trouble;
+pub mod workflow;

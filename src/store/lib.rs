@@ -5,8 +5,14 @@
 
 pub mod ci;
 mod connect;
+pub mod job;
 pub mod mail;
+pub mod resource;
+pub mod run;
+pub mod run_event;
+pub mod step;
 mod tx;
+pub mod worker;
 
 pub use connect::{OpenError, Store};
 pub use sea_orm::DbErr;

@@ -1,0 +1,147 @@
+//! The ledger's rows: written before the call that makes the object, kept as long as the object lives.
+
+use chrono::{DateTime, Utc};
+use domain::ids::DeploymentId;
+use domain::resource::{LedgerChange, Resource, ResourceState};
+use sea_orm::sea_query::Expr;
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
+
+use crate::tx::sealed::Connection;
+use crate::{Reads, Tx};
+
+mod entity {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "resource")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub deployment_id: Uuid,
+        pub run_id: Uuid,
+        pub step_key: String,
+        pub key: String,
+        pub kind: String,
+        pub provider: String,
+        pub name: String,
+        pub native_id: Option<String>,
+        pub attributes: Json,
+        pub state: String,
+        pub intended_at: DateTimeUtc,
+        pub live_at: Option<DateTimeUtc>,
+        pub gone_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use entity::{ActiveModel, Column, Entity, Model};
+
+/// Writes rows for objects that are about to be made. A key that already stands for an object is refused.
+pub async fn intend(tx: &Tx, rows: &[Resource]) -> Result<(), DbErr> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    Entity::insert_many(rows.iter().map(active)).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+/// Records what became of a deployment's objects.
+pub async fn apply(tx: &Tx, deployment: DeploymentId, changes: &[LedgerChange], now: DateTime<Utc>) -> Result<(), DbErr> {
+    for change in changes {
+        let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) = change;
+        let row = Entity::update_many()
+            .filter(Column::DeploymentId.eq(deployment.0))
+            .filter(Column::Key.eq(key.as_str()))
+            .filter(Column::State.ne(word(ResourceState::Gone)));
+        let row = match change {
+            LedgerChange::Live { native_id, attributes, .. } => row
+                .col_expr(Column::State, Expr::value(word(ResourceState::Live)))
+                .col_expr(Column::NativeId, Expr::value(native_id.as_str()))
+                .col_expr(Column::Attributes, Expr::value(attributes.clone()))
+                .col_expr(Column::LiveAt, Expr::value(now)),
+            LedgerChange::Gone { .. } => row
+                .col_expr(Column::State, Expr::value(word(ResourceState::Gone)))
+                .col_expr(Column::GoneAt, Expr::value(now)),
+        };
+        row.exec(tx.db()).await?;
+    }
+    Ok(())
+}
+
+/// Every row of a deployment, also of objects that are gone, oldest first.
+pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Resource>, DbErr> {
+    let rows = Entity::find()
+        .filter(Column::DeploymentId.eq(deployment.0))
+        .order_by_asc(Column::IntendedAt)
+        .order_by_asc(Column::Id)
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(resource).collect()
+}
+
+/// The rows of a deployment whose objects are there, or may be there, oldest first.
+pub async fn standing(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Resource>, DbErr> {
+    let rows = Entity::find()
+        .filter(Column::DeploymentId.eq(deployment.0))
+        .filter(Column::State.ne(word(ResourceState::Gone)))
+        .order_by_asc(Column::IntendedAt)
+        .order_by_asc(Column::Id)
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(resource).collect()
+}
+
+fn active(row: &Resource) -> ActiveModel {
+    ActiveModel {
+        id: Set(row.id.0),
+        deployment_id: Set(row.deployment.0),
+        run_id: Set(row.run.0),
+        step_key: Set(row.step_key.clone()),
+        key: Set(row.key.clone()),
+        kind: Set(row.kind.clone()),
+        provider: Set(row.provider.clone()),
+        name: Set(row.name.clone()),
+        native_id: Set(row.native_id.clone()),
+        attributes: Set(row.attributes.clone()),
+        state: Set(word(row.state).to_owned()),
+        intended_at: Set(row.intended_at),
+        live_at: Set(row.live_at),
+        gone_at: Set(row.gone_at),
+    }
+}
+
+fn resource(row: Model) -> Result<Resource, DbErr> {
+    Ok(Resource {
+        state: match row.state.as_str() {
+            "intended" => ResourceState::Intended,
+            "live" => ResourceState::Live,
+            "gone" => ResourceState::Gone,
+            other => return Err(DbErr::Type(format!("the ledger row {} is in no known state: `{other}`", row.id))),
+        },
+        id: row.id.into(),
+        deployment: row.deployment_id.into(),
+        run: row.run_id.into(),
+        step_key: row.step_key,
+        key: row.key,
+        kind: row.kind,
+        provider: row.provider,
+        name: row.name,
+        native_id: row.native_id,
+        attributes: row.attributes,
+        intended_at: row.intended_at,
+        live_at: row.live_at,
+        gone_at: row.gone_at,
+    })
+}
+
+fn word(state: ResourceState) -> &'static str {
+    match state {
+        ResourceState::Intended => "intended",
+        ResourceState::Live => "live",
+        ResourceState::Gone => "gone",
+    }
+}

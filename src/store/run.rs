@@ -1,0 +1,401 @@
+//! Runs: taking one by its lease, writing what became of it, finding those that are due.
+//!
+//! Two numbers guard a run. Its `token` grows when a worker takes it, and each write of a worker names the one it
+//! holds. Its `revision` grows when somebody else changes it, so that a worker never writes over what it has not seen.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::ids::{DeploymentId, ProjectId, RequestId, RunId};
+use domain::person::Scope;
+use domain::run::{Cancel, Run, RunKind, RunState};
+use sea_orm::sea_query::{Expr, ExprTrait};
+use sea_orm::{
+    ColumnTrait, Condition, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Set,
+};
+
+use crate::tx::sealed::Connection;
+use crate::{Reads, Tx};
+
+pub(crate) mod entity {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "run")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub deployment_id: Uuid,
+        pub project_id: Uuid,
+        pub request_id: Option<Uuid>,
+        pub kind: String,
+        pub title: String,
+        pub blueprint: String,
+        pub version: String,
+        pub action: Option<String>,
+        pub workflow: Json,
+        pub bindings: Json,
+        pub state: String,
+        pub why: Option<String>,
+        pub cancel: Option<String>,
+        pub token: i64,
+        pub revision: i64,
+        pub next_event: i64,
+        pub worker: Option<String>,
+        pub lease_until: Option<DateTimeUtc>,
+        pub wake_at: Option<DateTimeUtc>,
+        pub created_at: DateTimeUtc,
+        pub started_at: Option<DateTimeUtc>,
+        pub ended_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use entity::{ActiveModel, Column, Entity, Model};
+
+/// A run as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunSummary {
+    pub id: RunId,
+    pub deployment: DeploymentId,
+    pub project: ProjectId,
+    pub request: Option<RequestId>,
+    pub kind: RunKind,
+    pub title: String,
+    pub blueprint: String,
+    pub state: RunState,
+    pub why: Option<String>,
+    pub worker: Option<String>,
+    pub created_at: DateTime<Utc>,
+    pub started_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// Writes a new run.
+pub async fn insert(tx: &Tx, run: &Run) -> Result<(), DbErr> {
+    Entity::insert(active(run)?).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+/// The run with this id.
+pub async fn find(on: &impl Reads, id: RunId) -> Result<Option<Run>, DbErr> {
+    Entity::find_by_id(id.0).one(on.db()).await?.map(run).transpose()
+}
+
+/// The run with this id, if it is within the scope.
+pub async fn find_in(on: &impl Reads, id: RunId, scope: &Scope) -> Result<Option<Run>, DbErr> {
+    let rows = within(Entity::find(), scope).filter(Column::Id.eq(id.0));
+    rows.one(on.db()).await?.map(run).transpose()
+}
+
+/// Takes a run for a worker until then, unless another one holds it. True when taken: its token has grown.
+pub async fn take(tx: &Tx, id: RunId, worker: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool, DbErr> {
+    let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
+    let driven = RunState::ALL.into_iter().filter(|state| state.can_be_driven()).map(RunState::word);
+    let taken = Entity::update_many()
+        .col_expr(Column::Token, Expr::col(Column::Token).add(1))
+        .col_expr(Column::Worker, Expr::value(worker))
+        .col_expr(Column::LeaseUntil, Expr::value(until))
+        .col_expr(Column::WakeAt, Expr::value(until))
+        .filter(Column::Id.eq(id.0))
+        .filter(Column::State.is_in(driven))
+        .filter(free)
+        .exec(tx.db())
+        .await?;
+    Ok(taken.rows_affected == 1)
+}
+
+/// What a renewal of the lease found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewal {
+    /// The lease is renewed, and nobody else changed the run.
+    Renewed,
+    /// The lease is renewed; somebody changed the run meanwhile.
+    Changed,
+    /// Another worker took the run.
+    Lost,
+}
+
+/// Renews the lease of the worker that holds this token.
+pub async fn renew(tx: &Tx, held: &Run, until: DateTime<Utc>) -> Result<Renewal, DbErr> {
+    let renewed = Entity::update_many()
+        .col_expr(Column::LeaseUntil, Expr::value(until))
+        .col_expr(Column::WakeAt, Expr::value(until))
+        .filter(Column::Id.eq(held.id.0))
+        .filter(Column::Token.eq(held.token))
+        .exec(tx.db())
+        .await?;
+    if renewed.rows_affected == 0 {
+        return Ok(Renewal::Lost);
+    }
+    let now = revision(tx, held.id).await?;
+    Ok(if now == Some(held.revision) { Renewal::Renewed } else { Renewal::Changed })
+}
+
+/// Writes a run as its worker now knows it. False, and nothing written, when another worker took the run or somebody
+/// changed it since the worker read it.
+pub async fn save_held(tx: &Tx, run: &Run) -> Result<bool, DbErr> {
+    save(tx, run, run.revision).await
+}
+
+/// Writes a run that somebody other than its worker changed, and lets its revision grow. False when it changed since
+/// it was read.
+pub async fn save_from_outside(tx: &Tx, run: &Run) -> Result<bool, DbErr> {
+    save(tx, run, run.revision + 1).await
+}
+
+async fn save(tx: &Tx, run: &Run, revision: i64) -> Result<bool, DbErr> {
+    let saved = Entity::update_many()
+        .col_expr(Column::State, Expr::value(run.state.word()))
+        .col_expr(Column::Why, Expr::value(run.why.clone()))
+        .col_expr(Column::Cancel, Expr::value(run.cancel.map(Cancel::word)))
+        .col_expr(Column::Revision, Expr::value(revision))
+        .col_expr(Column::NextEvent, Expr::value(run.next_event))
+        .col_expr(Column::Worker, Expr::value(run.worker.clone()))
+        .col_expr(Column::LeaseUntil, Expr::value(run.lease_until))
+        .col_expr(Column::WakeAt, Expr::value(run.wake_at))
+        .col_expr(Column::StartedAt, Expr::value(run.started_at))
+        .col_expr(Column::EndedAt, Expr::value(run.ended_at))
+        .filter(Column::Id.eq(run.id.0))
+        .filter(Column::Token.eq(run.token))
+        .filter(Column::Revision.eq(run.revision))
+        .exec(tx.db())
+        .await?;
+    Ok(saved.rows_affected == 1)
+}
+
+async fn revision(on: &impl Reads, id: RunId) -> Result<Option<i64>, DbErr> {
+    Entity::find_by_id(id.0).select_only().column(Column::Revision).into_tuple().one(on.db()).await
+}
+
+/// The runs that somebody should look at by now: a timer is up, a worker died, or nobody took them.
+pub async fn due(on: &impl Reads, now: DateTime<Utc>, limit: u64) -> Result<Vec<RunId>, DbErr> {
+    let ids: Vec<uuid::Uuid> = Entity::find()
+        .select_only()
+        .column(Column::Id)
+        .filter(Column::WakeAt.lte(now))
+        .order_by_asc(Column::WakeAt)
+        .limit(limit)
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    Ok(ids.into_iter().map(RunId).collect())
+}
+
+/// When the next run is due.
+pub async fn next_due(on: &impl Reads) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let row: Option<Option<DateTime<Utc>>> = Entity::find()
+        .select_only()
+        .column(Column::WakeAt)
+        .filter(Column::WakeAt.is_not_null())
+        .order_by_asc(Column::WakeAt)
+        .limit(1)
+        .into_tuple()
+        .one(on.db())
+        .await?;
+    Ok(row.flatten())
+}
+
+/// Lets runs be due again then, in case nobody takes them meanwhile.
+pub async fn put_off(tx: &Tx, ids: &[RunId], until: DateTime<Utc>) -> Result<(), DbErr> {
+    Entity::update_many()
+        .col_expr(Column::WakeAt, Expr::value(until))
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .filter(Column::WakeAt.is_not_null())
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
+/// How many runs stand in each state that a person may want to look at: those that ended are left out.
+pub async fn count_open(on: &impl Reads) -> Result<Vec<(RunState, u64)>, DbErr> {
+    let open = RunState::ALL.into_iter().filter(|state| !state.has_ended());
+    let rows: Vec<(String, i64)> = Entity::find()
+        .select_only()
+        .column(Column::State)
+        .column_as(Column::Id.count(), "count")
+        .filter(Column::State.is_in(open.map(RunState::word)))
+        .group_by(Column::State)
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    Ok(rows
+        .into_iter()
+        .filter_map(|(word, count)| Some((RunState::from_word(&word)?, u64::try_from(count).ok()?)))
+        .collect())
+}
+
+/// The newest runs in these states within the scope.
+pub async fn list(on: &impl Reads, scope: &Scope, states: &[RunState], limit: u64) -> Result<Vec<RunSummary>, DbErr> {
+    let states = states.iter().map(|state| state.word());
+    let rows = within(Entity::find(), scope).filter(Column::State.is_in(states)).order_by_desc(Column::CreatedAt);
+    summaries(rows.limit(limit), on).await
+}
+
+/// The runs of a deployment, newest first.
+pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<RunSummary>, DbErr> {
+    let rows = Entity::find().filter(Column::DeploymentId.eq(deployment.0)).order_by_desc(Column::CreatedAt);
+    summaries(rows, on).await
+}
+
+/// The run that a request led to.
+pub async fn of_request(on: &impl Reads, request: RequestId) -> Result<Option<RunSummary>, DbErr> {
+    let rows = Entity::find().filter(Column::RequestId.eq(request.0)).order_by_desc(Column::CreatedAt).limit(1);
+    Ok(summaries(rows, on).await?.into_iter().next())
+}
+
+/// How long such runs usually take: the median of the last ones that were done. `None` when there were none.
+pub async fn usual_duration(
+    on: &impl Reads,
+    blueprint: &str,
+    kind: RunKind,
+    action: Option<&str>,
+) -> Result<Option<Duration>, DbErr> {
+    let mut runs = Entity::find()
+        .select_only()
+        .column(Column::StartedAt)
+        .column(Column::EndedAt)
+        .filter(Column::Blueprint.eq(blueprint))
+        .filter(Column::Kind.eq(kind.word()))
+        .filter(Column::State.eq(RunState::Done.word()));
+    if let Some(action) = action {
+        runs = runs.filter(Column::Action.eq(action));
+    }
+    let times: Vec<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> =
+        runs.order_by_desc(Column::EndedAt).limit(25).into_tuple().all(on.db()).await?;
+    let mut durations: Vec<Duration> =
+        times.into_iter().filter_map(|(from, to)| (to? - from?).to_std().ok()).collect();
+    durations.sort_unstable();
+    Ok(durations.get(durations.len() / 2).copied())
+}
+
+fn within(rows: Select<Entity>, scope: &Scope) -> Select<Entity> {
+    match scope {
+        Scope::Everything => rows,
+        Scope::Projects(projects) => rows.filter(Column::ProjectId.is_in(projects.iter().map(|project| project.0))),
+    }
+}
+
+#[derive(FromQueryResult)]
+struct SummaryRow {
+    id: uuid::Uuid,
+    deployment_id: uuid::Uuid,
+    project_id: uuid::Uuid,
+    request_id: Option<uuid::Uuid>,
+    kind: String,
+    title: String,
+    blueprint: String,
+    state: String,
+    why: Option<String>,
+    worker: Option<String>,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+}
+
+async fn summaries(rows: Select<Entity>, on: &impl Reads) -> Result<Vec<RunSummary>, DbErr> {
+    let columns = [
+        Column::Id,
+        Column::DeploymentId,
+        Column::ProjectId,
+        Column::RequestId,
+        Column::Kind,
+        Column::Title,
+        Column::Blueprint,
+        Column::State,
+        Column::Why,
+        Column::Worker,
+        Column::CreatedAt,
+        Column::StartedAt,
+        Column::EndedAt,
+    ];
+    let rows: Vec<SummaryRow> = rows.select_only().columns(columns).into_model().all(on.db()).await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(RunSummary {
+                kind: kind(&row.kind, row.id)?,
+                state: state(&row.state, row.id)?,
+                id: row.id.into(),
+                deployment: row.deployment_id.into(),
+                project: row.project_id.into(),
+                request: row.request_id.map(Into::into),
+                title: row.title,
+                blueprint: row.blueprint,
+                why: row.why,
+                worker: row.worker,
+                created_at: row.created_at,
+                started_at: row.started_at,
+                ended_at: row.ended_at,
+            })
+        })
+        .collect()
+}
+
+fn active(run: &Run) -> Result<ActiveModel, DbErr> {
+    Ok(ActiveModel {
+        id: Set(run.id.0),
+        deployment_id: Set(run.deployment.0),
+        project_id: Set(run.project.0),
+        request_id: Set(run.request.map(|request| request.0)),
+        kind: Set(run.kind.word().to_owned()),
+        title: Set(run.title.clone()),
+        blueprint: Set(run.blueprint.clone()),
+        version: Set(run.version.clone()),
+        action: Set(run.action.clone()),
+        workflow: Set(serde_json::to_value(&run.workflow).map_err(|cause| DbErr::Json(cause.to_string()))?),
+        bindings: Set(run.bindings.clone()),
+        state: Set(run.state.word().to_owned()),
+        why: Set(run.why.clone()),
+        cancel: Set(run.cancel.map(|wish| wish.word().to_owned())),
+        token: Set(run.token),
+        revision: Set(run.revision),
+        next_event: Set(run.next_event),
+        worker: Set(run.worker.clone()),
+        lease_until: Set(run.lease_until),
+        wake_at: Set(run.wake_at),
+        created_at: Set(run.created_at),
+        started_at: Set(run.started_at),
+        ended_at: Set(run.ended_at),
+    })
+}
+
+fn run(row: Model) -> Result<Run, DbErr> {
+    Ok(Run {
+        kind: kind(&row.kind, row.id)?,
+        state: state(&row.state, row.id)?,
+        workflow: serde_json::from_value(row.workflow)
+            .map_err(|cause| DbErr::Json(format!("the workflow of run {} can't be read: {cause}", row.id)))?,
+        cancel: row.cancel.as_deref().and_then(Cancel::from_word),
+        id: row.id.into(),
+        deployment: row.deployment_id.into(),
+        project: row.project_id.into(),
+        request: row.request_id.map(Into::into),
+        title: row.title,
+        blueprint: row.blueprint,
+        version: row.version,
+        action: row.action,
+        bindings: row.bindings,
+        why: row.why,
+        token: row.token,
+        revision: row.revision,
+        next_event: row.next_event,
+        worker: row.worker,
+        lease_until: row.lease_until,
+        wake_at: row.wake_at,
+        created_at: row.created_at,
+        started_at: row.started_at,
+        ended_at: row.ended_at,
+    })
+}
+
+fn kind(word: &str, id: uuid::Uuid) -> Result<RunKind, DbErr> {
+    RunKind::from_word(word).ok_or_else(|| DbErr::Type(format!("the run {id} is of no known kind: `{word}`")))
+}
+
+fn state(word: &str, id: uuid::Uuid) -> Result<RunState, DbErr> {
+    RunState::from_word(word).ok_or_else(|| DbErr::Type(format!("the run {id} is in no known state: `{word}`")))
+}

@@ -1,0 +1,86 @@
+//! What happened to runs: the one stream that timelines, logs, live pages and metrics read.
+
+use domain::ids::RunId;
+use domain::run::{EventKind, RunEvent};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+
+use crate::tx::sealed::Connection;
+use crate::{Reads, Tx};
+
+mod entity {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "run_event")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub run_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub number: i64,
+        pub at: DateTimeUtc,
+        pub step_key: Option<String>,
+        pub kind: String,
+        pub line: String,
+        pub detail: Option<Json>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+use entity::{ActiveModel, Column, Entity, Model};
+
+/// Writes events; their numbers were taken in the same transaction by the write to the run.
+pub async fn append(tx: &Tx, events: &[RunEvent]) -> Result<(), DbErr> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let rows = events.iter().map(|event| ActiveModel {
+        run_id: Set(event.run.0),
+        number: Set(event.number),
+        at: Set(event.at),
+        step_key: Set(event.step_key.clone()),
+        kind: Set(event.kind.word().to_owned()),
+        line: Set(event.line.clone()),
+        detail: Set(event.detail.clone()),
+    });
+    Entity::insert_many(rows).exec_without_returning(tx.db()).await?;
+    Ok(())
+}
+
+/// The events of a run after a number, oldest first, at most `limit`.
+pub async fn after(on: &impl Reads, run: RunId, number: i64, limit: u64) -> Result<Vec<RunEvent>, DbErr> {
+    let rows = Entity::find()
+        .filter(Column::RunId.eq(run.0))
+        .filter(Column::Number.gt(number))
+        .order_by_asc(Column::Number)
+        .limit(limit)
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(event).collect()
+}
+
+/// The newest events of a run, or of one step of it, oldest first, at most `limit`.
+pub async fn latest(on: &impl Reads, run: RunId, step_key: Option<&str>, limit: u64) -> Result<Vec<RunEvent>, DbErr> {
+    let mut query = Entity::find().filter(Column::RunId.eq(run.0));
+    if let Some(key) = step_key {
+        query = query.filter(Column::StepKey.eq(key));
+    }
+    let rows = query.order_by_desc(Column::Number).limit(limit).all(on.db()).await?;
+    rows.into_iter().rev().map(event).collect()
+}
+
+fn event(row: Model) -> Result<RunEvent, DbErr> {
+    Ok(RunEvent {
+        kind: EventKind::from_word(&row.kind)
+            .ok_or_else(|| DbErr::Type(format!("an event of run {} is of no known kind: `{}`", row.run_id, row.kind)))?,
+        run: row.run_id.into(),
+        number: row.number,
+        at: row.at,
+        step_key: row.step_key,
+        line: row.line,
+        detail: row.detail,
+    })
+}
