@@ -3,6 +3,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_people;
+mod m0002_sign_in;
 mod m0005_cmdb;
 mod m0006_mail;
 mod m0010_ledger;
@@ -16,6 +17,7 @@ impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
         vec![
             Box::new(m0001_people::Migration),
+            Box::new(m0002_sign_in::Migration),
             Box::new(m0005_cmdb::Migration),
             Box::new(m0006_mail::Migration),
             Box::new(m0010_ledger::Migration),

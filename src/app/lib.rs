@@ -2,6 +2,8 @@
 //! authorisation and transactions.
 
 pub mod mail;
+pub mod secret;
+pub mod session;
 
 use std::sync::Arc;
 

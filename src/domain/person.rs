@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{PersonId, ProjectId};
+use crate::ids::{OrganisationId, PersonId, ProjectId};
 
 /// What a person may do, in a project or everywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,4 +94,34 @@ impl Principal {
             Scope::Projects(self.by_project.keys().copied().collect())
         }
     }
+}
+
+/// A person with an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub id: PersonId,
+    /// Always in small letters; what the person signs in with.
+    pub email: String,
+    pub name: String,
+    /// Somebody who left keeps his name in the history, and opens no door.
+    pub active: bool,
+    /// To whom an unanswered approval goes on.
+    pub manager: Option<PersonId>,
+    pub created_at: DateTime<Utc>,
+}
+
+/// A role and where it is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub role: Role,
+    pub place: Place,
+}
+
+/// Where a role is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Everywhere,
+    /// In each project of the organisation, those made later as well.
+    Organisation(OrganisationId),
+    Project(ProjectId),
 }

@@ -8,6 +8,8 @@ use std::fmt;
 /// What sort of trouble it is; a door maps it to a status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    /// The request can't be read at all: broken text, a form that is no form.
+    Malformed,
     /// The input does not fit; `fields` says where.
     Invalid,
     /// There is no such thing, or it belongs to somebody else: the two look alike from outside.

@@ -1,6 +1,10 @@
 //! Pages for people, one folder or file a noun.
 
+mod session;
+
 use actix_web::web::ServiceConfig;
 
 /// Every page's routes; each noun brings its own.
-pub fn configure(_service: &mut ServiceConfig) {}
+pub fn configure(service: &mut ServiceConfig) {
+    service.configure(session::configure);
+}

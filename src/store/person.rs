@@ -1,0 +1,304 @@
+//! People, the roles they hold and the groups they are in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::ids::{PersonId, ProjectId};
+use domain::person::{Grant, Person, Place, Principal, Role};
+use sea_orm::entity::prelude::*;
+use sea_orm::sea_query::OnConflict;
+use sea_orm::{ActiveValue, IntoActiveModel, QueryOrder, QuerySelect};
+
+use crate::{Reads, Tx, fresh_id, project};
+
+pub(crate) mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "person")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub email: String,
+        pub name: String,
+        pub password_hash: Option<String>,
+        pub active: bool,
+        pub manager_id: Option<Uuid>,
+        pub created_at: DateTimeUtc,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod role_grant {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "role_grant")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub person_id: Uuid,
+        pub role: String,
+        pub organisation_id: Option<Uuid>,
+        pub project_id: Option<Uuid>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+mod group_member {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "group_member")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub group_name: String,
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub person_id: Uuid,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+impl From<row::Model> for Person {
+    fn from(row: row::Model) -> Self {
+        Self {
+            id: row.id.into(),
+            email: row.email,
+            name: row.name,
+            active: row.active,
+            manager: row.manager_id.map(PersonId::from),
+            created_at: row.created_at,
+        }
+    }
+}
+
+/// Adds a person; the email must be free.
+pub async fn insert(tx: &Tx, person: &Person, password_hash: Option<String>) -> Result<(), DbErr> {
+    let row = row::Model {
+        id: person.id.into(),
+        email: person.email.clone(),
+        name: person.name.clone(),
+        password_hash,
+        active: person.active,
+        manager_id: person.manager.map(Uuid::from),
+        created_at: person.created_at,
+    };
+    row::Entity::insert(row.into_active_model()).exec_without_returning(&tx.0).await.map(drop)
+}
+
+/// The person with this id.
+pub async fn find(on: &impl Reads, id: PersonId) -> Result<Option<Person>, DbErr> {
+    Ok(row::Entity::find_by_id(Uuid::from(id)).one(on.db()).await?.map(Person::from))
+}
+
+/// The people with these ids.
+pub async fn find_many(on: &impl Reads, ids: &[PersonId]) -> Result<BTreeMap<PersonId, Person>, DbErr> {
+    let rows = row::Entity::find().filter(row::Column::Id.is_in(ids.iter().map(|id| id.0))).all(on.db()).await?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.into())).collect())
+}
+
+/// The person with this email (in small letters), and the hash of his password.
+pub async fn find_by_email(on: &impl Reads, email: &str) -> Result<Option<(Person, Option<String>)>, DbErr> {
+    let found = row::Entity::find().filter(row::Column::Email.eq(email)).one(on.db()).await?;
+    Ok(found.map(|mut row| {
+        let hash = row.password_hash.take();
+        (row.into(), hash)
+    }))
+}
+
+/// Everybody with an account, by name.
+pub async fn list(on: &impl Reads) -> Result<Vec<Person>, DbErr> {
+    let rows = row::Entity::find().order_by_asc(row::Column::Name).all(on.db()).await?;
+    Ok(rows.into_iter().map(Person::from).collect())
+}
+
+/// Sets who may come in; a person who may not keeps his place in the history.
+pub async fn set_active(tx: &Tx, id: PersonId, active: bool) -> Result<(), DbErr> {
+    update(tx, id, row::ActiveModel { active: ActiveValue::Set(active), ..Default::default() }).await
+}
+
+/// Replaces the hash of the password.
+pub async fn set_password(tx: &Tx, id: PersonId, hash: String) -> Result<(), DbErr> {
+    update(tx, id, row::ActiveModel { password_hash: ActiveValue::Set(Some(hash)), ..Default::default() }).await
+}
+
+/// Sets to whom this person's unanswered approvals go on.
+pub async fn set_manager(tx: &Tx, id: PersonId, manager: Option<PersonId>) -> Result<(), DbErr> {
+    let manager_id = ActiveValue::Set(manager.map(Uuid::from));
+    update(tx, id, row::ActiveModel { manager_id, ..Default::default() }).await
+}
+
+async fn update(tx: &Tx, id: PersonId, change: row::ActiveModel) -> Result<(), DbErr> {
+    let change = row::ActiveModel { id: ActiveValue::Unchanged(id.into()), ..change };
+    row::Entity::update(change).exec(&tx.0).await.map(drop)
+}
+
+/// Gives a role at a place.
+pub async fn grant(tx: &Tx, person: PersonId, grant: Grant) -> Result<(), DbErr> {
+    let (organisation_id, project_id) = place_columns(grant.place);
+    let row = role_grant::Model {
+        id: fresh_id(),
+        person_id: person.into(),
+        role: grant.role.word().to_owned(),
+        organisation_id,
+        project_id,
+    };
+    role_grant::Entity::insert(row.into_active_model()).exec_without_returning(&tx.0).await.map(drop)
+}
+
+/// Takes a role at a place back.
+pub async fn revoke(tx: &Tx, person: PersonId, grant: Grant) -> Result<(), DbErr> {
+    let (organisation, project) = place_columns(grant.place);
+    let mut gone = role_grant::Entity::delete_many()
+        .filter(role_grant::Column::PersonId.eq(Uuid::from(person)))
+        .filter(role_grant::Column::Role.eq(grant.role.word()));
+    gone = match organisation {
+        Some(id) => gone.filter(role_grant::Column::OrganisationId.eq(id)),
+        None => gone.filter(role_grant::Column::OrganisationId.is_null()),
+    };
+    gone = match project {
+        Some(id) => gone.filter(role_grant::Column::ProjectId.eq(id)),
+        None => gone.filter(role_grant::Column::ProjectId.is_null()),
+    };
+    gone.exec(&tx.0).await.map(drop)
+}
+
+fn place_columns(place: Place) -> (Option<Uuid>, Option<Uuid>) {
+    match place {
+        Place::Everywhere => (None, None),
+        Place::Organisation(id) => (Some(id.into()), None),
+        Place::Project(id) => (None, Some(id.into())),
+    }
+}
+
+/// What everybody holds, in one statement.
+pub async fn grants(on: &impl Reads) -> Result<BTreeMap<PersonId, Vec<Grant>>, DbErr> {
+    let mut by_person: BTreeMap<PersonId, Vec<Grant>> = BTreeMap::new();
+    for row in role_grant::Entity::find().all(on.db()).await? {
+        let person = row.person_id.into();
+        by_person.entry(person).or_default().extend(grant_of(&row));
+    }
+    Ok(by_person)
+}
+
+/// Everybody's groups, in one statement.
+pub async fn groups(on: &impl Reads) -> Result<BTreeMap<PersonId, BTreeSet<String>>, DbErr> {
+    let mut by_person: BTreeMap<PersonId, BTreeSet<String>> = BTreeMap::new();
+    for row in group_member::Entity::find().all(on.db()).await? {
+        by_person.entry(row.person_id.into()).or_default().insert(row.group_name);
+    }
+    Ok(by_person)
+}
+
+fn grant_of(row: &role_grant::Model) -> Option<Grant> {
+    let place = match (row.organisation_id, row.project_id) {
+        (None, None) => Place::Everywhere,
+        (Some(id), _) => Place::Organisation(id.into()),
+        (None, Some(id)) => Place::Project(id.into()),
+    };
+    Some(Grant { role: Role::from_word(&row.role)?, place })
+}
+
+/// Puts a person into a group; being in it already changes nothing.
+pub async fn join_group(tx: &Tx, person: PersonId, group: &str) -> Result<(), DbErr> {
+    let row = group_member::Model { group_name: group.to_owned(), person_id: person.into() };
+    group_member::Entity::insert(row.into_active_model())
+        .on_conflict(
+            OnConflict::columns([group_member::Column::GroupName, group_member::Column::PersonId])
+                .do_nothing()
+                .to_owned(),
+        )
+        .exec_without_returning(&tx.0)
+        .await
+        .map(drop)
+}
+
+/// Takes a person out of a group.
+pub async fn leave_group(tx: &Tx, person: PersonId, group: &str) -> Result<(), DbErr> {
+    group_member::Entity::delete_by_id((group.to_owned(), person.into())).exec(&tx.0).await.map(drop)
+}
+
+/// The active members of a group, by name.
+pub async fn members(on: &impl Reads, group: &str) -> Result<Vec<Person>, DbErr> {
+    let ids: Vec<Uuid> = group_member::Entity::find()
+        .select_only()
+        .column(group_member::Column::PersonId)
+        .filter(group_member::Column::GroupName.eq(group))
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    let rows = row::Entity::find()
+        .filter(row::Column::Id.is_in(ids))
+        .filter(row::Column::Active.eq(true))
+        .order_by_asc(row::Column::Name)
+        .all(on.db())
+        .await?;
+    Ok(rows.into_iter().map(Person::from).collect())
+}
+
+/// What an active person may do and see now. `None` when there is no such person or he may not come in.
+pub async fn principal(on: &impl Reads, id: PersonId) -> Result<Option<Principal>, DbErr> {
+    let Some(person) = find(on, id).await?.filter(|person| person.active) else { return Ok(None) };
+    let held: Vec<Grant> = role_grant::Entity::find()
+        .filter(role_grant::Column::PersonId.eq(Uuid::from(id)))
+        .all(on.db())
+        .await?
+        .iter()
+        .filter_map(grant_of)
+        .collect();
+    let groups = group_member::Entity::find()
+        .filter(group_member::Column::PersonId.eq(Uuid::from(id)))
+        .all(on.db())
+        .await?
+        .into_iter()
+        .map(|row| row.group_name)
+        .collect();
+    let (everywhere, by_project) = spread(on, &held).await?;
+    Ok(Some(Principal { person: id, name: person.name, email: person.email, groups, everywhere, by_project }))
+}
+
+type Held = (BTreeSet<Role>, BTreeMap<ProjectId, BTreeSet<Role>>);
+
+/// Spreads the roles held in organisations over their projects.
+async fn spread(on: &impl Reads, held: &[Grant]) -> Result<Held, DbErr> {
+    let organisations = held.iter().filter_map(|grant| match grant.place {
+        Place::Organisation(id) => Some(id.0),
+        _ => None,
+    });
+    let projects: Vec<(Uuid, Uuid)> = project::row::Entity::find()
+        .select_only()
+        .columns([project::row::Column::OrganisationId, project::row::Column::Id])
+        .filter(project::row::Column::OrganisationId.is_in(organisations))
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    let mut everywhere = BTreeSet::new();
+    let mut by_project: BTreeMap<ProjectId, BTreeSet<Role>> = BTreeMap::new();
+    for Grant { role, place } in held {
+        match place {
+            Place::Everywhere => {
+                everywhere.insert(*role);
+            }
+            Place::Project(id) => {
+                by_project.entry(*id).or_default().insert(*role);
+            }
+            Place::Organisation(id) => {
+                for (_, project) in projects.iter().filter(|(organisation, _)| *organisation == id.0) {
+                    by_project.entry((*project).into()).or_default().insert(*role);
+                }
+            }
+        }
+    }
+    Ok((everywhere, by_project))
+}

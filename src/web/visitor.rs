@@ -1,0 +1,205 @@
+//! Who stands at the door: the person behind a browser's session cookie, or nobody yet.
+
+use actix_web::cookie::time::Duration;
+use actix_web::cookie::{Cookie, SameSite};
+use actix_web::dev::Payload;
+use actix_web::web::Data;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use app::App;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::person::{Principal, Role};
+use domain::trouble::{Kind, Trouble};
+use futures::future::LocalBoxFuture;
+
+use crate::headers::Nonce;
+use crate::problem::Problem;
+use crate::shell::{Face, Section, Shell};
+
+/// The cookie with which a person chooses light or dark.
+pub const THEME_COOKIE: &str = "theme";
+/// The cookie that carries one sentence to the next page.
+pub const FLASH_COOKIE: &str = "flash";
+
+/// Somebody who is signed in. A page that asks for a visitor sends everybody else to the sign-in first.
+#[derive(Clone)]
+pub struct Visitor {
+    pub principal: Principal,
+    /// What each form of this session must carry.
+    pub csrf: String,
+    approvals_open: u64,
+    frame: Frame,
+}
+
+/// Somebody at a page that needs no sign-in; he may be signed in all the same.
+pub struct Guest {
+    pub visitor: Option<Visitor>,
+    frame: Frame,
+}
+
+/// What the frame of a page takes from the request, whoever asks.
+#[derive(Clone)]
+struct Frame {
+    nonce: String,
+    theme: String,
+    flash: Option<String>,
+    demo: bool,
+}
+
+impl Visitor {
+    /// The frame of a page for this person.
+    pub fn shell(&self, title: impl Into<String>, section: Section) -> Shell {
+        let who = &self.principal;
+        let operator = who.has_everywhere(Role::Operator) || who.has_everywhere(Role::Administrator);
+        Shell {
+            section,
+            person: Some(Face { name: who.name.clone(), email: who.email.clone(), initials: initials(&who.name) }),
+            approvals_open: self.approvals_open,
+            operator,
+            auditor: operator || who.has_everywhere(Role::Auditor),
+            administrator: who.has_everywhere(Role::Administrator),
+            csrf: self.csrf.clone(),
+            ..self.frame.shell(title)
+        }
+    }
+}
+
+impl Guest {
+    /// The frame of a page outside the rail; with the person's frame when he is signed in.
+    pub fn shell(&self, title: impl Into<String>) -> Shell {
+        match &self.visitor {
+            Some(visitor) => visitor.shell(title, Section::None),
+            None => self.frame.shell(title),
+        }
+    }
+
+    /// The frame of a page that stands alone even for somebody who is signed in.
+    pub fn bare_shell(&self, title: impl Into<String>) -> Shell {
+        self.frame.shell(title)
+    }
+}
+
+impl Frame {
+    fn of(request: &HttpRequest) -> Self {
+        let cookie = |name| request.cookie(name).map(|cookie| cookie.value().to_owned());
+        let theme = cookie(THEME_COOKIE).filter(|theme| theme == "light" || theme == "dark").unwrap_or_default();
+        let flash = cookie(FLASH_COOKIE)
+            .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
+            .and_then(|bytes| String::from_utf8(bytes).ok());
+        let demo = request.app_data::<Data<App>>().is_some_and(|app| app.demo);
+        Self { nonce: Nonce::of(request), theme, flash, demo }
+    }
+
+    fn shell(&self, title: impl Into<String>) -> Shell {
+        let outside = Shell::outside(title, self.nonce.clone(), self.demo);
+        Shell { theme: self.theme.clone(), flash: self.flash.clone(), ..outside }
+    }
+}
+
+impl FromRequest for Visitor {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            resume(&request).await?.ok_or_else(|| {
+                Problem(Trouble::new(
+                    Kind::SignInRequired,
+                    "You are not signed in, or your session ended.",
+                    "Sign in in another window, then come back here and send it again.",
+                ))
+            })
+        })
+    }
+}
+
+impl FromRequest for Guest {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Ok(Self { visitor: resume(&request).await?, frame: Frame::of(&request) }) })
+    }
+}
+
+/// The visitor behind the session cookie; remembered for the rest of the request.
+async fn resume(request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
+    if let Some(visitor) = known(request) {
+        return Ok(Some(visitor));
+    }
+    let Some(app) = request.app_data::<Data<App>>() else { return Ok(None) };
+    let Some(cookie) = request.cookie(session_cookie_name(app)) else { return Ok(None) };
+    let Some(session) = app::session::resume(app, cookie.value()).await? else { return Ok(None) };
+    let visitor = Visitor {
+        principal: session.principal,
+        csrf: session.csrf,
+        approvals_open: 0,
+        frame: Frame::of(request),
+    };
+    request.extensions_mut().insert(visitor.clone());
+    Ok(Some(visitor))
+}
+
+/// The visitor, if somebody already asked in this request.
+pub(crate) fn known(request: &HttpRequest) -> Option<Visitor> {
+    request.extensions().get::<Visitor>().cloned()
+}
+
+/// The frame of an error page, for whoever is known to ask.
+pub(crate) fn shell_for_trouble(request: &HttpRequest, title: &str) -> Shell {
+    match known(request) {
+        Some(visitor) => visitor.shell(title, Section::None),
+        None => Frame::of(request).shell(title),
+    }
+}
+
+/// The cookie that holds a session's secret. Over https its name makes browsers refuse it from anywhere but this host.
+pub fn session_cookie(app: &App, token: String) -> Cookie<'static> {
+    let lifetime = Duration::seconds(app::session::LIFETIME.num_seconds());
+    cookie(app, session_cookie_name(app), token).max_age(lifetime).finish()
+}
+
+/// The cookie that takes the session's cookie away.
+pub fn no_session_cookie(app: &App) -> Cookie<'static> {
+    cookie(app, session_cookie_name(app), String::new()).max_age(Duration::ZERO).finish()
+}
+
+/// The name of the session's cookie on this installation.
+pub fn session_cookie_name(app: &App) -> &'static str {
+    if secure(app) { "__Host-gatehouse" } else { "gatehouse" }
+}
+
+/// A cookie that shows `sentence` on the next page, once.
+pub fn flash_cookie(app: &App, sentence: &str) -> Cookie<'static> {
+    cookie(app, FLASH_COOKIE, URL_SAFE_NO_PAD.encode(sentence)).max_age(Duration::minutes(1)).finish()
+}
+
+fn cookie<'c>(app: &App, name: &'c str, value: String) -> actix_web::cookie::CookieBuilder<'c> {
+    Cookie::build(name, value).path("/").http_only(true).same_site(SameSite::Lax).secure(secure(app))
+}
+
+/// Whether people reach the portal over https.
+pub fn secure(app: &App) -> bool {
+    app.base_url.starts_with("https://")
+}
+
+/// One or two letters for the round badge.
+fn initials(name: &str) -> String {
+    let mut words = name.split_whitespace().filter_map(|word| word.chars().next());
+    words.next().into_iter().chain(words.next_back()).flat_map(char::to_uppercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::initials;
+
+    #[test]
+    fn a_badge_has_the_first_and_the_last_initial() {
+        assert_eq!(initials("Rita Requester"), "RR");
+        assert_eq!(initials("ada maria lovelace"), "AL");
+        assert_eq!(initials("Cher"), "C");
+        assert_eq!(initials(""), "");
+    }
+}
