@@ -6,6 +6,7 @@ mod m0001_people;
 mod m0002_sign_in;
 mod m0005_cmdb;
 mod m0006_mail;
+mod m0007_audit;
 mod m0010_ledger;
 mod m0020_runs;
 
@@ -20,6 +21,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_sign_in::Migration),
             Box::new(m0005_cmdb::Migration),
             Box::new(m0006_mail::Migration),
+            Box::new(m0007_audit::Migration),
             Box::new(m0010_ledger::Migration),
             Box::new(m0020_runs::Migration),
         ]

@@ -4,6 +4,7 @@
 //! arguments. [`ports`] holds the traits of the systems outside, in our words.
 
 pub mod action;
+pub mod audit;
 pub mod ci;
 pub mod ids;
 pub mod mail;

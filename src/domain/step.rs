@@ -215,7 +215,15 @@ impl Step {
     pub fn skipped(self, why: String, output: Option<Value>, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         use StepState::{Failed, Pending, Ready, Retrying, Waiting};
         self.only_from(&[Pending, Ready, Waiting, Retrying, Failed], "skipped")?;
-        Ok(Self { state: StepState::Skipped, output, why: Some(why), advice: None, wake_at: None, ended_at: Some(now), ..self })
+        Ok(Self {
+            state: StepState::Skipped,
+            output,
+            why: Some(why),
+            advice: None,
+            wake_at: None,
+            ended_at: Some(now),
+            ..self
+        })
     }
 
     /// A person wants it tried again, with this input if he gave one.
@@ -249,7 +257,14 @@ impl Step {
     /// It could not be taken back.
     pub fn undo_failed(self, why: String, advice: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[StepState::Undoing], "given up")?;
-        Ok(Self { state: StepState::UndoFailed, why: Some(why), advice: Some(advice), ended_at: Some(now), wake_at: None, ..self })
+        Ok(Self {
+            state: StepState::UndoFailed,
+            why: Some(why),
+            advice: Some(advice),
+            ended_at: Some(now),
+            wake_at: None,
+            ..self
+        })
     }
 
     fn settled(self, now: DateTime<Utc>) -> Self {

@@ -3,6 +3,7 @@
 //! Use cases and the engine hold a [`Tx`] over what must commit together; reads take the [`Store`] or a `Tx` alike,
 //! through [`Reads`].
 
+pub mod audit;
 pub mod ci;
 mod connect;
 pub mod job;

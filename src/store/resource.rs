@@ -50,7 +50,12 @@ pub async fn intend(tx: &Tx, rows: &[Resource]) -> Result<(), DbErr> {
 }
 
 /// Records what became of a deployment's objects.
-pub async fn apply(tx: &Tx, deployment: DeploymentId, changes: &[LedgerChange], now: DateTime<Utc>) -> Result<(), DbErr> {
+pub async fn apply(
+    tx: &Tx,
+    deployment: DeploymentId,
+    changes: &[LedgerChange],
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
     for change in changes {
         let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) = change;
         let row = Entity::update_many()

@@ -267,8 +267,7 @@ pub async fn usual_duration(
     }
     let times: Vec<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> =
         runs.order_by_desc(Column::EndedAt).limit(25).into_tuple().all(on.db()).await?;
-    let mut durations: Vec<Duration> =
-        times.into_iter().filter_map(|(from, to)| (to? - from?).to_std().ok()).collect();
+    let mut durations: Vec<Duration> = times.into_iter().filter_map(|(from, to)| (to? - from?).to_std().ok()).collect();
     durations.sort_unstable();
     Ok(durations.get(durations.len() / 2).copied())
 }

@@ -74,8 +74,9 @@ pub async fn latest(on: &impl Reads, run: RunId, step_key: Option<&str>, limit: 
 
 fn event(row: Model) -> Result<RunEvent, DbErr> {
     Ok(RunEvent {
-        kind: EventKind::from_word(&row.kind)
-            .ok_or_else(|| DbErr::Type(format!("an event of run {} is of no known kind: `{}`", row.run_id, row.kind)))?,
+        kind: EventKind::from_word(&row.kind).ok_or_else(|| {
+            DbErr::Type(format!("an event of run {} is of no known kind: `{}`", row.run_id, row.kind))
+        })?,
         run: row.run_id.into(),
         number: row.number,
         at: row.at,

@@ -3,7 +3,10 @@
 use domain::ids::{DeploymentId, RunId};
 use domain::step::{Step, StepState};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    Set,
+};
 
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
@@ -79,7 +82,6 @@ pub async fn of_run(on: &impl Reads, run: RunId) -> Result<Vec<Step>, DbErr> {
     let rows = Entity::find().filter(Column::RunId.eq(run.0)).order_by_asc(Column::Position).all(on.db()).await?;
     rows.into_iter().map(step).collect()
 }
-
 
 /// The done steps of a deployment, of all its runs, in the order in which they were done.
 pub async fn done_in_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Step>, DbErr> {

@@ -69,8 +69,7 @@ pub async fn save(tx: &Tx, worker: &Worker) -> Result<(), DbErr> {
 
 /// The workers that told of themselves since then, newest first.
 pub async fn seen_since(on: &impl Reads, since: DateTime<Utc>) -> Result<Vec<Worker>, DbErr> {
-    let rows =
-        Entity::find().filter(Column::SeenAt.gte(since)).order_by_desc(Column::StartedAt).all(on.db()).await?;
+    let rows = Entity::find().filter(Column::SeenAt.gte(since)).order_by_desc(Column::StartedAt).all(on.db()).await?;
     Ok(rows
         .into_iter()
         .map(|row| Worker {
