@@ -1,4 +1,4 @@
-//! How values read on a page: what a state's word means to the eye, money, moments and lengths of time.
+//! How values read on a page: what a state's word means to the eye, moments, lengths of time, shares.
 //! The macros of `templates/components/` call these. Templates pass values, references and references to references
 //! alike, so numbers and words are taken as whatever displays.
 
@@ -95,26 +95,6 @@ pub fn words(state: impl Display) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// An amount of euros: `1,234.50 EUR`.
-pub fn money(amount: impl Display) -> String {
-    let amount = number(amount);
-    let cents = (amount.abs() * 100.0).round() as u64;
-    let sign = if amount < 0.0 && cents > 0 { "-" } else { "" };
-    format!("{sign}{}.{:02} EUR", grouped(cents / 100), cents % 100)
-}
-
-fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at) % 3 == 0 {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
-
 /// The form that machines read in a page.
 pub fn iso(time: &DateTime<Utc>) -> String {
     time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -197,14 +177,6 @@ mod tests {
 
     fn at(text: &str) -> DateTime<Utc> {
         text.parse().expect("a moment in RFC 3339")
-    }
-
-    #[test]
-    fn money_is_grouped_and_has_its_currency() {
-        assert_eq!(money(1_234_567.5), "1,234,567.50 EUR");
-        assert_eq!(money(0.0), "0.00 EUR");
-        assert_eq!(money(-12.345), "-12.35 EUR");
-        assert_eq!(money(999.999), "1,000.00 EUR");
     }
 
     #[test]
