@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use domain::ports::clock::Clock;
 use domain::ports::mailer::Mailer;
-use domain::trouble::Trouble;
+use domain::trouble::{Kind, Trouble};
 use store::{DbErr, Store};
 
 /// What every use case gets: the house's parts, made once by the composition root.
@@ -24,6 +24,15 @@ pub struct App {
     pub demo: bool,
     /// Where mails go; `None` keeps them to be read in the portal.
     pub mailer: Option<Arc<dyn Mailer>>,
+}
+
+impl App {
+    /// Whether people can be served: the database answers.
+    pub async fn check_ready(&self) -> Result<(), Trouble> {
+        self.store.ping().await.map_err(|cause| {
+            Trouble::new(Kind::Unavailable, "The database does not answer.", "Try again in a moment.").because(cause)
+        })
+    }
 }
 
 /// A failed statement is our trouble, never the person's: the cause goes to the log.

@@ -1,0 +1,130 @@
+//! The composition root: opens every part in order and puts them together. Nothing starts half.
+
+use std::io;
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use actix_web::middleware::{Compress, from_fn};
+use actix_web::{App as Application, HttpServer};
+use app::App;
+use domain::ports::clock::Clock;
+use domain::ports::mailer::Mailer;
+use providers::simulated::Datacenter;
+use providers::smtp::{Privacy, Smtp, SmtpSettings, SmtpSettingsError};
+use store::{OpenError, Store};
+use web::metrics::Metrics;
+
+use crate::settings::{Database, Mail, Security, Server, Settings};
+
+/// Why the house could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum BootError {
+    #[error("{0}")]
+    Database(#[from] OpenError),
+    #[error("the folder `{folder}` for Gatehouse's data can't be made: name another, or allow it to be written")]
+    Folder { folder: PathBuf, source: io::Error },
+    #[error("the file `{file}` can't be read")]
+    File { file: PathBuf, source: io::Error },
+    #[error("the datacenter's file `{file}` can't be opened")]
+    Datacenter { file: PathBuf, source: io::Error },
+    #[error("nobody can listen on {address}: another program may hold the port; choose another with --port")]
+    Listen { address: String, source: io::Error },
+    #[error("mail can't be sent as `[mail]` says")]
+    Mail(#[from] SmtpSettingsError),
+    #[error("the portal stopped")]
+    Serve(#[source] io::Error),
+}
+
+/// The open house: every part, ready to be used by a door or a worker.
+pub struct House {
+    pub app: App,
+}
+
+impl House {
+    /// Opens the database (its tables brought up to date), the outside systems and the use cases.
+    pub async fn open(
+        settings: &Settings,
+        clock: Arc<dyn Clock>,
+        base_url: String,
+        demo: bool,
+    ) -> Result<Self, BootError> {
+        let store = open_store(&settings.database).await?;
+        let mailer = open_mailer(&settings.mail)?;
+        let file = &settings.datacenter.file;
+        make_folder_of(file.to_str())?;
+        Datacenter::open(file, clock.clone()).map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
+        Ok(Self { app: App { store, clock, base_url, demo, mailer } })
+    }
+}
+
+/// Opens the database, made when missing, its tables brought up to date.
+pub async fn open_store(database: &Database) -> Result<Store, BootError> {
+    let url_file = database.url_file.clone().unwrap_or_default();
+    let url = database.url().map_err(|source| BootError::File { file: url_file, source })?;
+    make_folder_of(url.expose().strip_prefix("sqlite:"))?;
+    Ok(Store::open(url.expose()).await?)
+}
+
+/// Takes the address of the portal, so that its port is known before anything else is opened.
+pub fn listen(server: &Server) -> Result<TcpListener, BootError> {
+    let wanted = (server.address, server.port);
+    TcpListener::bind(wanted)
+        .map_err(|source| BootError::Listen { address: format!("{}:{}", wanted.0, wanted.1), source })
+}
+
+/// Answers requests until `stop` resolves, then finishes what is under way.
+pub async fn serve(
+    app: App,
+    server: &Server,
+    listener: TcpListener,
+    stop: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), BootError> {
+    let metrics = Metrics::default();
+    let portal = HttpServer::new(move || {
+        Application::new()
+            .wrap(Compress::default())
+            .wrap(from_fn(web::observe::observe))
+            .configure(web::configure(app.clone(), metrics.clone()))
+    })
+    .workers(server.threads)
+    .shutdown_timeout(5)
+    .disable_signals()
+    .client_request_timeout(server.request_timeout())
+    .listen(listener)
+    .map_err(BootError::Serve)?
+    .run();
+    let handle = portal.handle();
+    tokio::spawn(async move {
+        stop.await;
+        handle.stop(true).await;
+    });
+    portal.await.map_err(BootError::Serve)
+}
+
+/// The mail server, if one is set.
+fn open_mailer(mail: &Mail) -> Result<Option<Arc<dyn Mailer>>, BootError> {
+    if mail.host.is_empty() {
+        return Ok(None);
+    }
+    let file = mail.password_file.clone().unwrap_or_default();
+    let password = mail.password().map_err(|source| BootError::File { file, source })?;
+    let credentials = password.map(|password| (mail.username.clone(), password.expose().to_owned()));
+    let privacy = match mail.security {
+        Security::Starttls => Privacy::StartTls,
+        Security::Tls => Privacy::Tls,
+        Security::None => Privacy::Plain,
+    };
+    let settings =
+        SmtpSettings { host: mail.host.clone(), port: Some(mail.port), privacy, credentials, from: mail.from.clone() };
+    Ok(Some(Arc::new(Smtp::new(settings)?)))
+}
+
+/// Makes the folder that a file will stand in.
+fn make_folder_of(file: Option<&str>) -> Result<(), BootError> {
+    let Some(folder) = file.map(PathBuf::from).and_then(|file| file.parent().map(PathBuf::from)) else { return Ok(()) };
+    if folder.as_os_str().is_empty() {
+        return Ok(());
+    }
+    std::fs::create_dir_all(&folder).map_err(|source| BootError::Folder { folder, source })
+}

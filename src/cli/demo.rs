@@ -1,0 +1,61 @@
+//! `gatehouse demo`: everything in one process and one folder, nothing to set up.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use clap::Args;
+use providers::clock::SystemClock;
+
+use super::{Failure, stop};
+use crate::boot::{self, House};
+use crate::settings::{Secret, Settings};
+
+#[derive(Args)]
+pub struct Arguments {
+    /// The folder the demo keeps its data in
+    #[arg(long, value_name = "FOLDER", default_value = "gatehouse-data")]
+    data: PathBuf,
+    /// The port to listen on; 0 takes a free one
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    /// Forget everything that was done in this folder's demo before
+    #[arg(long)]
+    reset: bool,
+}
+
+/// Serves the demo until the process is asked to stop; the next start goes on with the same data.
+pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
+    let settings = for_demo(settings, &arguments);
+    if arguments.reset {
+        reset(&arguments.data)?;
+    }
+    let listener = boot::listen(&settings.server)?;
+    let url = settings.server.url(listener.local_addr()?.port());
+    let house = House::open(&settings, Arc::new(SystemClock), url.clone(), true).await?;
+    println!("Gatehouse's demo is open at {url}");
+    boot::serve(house.app, &settings.server, listener, stop::asked()).await?;
+    Ok(())
+}
+
+/// The settings with everything that reaches outside turned to the demo's own folder.
+fn for_demo(mut settings: Settings, arguments: &Arguments) -> Settings {
+    settings.server.port = arguments.port;
+    settings.server.public_url = String::new();
+    settings.database.url = Secret::from(format!("sqlite:{}", arguments.data.join("gatehouse.db").display()).as_str());
+    settings.database.url_file = None;
+    settings.datacenter.file = arguments.data.join("datacenter.json");
+    settings.mail.host = String::new();
+    settings
+}
+
+/// Removes the demo's own files, and nothing else that may stand in the folder.
+fn reset(folder: &PathBuf) -> Result<(), Failure> {
+    for name in ["gatehouse.db", "gatehouse.db-wal", "gatehouse.db-shm", "datacenter.json"] {
+        let file = folder.join(name);
+        if file.exists() {
+            fs::remove_file(&file).map_err(|cause| format!("`{}` can't be removed: {cause}", file.display()))?;
+        }
+    }
+    Ok(())
+}

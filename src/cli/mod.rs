@@ -1,0 +1,106 @@
+//! What people type: one file a command.
+//!
+//! Exit codes: 0 all is well, 1 it could not be done (the reason is on standard error), 2 it was not understood.
+
+mod demo;
+mod logs;
+mod migrate;
+mod serve;
+mod stop;
+
+use std::error::Error;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::settings::{self, Mistake, Settings};
+
+/// Read when no other file is named and it is there.
+const USUAL_FILE: &str = "gatehouse.toml";
+
+/// The self-service portal of a private cloud: order, approve, build, register, and know what runs where.
+#[derive(Parser)]
+#[command(name = "gatehouse", version, about, after_help = "Try it: gatehouse demo")]
+struct Arguments {
+    /// The settings file [default: gatehouse.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "GATEHOUSE_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Try Gatehouse: its own data, people, mail and datacenter, nothing to set up
+    Demo(demo::Arguments),
+    /// Serve the portal, and drive runs in the same process
+    Serve(serve::Arguments),
+    /// Bring the database's tables up to date, and stop
+    Migrate,
+}
+
+/// Why a command could not do what it was asked to.
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// Does what the arguments say.
+pub async fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    // ring is the only crypto provider in the house; a second call would find it installed already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match obey(arguments).await {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("gatehouse: {}", with_causes(failure.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
+    let settings = match read_settings(arguments.config.as_deref()) {
+        Ok(settings) => settings,
+        Err(mistakes) => {
+            mistakes.iter().for_each(|mistake| eprintln!("gatehouse: {mistake}"));
+            return Ok(ExitCode::from(2));
+        }
+    };
+    logs::start(&settings.logging)?;
+    match arguments.command {
+        Command::Demo(arguments) => demo::run(settings, arguments).await?,
+        Command::Serve(arguments) => serve::run(settings, &arguments).await?,
+        Command::Migrate => migrate::run(&settings).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read_settings(named: Option<&Path>) -> Result<Settings, Vec<Mistake>> {
+    let usual = Path::new(USUAL_FILE);
+    let file = named.or_else(|| usual.exists().then_some(usual));
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    settings::read(file, variables)
+}
+
+/// The failure with what caused it, each on a line.
+fn with_causes(failure: &(dyn Error + 'static)) -> String {
+    let mut text = failure.to_string();
+    let mut cause = failure.source();
+    while let Some(deeper) = cause {
+        text.push_str(&format!("\n  because: {deeper}"));
+        cause = deeper.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+}

@@ -1,0 +1,8 @@
+//! Gatehouse: the self-service portal of a private cloud. Order, approve, build, register, and know what runs where.
+//!
+//! This is the composition root, the only place that knows every room. [`cli`] is what people type, [`settings`]
+//! what they set, [`boot`] puts the parts together.
+
+pub mod boot;
+pub mod cli;
+pub mod settings;

@@ -1,0 +1,41 @@
+//! `[database]`: where everything is kept.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Secret;
+
+/// Where everything is kept: SQLite embedded, or PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Database {
+    /// `sqlite:<path>` (made when missing) or `postgres://user:password@host/name`.
+    pub url: Secret,
+    /// A file with the address on its first line, instead of `url`, so that its password stays out of the settings.
+    pub url_file: Option<PathBuf>,
+}
+
+impl Default for Database {
+    fn default() -> Self {
+        Self { url: Secret::from("sqlite:gatehouse-data/gatehouse.db"), url_file: None }
+    }
+}
+
+impl Database {
+    /// The address to open.
+    pub fn url(&self) -> Result<Secret, std::io::Error> {
+        match &self.url_file {
+            Some(file) => Secret::from_file(file),
+            None => Ok(self.url.clone()),
+        }
+    }
+
+    pub(super) fn objection(&self) -> Option<String> {
+        let Some(file) = &self.url_file else { return None };
+        if self.url != Self::default().url {
+            return Some("database.url and database.url_file are both set: keep one of them".into());
+        }
+        self.url().err().map(|cause| format!("database.url_file `{}` can't be read: {cause}", file.display()))
+    }
+}

@@ -1,0 +1,82 @@
+//! `[mail]`: how mails leave the house.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Secret;
+
+/// How mails leave the house. Without a host they stay in the outbox, where the operations page shows them.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mail {
+    /// The SMTP server; empty sends nothing.
+    pub host: String,
+    /// Its port: usually 587 for `starttls`, 465 for `tls`.
+    pub port: u16,
+    /// How the connection is encrypted.
+    pub security: Security,
+    /// The account to sign in with; empty signs in as nobody.
+    pub username: String,
+    /// The account's password.
+    pub password: Option<Secret>,
+    /// A file with the password on its first line, instead of `password`.
+    pub password_file: Option<PathBuf>,
+    /// Whom mails come from, `Gatehouse <gatehouse@example.org>`.
+    pub from: String,
+}
+
+/// How the connection to the SMTP server is encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Security {
+    /// Plain at first, encrypted before anything is said; refused when the server can't.
+    Starttls,
+    /// Encrypted from the first byte.
+    Tls,
+    /// Not encrypted: only for a relay on the same machine.
+    None,
+}
+
+impl Default for Mail {
+    fn default() -> Self {
+        Self {
+            host: String::new(),
+            port: 587,
+            security: Security::Starttls,
+            username: String::new(),
+            password: None,
+            password_file: None,
+            from: "Gatehouse <gatehouse@localhost>".into(),
+        }
+    }
+}
+
+impl Mail {
+    /// The password of the account, from wherever it is kept.
+    pub fn password(&self) -> Result<Option<Secret>, std::io::Error> {
+        match &self.password_file {
+            Some(file) => Secret::from_file(file).map(Some),
+            None => Ok(self.password.clone()),
+        }
+    }
+
+    pub(super) fn objection(&self) -> Option<String> {
+        if self.password.is_some() && self.password_file.is_some() {
+            return Some("mail.password and mail.password_file are both set: keep one of them".into());
+        }
+        if let (Some(file), Err(cause)) = (&self.password_file, self.password()) {
+            return Some(format!("mail.password_file `{}` can't be read: {cause}", file.display()));
+        }
+        if !self.from.contains('@') {
+            return Some(format!(
+                "mail.from is `{}`: it needs an address, `Gatehouse <gatehouse@example.org>`",
+                self.from
+            ));
+        }
+        let signs_in_openly = self.security == Security::None && !self.username.is_empty();
+        signs_in_openly.then(|| {
+            "mail.security is `none` and mail.username is set: the password would travel unencrypted, use `starttls`".into()
+        })
+    }
+}

@@ -1,0 +1,51 @@
+//! The settings: defaults, over them one TOML file, over it `GATEHOUSE_SECTION__KEY` variables.
+//!
+//! A wrong setting is named with its place before anything starts. `gatehouse.example.toml` documents every key and
+//! is checked against the defaults by a test.
+
+mod catalog;
+mod database;
+mod datacenter;
+mod logging;
+mod mail;
+mod mistake;
+mod read;
+mod secret;
+mod server;
+mod worker;
+
+use serde::Deserialize;
+
+pub use catalog::Catalog;
+pub use database::Database;
+pub use datacenter::Datacenter;
+pub use logging::Logging;
+pub use mail::{Mail, Security};
+pub use mistake::Mistake;
+pub use read::read;
+pub use secret::Secret;
+pub use server::Server;
+pub use worker::Worker;
+
+/// Everything that can be set, one section a file.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    pub catalog: Catalog,
+    pub database: Database,
+    pub datacenter: Datacenter,
+    pub logging: Logging,
+    pub mail: Mail,
+    pub server: Server,
+    pub worker: Worker,
+}
+
+impl Settings {
+    /// What fits the types and still can't work; each sentence begins with the setting's name.
+    fn objections(&self) -> Vec<String> {
+        [self.database.objection(), self.mail.objection(), self.server.objection(), self.worker.objection()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
