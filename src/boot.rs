@@ -13,9 +13,16 @@ use domain::ports::mailer::Mailer;
 use providers::simulated::Datacenter;
 use providers::smtp::{Privacy, Smtp, SmtpSettings, SmtpSettingsError};
 use store::{OpenError, Store};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use web::limits::Limits;
 use web::metrics::Metrics;
 
+use crate::duties;
 use crate::settings::{Database, Mail, Security, Server, Settings};
+
+/// How long answers that are under way may take when the process stops.
+const GRACE_SECONDS: u64 = 5;
 
 /// Why the house could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -73,22 +80,57 @@ pub fn listen(server: &Server) -> Result<TcpListener, BootError> {
         .map_err(|source| BootError::Listen { address: format!("{}:{}", wanted.0, wanted.1), source })
 }
 
-/// Answers requests until `stop` resolves, then finishes what is under way.
-pub async fn serve(
+/// What one process does, until it is told to stop.
+pub struct Process {
+    /// Serves people and programs here.
+    pub portal: Option<TcpListener>,
+    /// Drives runs and keeps the duties.
+    pub worker: bool,
+}
+
+impl Process {
+    /// Works until `stop` resolves, then finishes what is under way.
+    pub async fn run(
+        self,
+        house: House,
+        server: &Server,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> Result<(), BootError> {
+        let (stopper, stopping) = watch::channel(false);
+        tokio::spawn(async move {
+            stop.await;
+            stopper.send_replace(true);
+        });
+        let mut background = JoinSet::new();
+        if self.worker {
+            background.spawn(duties::keep(house.app.clone(), name(), stopping.clone()));
+        }
+        if let Some(listener) = self.portal {
+            serve(house.app, server, listener, stopping).await?;
+        }
+        background.join_all().await;
+        Ok(())
+    }
+}
+
+/// Answers requests until told to stop, then finishes those that are under way.
+async fn serve(
     app: App,
     server: &Server,
     listener: TcpListener,
-    stop: impl Future<Output = ()> + Send + 'static,
+    mut stopping: watch::Receiver<bool>,
 ) -> Result<(), BootError> {
     let metrics = Metrics::default();
+    let limits = Limits { time: server.request_timeout() };
     let portal = HttpServer::new(move || {
-        Application::new()
-            .wrap(Compress::default())
-            .wrap(from_fn(web::observe::observe))
-            .configure(web::configure(app.clone(), metrics.clone()))
+        Application::new().wrap(Compress::default()).wrap(from_fn(web::observe::observe)).configure(web::configure(
+            app.clone(),
+            metrics.clone(),
+            limits,
+        ))
     })
     .workers(server.threads)
-    .shutdown_timeout(5)
+    .shutdown_timeout(GRACE_SECONDS)
     .disable_signals()
     .client_request_timeout(server.request_timeout())
     .listen(listener)
@@ -96,10 +138,18 @@ pub async fn serve(
     .run();
     let handle = portal.handle();
     tokio::spawn(async move {
-        stop.await;
+        // A dropped sender means that the process ends, too.
+        let _ = stopping.wait_for(|stop| *stop).await;
         handle.stop(true).await;
     });
     portal.await.map_err(BootError::Serve)
+}
+
+/// What other processes and the operations page call this one.
+fn name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = if host.trim().is_empty() { "gatehouse" } else { host.trim() };
+    format!("{host}-{}", std::process::id())
 }
 
 /// The mail server, if one is set.

@@ -8,7 +8,7 @@ use clap::Args;
 use providers::clock::SystemClock;
 
 use super::{Failure, stop};
-use crate::boot::{self, House};
+use crate::boot::{self, House, Process};
 use crate::settings::{Secret, Settings};
 
 #[derive(Args)]
@@ -34,7 +34,7 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     let url = settings.server.url(listener.local_addr()?.port());
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), true).await?;
     println!("Gatehouse's demo is open at {url}");
-    boot::serve(house.app, &settings.server, listener, stop::asked()).await?;
+    Process { portal: Some(listener), worker: true }.run(house, &settings.server, stop::asked()).await?;
     Ok(())
 }
 

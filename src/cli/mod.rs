@@ -7,6 +7,7 @@ mod logs;
 mod migrate;
 mod serve;
 mod stop;
+mod worker;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -36,6 +37,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Serve the portal, and drive runs in the same process
     Serve(serve::Arguments),
+    /// Drive runs, for portals that were started with --no-worker
+    Worker(worker::Arguments),
     /// Bring the database's tables up to date, and stop
     Migrate,
 }
@@ -69,6 +72,7 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
     match arguments.command {
         Command::Demo(arguments) => demo::run(settings, arguments).await?,
         Command::Serve(arguments) => serve::run(settings, &arguments).await?,
+        Command::Worker(arguments) => worker::run(settings, &arguments).await?,
         Command::Migrate => migrate::run(&settings).await?,
     }
     Ok(ExitCode::SUCCESS)

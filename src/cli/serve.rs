@@ -6,7 +6,7 @@ use clap::Args;
 use providers::clock::SystemClock;
 
 use super::{Failure, stop};
-use crate::boot::{self, House};
+use crate::boot::{self, House, Process};
 use crate::settings::Settings;
 
 #[derive(Args)]
@@ -14,6 +14,9 @@ pub struct Arguments {
     /// The port to listen on, over what the settings say; 0 takes a free one
     #[arg(long)]
     port: Option<u16>,
+    /// Only serve people; runs are driven by `gatehouse worker` processes
+    #[arg(long)]
+    no_worker: bool,
 }
 
 /// Serves until the process is asked to stop.
@@ -23,6 +26,7 @@ pub async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Fa
     let url = settings.server.url(listener.local_addr()?.port());
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), false).await?;
     println!("Gatehouse is open at {url}");
-    boot::serve(house.app, &settings.server, listener, stop::asked()).await?;
+    let process = Process { portal: Some(listener), worker: !arguments.no_worker };
+    process.run(house, &settings.server, stop::asked()).await?;
     Ok(())
 }

@@ -4,6 +4,7 @@ pub mod csrf;
 pub mod drawing;
 pub mod headers;
 mod health;
+pub mod limits;
 pub mod look;
 pub mod metrics;
 pub mod observe;
@@ -16,13 +17,15 @@ pub mod visitor;
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig, get};
 use app::App;
+use limits::Limits;
 use metrics::Metrics;
 
 /// Opens every door on an actix application. Each route, also one that does not exist, stands behind the same checks.
-pub fn configure(house: App, metrics: Metrics) -> impl FnOnce(&mut ServiceConfig) {
+pub fn configure(house: App, metrics: Metrics, limits: Limits) -> impl FnOnce(&mut ServiceConfig) {
     move |service| {
         let doors = web::scope("")
             .wrap(from_fn(headers::same_site_writes))
+            .wrap(from_fn(limits::keep))
             .wrap(from_fn(problem::explain))
             .wrap(from_fn(headers::secure_everything))
             .route("/healthz", get().to(health::alive))
@@ -31,6 +34,11 @@ pub fn configure(house: App, metrics: Metrics) -> impl FnOnce(&mut ServiceConfig
             .configure(static_files::configure)
             .configure(pages::configure)
             .default_service(web::to(problem::nothing_here));
-        service.app_data(Data::new(house)).app_data(Data::new(metrics)).service(doors);
+        service
+            .app_data(Data::new(house))
+            .app_data(Data::new(metrics))
+            .app_data(Data::new(limits))
+            .configure(limits::configure)
+            .service(doors);
     }
 }
