@@ -64,3 +64,27 @@ pub fn signatures() -> Vec<Signature> {
         cmdb::Confirm::signature(),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use domain::blueprint::Blueprint;
+
+    #[test]
+    fn every_blueprint_of_the_house_fits_the_actions() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../workflows");
+        let mut checked = 0;
+        for entry in fs::read_dir(folder).expect("the folder is there") {
+            let path = entry.expect("it can be listed").path();
+            let text = fs::read_to_string(&path).expect("it can be read");
+            let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            if let Err(mistakes) = Blueprint::parse_checked(&file, &text, &super::signatures()) {
+                let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+                panic!("{}", told.join("\n"));
+            }
+            checked += 1;
+        }
+        assert_eq!(checked, 5);
+    }
+}

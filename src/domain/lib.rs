@@ -5,9 +5,11 @@
 
 pub mod action;
 pub mod audit;
+pub mod blueprint;
 pub mod ci;
 pub mod ids;
 pub mod mail;
+pub mod money;
 pub mod organisation;
 pub mod person;
 pub mod ports;

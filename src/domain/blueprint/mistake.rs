@@ -1,0 +1,95 @@
+//! A mistake in a blueprint, said so that its author can mend it: where, what was found, what was expected.
+
+use std::fmt;
+
+/// A place in a file; both count from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Position {
+    pub line: usize,
+    pub column: usize,
+}
+
+impl Position {
+    /// The place so many characters further on the same line.
+    pub fn right(self, characters: usize) -> Self {
+        Self { column: self.column + characters, ..self }
+    }
+}
+
+/// One mistake in a blueprint.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Mistake {
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    /// What was found and what was expected.
+    pub message: String,
+    /// The nearest valid name, or the names that are known there.
+    pub hint: Option<String>,
+}
+
+impl fmt::Display for Mistake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}: {}", self.file, self.line, self.column, self.message)?;
+        match &self.hint {
+            Some(hint) => write!(f, "\n    {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Gathers the mistakes of one file, so that its author sees all of them at once.
+pub(super) struct Mistakes<'f> {
+    file: &'f str,
+    found: Vec<Mistake>,
+}
+
+impl<'f> Mistakes<'f> {
+    pub(super) fn of(file: &'f str) -> Self {
+        Self { file, found: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, at: Position, message: impl Into<String>) {
+        self.add_with_hint(at, message, None);
+    }
+
+    pub(super) fn add_with_hint(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
+        self.found.push(Mistake {
+            file: self.file.to_owned(),
+            line: at.line,
+            column: at.column,
+            message: message.into(),
+            hint,
+        });
+    }
+
+    /// Everything found, in the order of the file, each once.
+    pub(super) fn into_sorted(mut self) -> Vec<Mistake> {
+        self.found.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
+        self.found.dedup();
+        self.found
+    }
+}
+
+/// "did you mean `nodes`?", or the names that are known when none is near.
+pub(super) fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<&str> = known.into_iter().collect();
+    if let Some(name) = nearest(found, known.iter().copied()) {
+        return Some(format!("did you mean `{name}`?"));
+    }
+    match known.len() {
+        0 => None,
+        1..=12 => Some(format!("known here: {}", known.join(", "))),
+        more => Some(format!("known here: {} and {} more", known[..12].join(", "), more - 12)),
+    }
+}
+
+/// The known name that `found` was most likely meant to be.
+pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(found, name), name))
+        .filter(|(distance, name)| *distance <= 1.max(found.len().max(name.len()) / 3))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, name)| name)
+}

@@ -1,0 +1,248 @@
+//! Blueprints: an offering in one YAML file, read, checked and planned without touching anything.
+//!
+//! The way of a file: [`source`] reads the text into a tree in which everything knows its place, [`read`] turns the
+//! tree into the types below, [`check`](Blueprint::check) compares it with the actions that exist, and
+//! [`plan`](Blueprint::plan) says what an order would do. Parameters are JSON Schema ([`schema`]), conditions and
+//! prices are CEL ([`expression`]).
+
+mod check;
+pub mod expression;
+mod mistake;
+mod period;
+pub mod plan;
+mod read;
+mod read_parts;
+pub mod schema;
+mod shape;
+mod source;
+pub mod template;
+#[cfg(test)]
+mod tests;
+
+pub use mistake::{Mistake, Position, nearest};
+pub use period::Period;
+
+use crate::ci::{CiClass, Relation};
+use expression::Expression;
+use mistake::Mistakes;
+use schema::Parameters;
+use source::Node;
+use template::Template;
+
+/// A value with its place in the file.
+#[derive(Clone, Debug)]
+pub struct Located<T> {
+    pub value: T,
+    at: Position,
+}
+
+/// What a project's quota counts, with the words for people.
+pub const QUOTA_KINDS: [(&str, &str); 5] = [
+    ("machines", "Machines"),
+    ("cpu", "Processors"),
+    ("memory_gb", "Memory in GB"),
+    ("disk_gb", "Disk in GB"),
+    ("containers", "Containers"),
+];
+
+/// An offering: what may be ordered, what it costs, who approves it, and how it is built.
+#[derive(Clone, Debug)]
+pub struct Blueprint {
+    pub name: String,
+    pub version: semver::Version,
+    pub title: String,
+    /// One sentence for the catalog.
+    pub summary: String,
+    /// Groups the catalog: `application-platform`.
+    pub category: String,
+    pub responsible: Responsible,
+    /// What `$ref: "#/sizes"` offers.
+    pub sizes: Vec<Size>,
+    pub lease: Lease,
+    pub order: Workflow,
+    /// Euros per month.
+    pub price: Located<Expression>,
+    /// What it takes of the project's quota, by the kinds of [`QUOTA_KINDS`].
+    pub quota: Vec<(String, Located<Expression>)>,
+    /// What may be done with a deployment later.
+    pub actions: Vec<DayTwo>,
+    pub application: Option<Application>,
+}
+
+/// What an order and a day-2 action have in common: the form, who approves, the graph of steps.
+#[derive(Clone, Debug)]
+pub struct Workflow {
+    pub parameters: Parameters,
+    pub approval: Vec<Policy>,
+    pub steps: Vec<StepDeclaration>,
+}
+
+/// Something that may be done with a deployment: its own form, approval and steps.
+#[derive(Clone, Debug)]
+pub struct DayTwo {
+    /// Its name in addresses and on the command line, `scale`.
+    pub action: Located<String>,
+    pub title: String,
+    pub summary: String,
+    pub workflow: Workflow,
+    /// What the deployment's parameters become.
+    pub sets: Vec<(Located<String>, Located<Expression>)>,
+}
+
+/// Who answers for what: Ops for the platform, Dev for the application.
+#[derive(Clone, Debug)]
+pub struct Responsible {
+    pub platform: Located<Template>,
+    pub application: Located<Template>,
+}
+
+/// How large a machine may be, and what it costs in a month.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Size {
+    pub name: String,
+    pub title: String,
+    pub cpu: u32,
+    pub memory_gb: u32,
+    pub disk_gb: u32,
+    /// Euros.
+    pub monthly: f64,
+}
+
+/// How long a deployment lives unless it is prolonged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    pub default: Period,
+    pub max: Period,
+    /// Between the end of the lease and the removal.
+    pub grace: Period,
+}
+
+/// One rule of who has to approve, and when.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    pub level: u32,
+    /// Always, when there is none.
+    pub when: Option<Located<Expression>>,
+    pub approvers: Vec<Located<Approvers>>,
+    pub quorum: Quorum,
+    pub within: Period,
+    pub on_timeout: OnTimeout,
+    /// The author's reason, shown to the requester.
+    pub because: Option<String>,
+    at: Position,
+}
+
+/// Who may decide.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Approvers {
+    /// Every member of a group.
+    Group(String),
+    /// One person, by mail address.
+    Person(String),
+    /// The requester's manager.
+    Manager,
+}
+
+impl Approvers {
+    /// Reads `group:name`, `person:mail@example.org` or `manager`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "manager" => Some(Self::Manager),
+            Some(("group", name)) if !name.trim().is_empty() => Some(Self::Group(name.trim().to_owned())),
+            Some(("person", mail)) if mail.contains('@') => Some(Self::Person(mail.trim().to_owned())),
+            _ => None,
+        }
+    }
+}
+
+/// `application-owners`, `ada@example.org`, `the requester's manager`.
+impl std::fmt::Display for Approvers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Group(name) | Self::Person(name) => f.write_str(name),
+            Self::Manager => f.write_str("the requester's manager"),
+        }
+    }
+}
+
+/// How many of a level's approvers have to say yes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Quorum {
+    All,
+    AtLeast(u32),
+}
+
+/// What happens when nobody decides in time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTimeout {
+    Escalate,
+    Reject,
+}
+
+/// One node of a workflow, as declared.
+#[derive(Clone, Debug)]
+pub struct StepDeclaration {
+    pub id: Located<String>,
+    pub work: Work,
+    pub needs: Vec<Located<String>>,
+    pub when: Option<Located<Expression>>,
+    pub for_each: Option<Located<Expression>>,
+    /// The action's input, with templates in it.
+    with: Node,
+    pub title: Option<String>,
+    pub retry: Option<Retry>,
+}
+
+/// What a step does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Calls an action by name.
+    Do(Located<String>),
+    /// Undoes a step of the deployment, by its id.
+    Undo(Located<String>),
+}
+
+/// How often a step tries again after a transient error, and how long it waits between: doubled each time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Retry {
+    pub attempts: u32,
+    pub wait: Period,
+    pub at_most: Period,
+}
+
+/// The application service that the CMDB gets for a deployment.
+#[derive(Clone, Debug)]
+pub struct Application {
+    pub class: CiClass,
+    pub name: Located<Template>,
+    /// What it stands in relation to: the CIs of a step.
+    pub relations: Vec<(Relation, Located<String>)>,
+}
+
+impl Blueprint {
+    /// Reads a file's text. The mistakes are those of its form; [`Blueprint::check`] finds those of its meaning.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Mistakes::of(file);
+        let blueprint = source::read(text, &mut mistakes).and_then(|node| read::blueprint(&node, &mut mistakes));
+        let found = mistakes.into_sorted();
+        match blueprint {
+            Some(blueprint) if found.is_empty() => Ok(blueprint),
+            _ => Err(found),
+        }
+    }
+
+    /// Reads and checks a file: every mistake of its form, or else every mistake of its meaning.
+    pub fn parse_checked(file: &str, text: &str, actions: &[crate::action::Signature]) -> Result<Self, Vec<Mistake>> {
+        let blueprint = Self::parse(file, text)?;
+        let found = blueprint.check(file, actions);
+        if found.is_empty() { Ok(blueprint) } else { Err(found) }
+    }
+
+    /// The day-2 action of this name.
+    pub fn day_two(&self, action: &str) -> Option<&DayTwo> {
+        self.actions.iter().find(|day_two| day_two.action.value == action)
+    }
+}

@@ -1,0 +1,257 @@
+//! The text of a blueprint as a tree in which everything knows its place in the file.
+//!
+//! Reading is bounded: a file that is too large, nests too deep or multiplies itself with aliases is refused.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value;
+use serde_saphyr::{Location, Spanned};
+
+use super::mistake::{Mistakes, Position};
+
+/// No blueprint needs more; a larger file is not read at all.
+const MAX_BYTES: usize = 256 * 1024;
+const MAX_DEPTH: usize = 24;
+const MAX_NODES: usize = 20_000;
+const MAX_ALIASES: usize = 100;
+
+/// A value of the file with its place.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Node {
+    pub(super) at: Position,
+    /// Where the text of a scalar starts: behind its quote, if it has one.
+    pub(super) text_at: Position,
+    pub(super) tree: Tree,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Tree {
+    Null,
+    Bool(bool),
+    Integer(i64),
+    Float(f64),
+    Text(String),
+    List(Vec<Node>),
+    Table(Vec<Entry>),
+}
+
+/// A key of a table with its value.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) key_at: Position,
+    pub(super) value: Node,
+}
+
+impl Node {
+    /// What the value is, in an author's words.
+    pub(super) fn kind(&self) -> &'static str {
+        match self.tree {
+            Tree::Null => "nothing",
+            Tree::Bool(_) => "a boolean",
+            Tree::Integer(_) => "an integer",
+            Tree::Float(_) => "a number",
+            Tree::Text(_) => "text",
+            Tree::List(_) => "a list",
+            Tree::Table(_) => "a table",
+        }
+    }
+
+    /// The value of a key of this table.
+    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+        match &self.tree {
+            Tree::Table(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
+            _ => None,
+        }
+    }
+
+    /// The same value without its places.
+    pub(super) fn json(&self) -> Value {
+        match &self.tree {
+            Tree::Null => Value::Null,
+            Tree::Bool(value) => Value::from(*value),
+            Tree::Integer(value) => Value::from(*value),
+            Tree::Float(value) => Value::from(*value),
+            Tree::Text(value) => Value::from(value.as_str()),
+            Tree::List(items) => items.iter().map(Self::json).collect(),
+            Tree::Table(entries) => {
+                Value::Object(entries.iter().map(|entry| (entry.key.clone(), entry.value.json())).collect())
+            }
+        }
+    }
+}
+
+/// Reads the text; what is no YAML, or too much of it, is one mistake with its place.
+pub(super) fn read(text: &str, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+    let start = Position { line: 1, column: 1 };
+    if text.len() > MAX_BYTES {
+        let size = text.len() / 1024;
+        mistakes.add(start, format!("the file has {size} KiB; a blueprint may have at most {} KiB", MAX_BYTES / 1024));
+        return None;
+    }
+    match serde_saphyr::from_str_with_options::<Spanned<RawTree>>(text, limits()) {
+        Ok(raw) => {
+            let lines: Vec<&str> = text.lines().collect();
+            Some(place(raw, &lines))
+        }
+        Err(error) => {
+            let error = error.without_snippet();
+            let at = error.location().map_or(start, position);
+            mistakes.add(at, explain(error));
+            None
+        }
+    }
+}
+
+fn limits() -> serde_saphyr::Options {
+    serde_saphyr::options! {
+        strict_booleans: true,
+        with_snippet: false,
+        merge_keys: serde_saphyr::MergeKeyPolicy::Error,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: MAX_NODES,
+            max_replay_stack_depth: 8,
+        },
+        budget: serde_saphyr::budget! {
+            max_depth: MAX_DEPTH,
+            flow_nesting_limit: MAX_DEPTH,
+            max_nodes: MAX_NODES,
+            max_events: 3 * MAX_NODES,
+            max_aliases: MAX_ALIASES,
+            max_anchors: MAX_ALIASES,
+            max_documents: 1,
+        },
+    }
+}
+
+fn explain(error: &serde_saphyr::Error) -> String {
+    use serde_saphyr::Error as E;
+    match error {
+        E::Budget { .. }
+        | E::AliasReplayLimitExceeded { .. }
+        | E::AliasExpansionLimitExceeded { .. }
+        | E::AliasReplayStackDepthExceeded { .. } => format!(
+            "the file is too much to read safely: at most {MAX_DEPTH} levels, {MAX_NODES} values and {MAX_ALIASES} aliases"
+        ),
+        E::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands here a second time"),
+        E::AliasError { error, .. } => explain(error),
+        E::MergeKeyNotAllowed { .. } => "merge keys (`<<`) are not part of the blueprint format".to_owned(),
+        other => {
+            let text = other.to_string();
+            let first = text.lines().next().unwrap_or_default();
+            format!("this is not YAML as a blueprint needs it: {}", without_place(first))
+        }
+    }
+}
+
+/// The parser names line and column in front or behind; the mistake has them already.
+fn without_place(message: &str) -> &str {
+    let message = message.split(" at line ").next().unwrap_or(message);
+    match message.strip_prefix("error: line ").and_then(|rest| rest.split_once(": ")) {
+        Some((_, rest)) => rest,
+        None => message.trim_start_matches("error: "),
+    }
+}
+
+fn position(location: Location) -> Position {
+    Position {
+        line: usize::try_from(location.line()).unwrap_or(1).max(1),
+        column: usize::try_from(location.column()).unwrap_or(1).max(1),
+    }
+}
+
+/// What the YAML parser gives, before places are looked up in the text.
+enum RawTree {
+    Scalar(Tree),
+    List(Vec<Spanned<RawTree>>),
+    Table(Vec<(Spanned<String>, Spanned<RawTree>)>),
+}
+
+fn place(raw: Spanned<RawTree>, lines: &[&str]) -> Node {
+    let at = position(raw.referenced);
+    let tree = match raw.value {
+        RawTree::Scalar(scalar) => scalar,
+        RawTree::List(items) => Tree::List(items.into_iter().map(|item| place(item, lines)).collect()),
+        RawTree::Table(entries) => Tree::Table(
+            entries
+                .into_iter()
+                .map(|(key, value)| Entry {
+                    key_at: position(key.referenced),
+                    key: key.value,
+                    value: place(value, lines),
+                })
+                .collect(),
+        ),
+    };
+    let quoted = lines
+        .get(at.line - 1)
+        .and_then(|line| line.chars().nth(at.column - 1))
+        .is_some_and(|first| matches!(first, '"' | '\''));
+    Node { at, text_at: at.right(usize::from(quoted)), tree }
+}
+
+impl<'de> Deserialize<'de> for RawTree {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RawTreeVisitor)
+    }
+}
+
+struct RawTreeVisitor;
+
+impl<'de> Visitor<'de> for RawTreeVisitor {
+    type Value = RawTree;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("text, a number, a boolean, a list or a table")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<RawTree, E> {
+        Ok(RawTree::Scalar(Tree::Bool(value)))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<RawTree, E> {
+        Ok(RawTree::Scalar(Tree::Integer(value)))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<RawTree, E> {
+        let value = i64::try_from(value).map_err(|_| E::custom(format!("the integer {value} is too large")))?;
+        Ok(RawTree::Scalar(Tree::Integer(value)))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<RawTree, E> {
+        Ok(RawTree::Scalar(Tree::Float(value)))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<RawTree, E> {
+        Ok(RawTree::Scalar(Tree::Text(value.to_owned())))
+    }
+
+    fn visit_unit<E>(self) -> Result<RawTree, E> {
+        Ok(RawTree::Scalar(Tree::Null))
+    }
+
+    fn visit_none<E>(self) -> Result<RawTree, E> {
+        Ok(RawTree::Scalar(Tree::Null))
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<RawTree, D::Error> {
+        RawTree::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<RawTree, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(RawTree::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<RawTree, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(RawTree::Table(entries))
+    }
+}
