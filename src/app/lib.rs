@@ -5,6 +5,7 @@ pub mod audit;
 pub mod mail;
 pub mod secret;
 pub mod session;
+pub mod token;
 
 use std::sync::Arc;
 

@@ -17,5 +17,6 @@ pub mod project;
 pub mod resource;
 pub mod run;
 pub mod step;
+pub mod token;
 pub mod trouble;
 pub mod workflow;

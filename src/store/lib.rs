@@ -16,6 +16,7 @@ pub mod run;
 pub mod run_event;
 pub mod session;
 pub mod step;
+pub mod token;
 mod tx;
 pub mod worker;
 
