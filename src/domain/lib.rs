@@ -4,9 +4,11 @@
 //! arguments. [`ports`] holds the traits of the systems outside, in our words.
 
 pub mod action;
+pub mod allocation;
 pub mod audit;
 pub mod blueprint;
 pub mod ci;
+pub mod deployment;
 pub mod ids;
 pub mod mail;
 pub mod money;

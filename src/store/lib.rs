@@ -3,9 +3,11 @@
 //! Use cases and the engine hold a [`Tx`] over what must commit together; reads take the [`Store`] or a `Tx` alike,
 //! through [`Reads`].
 
+pub mod allocation;
 pub mod audit;
 pub mod ci;
 mod connect;
+pub mod deployment;
 pub mod job;
 pub mod mail;
 pub mod organisation;
