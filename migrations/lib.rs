@@ -4,12 +4,12 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_people;
 mod m0002_sign_in;
+mod m0003_request;
 mod m0005_cmdb;
 mod m0006_mail;
 mod m0007_audit;
 mod m0010_ledger;
 mod m0020_runs;
-mod m0030_deployments;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -20,12 +20,12 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_people::Migration),
             Box::new(m0002_sign_in::Migration),
+            Box::new(m0003_request::Migration),
             Box::new(m0005_cmdb::Migration),
             Box::new(m0006_mail::Migration),
             Box::new(m0007_audit::Migration),
             Box::new(m0010_ledger::Migration),
             Box::new(m0020_runs::Migration),
-            Box::new(m0030_deployments::Migration),
         ]
     }
 }

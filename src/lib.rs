@@ -7,4 +7,3 @@ pub mod boot;
 pub mod cli;
 mod duties;
 pub mod settings;
-mod workflows;

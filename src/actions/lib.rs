@@ -16,7 +16,4 @@ mod registry;
 mod space;
 mod typed;
 
-#[cfg(test)]
-mod tests;
-
 pub use registry::{Systems, all, signatures};

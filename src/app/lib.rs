@@ -2,10 +2,11 @@
 //! authorisation and transactions.
 
 pub mod audit;
+pub mod demo;
 pub mod mail;
+pub mod person;
 pub mod secret;
 pub mod session;
-pub mod token;
 
 use std::sync::Arc;
 

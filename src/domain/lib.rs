@@ -4,11 +4,10 @@
 //! arguments. [`ports`] holds the traits of the systems outside, in our words.
 
 pub mod action;
-pub mod allocation;
+pub mod approval;
 pub mod audit;
 pub mod blueprint;
 pub mod ci;
-pub mod deployment;
 pub mod ids;
 pub mod mail;
 pub mod money;
@@ -16,9 +15,9 @@ pub mod organisation;
 pub mod person;
 pub mod ports;
 pub mod project;
+pub mod request;
 pub mod resource;
 pub mod run;
 pub mod step;
-pub mod token;
 pub mod trouble;
 pub mod workflow;

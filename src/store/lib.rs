@@ -3,22 +3,23 @@
 //! Use cases and the engine hold a [`Tx`] over what must commit together; reads take the [`Store`] or a `Tx` alike,
 //! through [`Reads`].
 
-pub mod allocation;
+pub mod absence;
+pub mod approval;
+pub mod approval_level;
 pub mod audit;
 pub mod ci;
 mod connect;
-pub mod deployment;
 pub mod job;
 pub mod mail;
 pub mod organisation;
 pub mod person;
 pub mod project;
+pub mod request;
 pub mod resource;
 pub mod run;
 pub mod run_event;
 pub mod session;
 pub mod step;
-pub mod token;
 mod tx;
 pub mod worker;
 

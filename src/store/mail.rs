@@ -101,14 +101,9 @@ pub async fn claim(
     due.into_iter().map(mail).collect()
 }
 
-/// Notes what became of a try, unless another sender took the mail over meanwhile. What a sent mail said is not kept:
-/// its links decide in the receiver's name.
+/// Notes what became of a try, unless another sender took the mail over meanwhile.
 pub async fn settle(tx: &Tx, id: MailId, sender: &str, delivery: Delivery) -> Result<(), DbErr> {
-    let mut update = row::Entity::update_many();
-    if delivery.state == MailState::Sent {
-        update = update.col_expr(row::Column::Text, Expr::value("")).col_expr(row::Column::Html, Expr::value(""));
-    }
-    update
+    row::Entity::update_many()
         .col_expr(row::Column::State, Expr::value(delivery.state.word()))
         .col_expr(row::Column::Answer, Expr::value(delivery.answer))
         .col_expr(row::Column::NextAt, Expr::value(delivery.next_at))
@@ -195,4 +190,16 @@ fn mail(row: row::Model) -> Result<Mail, DbErr> {
         created_at: row.created_at,
         sent_at: row.sent_at,
     })
+}
+
+/// The questions whose mails the mail server refused.
+pub(crate) async fn refused_approvals(on: &impl Reads) -> Result<Vec<Uuid>, DbErr> {
+    row::Entity::find()
+        .select_only()
+        .column(row::Column::ApprovalId)
+        .filter(row::Column::State.eq(MailState::Refused.word()))
+        .filter(row::Column::ApprovalId.is_not_null())
+        .into_tuple()
+        .all(on.db())
+        .await
 }

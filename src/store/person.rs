@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::{PersonId, ProjectId};
 use domain::person::{Grant, Person, Place, Principal, Role};
+use domain::project::Project;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveValue, IntoActiveModel, QueryOrder, QuerySelect};
+use sea_orm::{ActiveValue, Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::{Reads, Tx, fresh_id, project};
 
@@ -301,4 +302,18 @@ async fn spread(on: &impl Reads, held: &[Grant]) -> Result<Held, DbErr> {
         }
     }
     Ok((everywhere, by_project))
+}
+
+/// Who holds the role in this project: there, in its organisation, or everywhere.
+pub async fn holders(on: &impl Reads, role: Role, project: &Project) -> Result<BTreeSet<PersonId>, DbErr> {
+    let somewhere = Condition::any()
+        .add(role_grant::Column::ProjectId.eq(project.id.0))
+        .add(role_grant::Column::OrganisationId.eq(project.organisation.0))
+        .add(role_grant::Column::ProjectId.is_null().and(role_grant::Column::OrganisationId.is_null()));
+    let rows = role_grant::Entity::find()
+        .filter(role_grant::Column::Role.eq(role.word()))
+        .filter(somewhere)
+        .all(on.db())
+        .await?;
+    Ok(rows.into_iter().map(|row| row.person_id.into()).collect())
 }

@@ -127,6 +127,7 @@ pub struct Policy {
     pub quorum: Quorum,
     pub within: Period,
     pub on_timeout: OnTimeout,
+    pub confirm: Confirm,
     /// The author's reason, shown to the requester.
     pub because: Option<String>,
     at: Position,
@@ -172,6 +173,16 @@ impl std::fmt::Display for Approvers {
 pub enum Quorum {
     All,
     AtLeast(u32),
+}
+
+/// What a decision takes, weakest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Confirm {
+    /// The link of a mail is enough.
+    Link,
+    /// The approver has to sign in: for what is dear or touches much.
+    SignIn,
 }
 
 /// What happens when nobody decides in time.

@@ -8,7 +8,7 @@ use super::mistake::{Mistakes, Position, hint};
 use super::read::{Table, expression, found, is_name, list, template, text, workflow};
 use super::source::{Entry, Node, Tree};
 use super::{
-    Application, Approvers, DayTwo, Lease, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Responsible, Retry,
+    Application, Approvers, Confirm, DayTwo, Lease, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Responsible, Retry,
     Size, StepDeclaration, Work,
 };
 use crate::ci::{CiClass, Relation};
@@ -121,7 +121,7 @@ pub(super) fn quota(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Vec<(Stri
 }
 
 pub(super) fn policy(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Policy> {
-    let keys = ["level", "when", "approvers", "quorum", "within", "on_timeout", "because"];
+    let keys = ["level", "when", "approvers", "quorum", "within", "on_timeout", "confirm", "because"];
     let table = Table::open(node, "an approval", &keys, mistakes)?;
     table.required("level", mistakes);
     let level = table.whole("level", 1, mistakes);
@@ -131,6 +131,8 @@ pub(super) fn policy(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Policy>
     let within = table.period("within", Period::of_days(2), mistakes);
     let choices = [("escalate", OnTimeout::Escalate), ("reject", OnTimeout::Reject)];
     let on_timeout = choice(&table, "on_timeout", &choices, OnTimeout::Escalate, mistakes);
+    let choices = [("link", Confirm::Link), ("sign_in", Confirm::SignIn)];
+    let confirm = choice(&table, "confirm", &choices, Confirm::Link, mistakes);
     Some(Policy {
         level: level?,
         when,
@@ -138,6 +140,7 @@ pub(super) fn policy(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Policy>
         quorum: quorum?,
         within: within?,
         on_timeout: on_timeout?,
+        confirm: confirm?,
         because: table.text("because", mistakes).map(|text| text.value),
         at: table.at(),
     })

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::expression::{Expression, Scope};
 use super::schema::{Parameters, plain};
 use super::{
-    Approvers, Blueprint, DayTwo, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Retry, StepDeclaration,
+    Approvers, Blueprint, Confirm, DayTwo, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Retry, StepDeclaration,
     Work, Workflow,
 };
 use crate::action::Signature;
@@ -144,6 +144,7 @@ pub struct Verdict {
     pub quorum: Quorum,
     pub within: Period,
     pub on_timeout: OnTimeout,
+    pub confirm: Confirm,
     /// Whether these approvers are asked.
     pub matched: bool,
     /// Why they are, or are not, in words.
@@ -158,6 +159,7 @@ pub struct Level {
     pub quorum: Quorum,
     pub within: Period,
     pub on_timeout: OnTimeout,
+    pub confirm: Confirm,
     pub why: Vec<String>,
 }
 
@@ -226,6 +228,7 @@ impl Plan {
                 quorum: verdict.quorum,
                 within: verdict.within,
                 on_timeout: verdict.on_timeout,
+                confirm: verdict.confirm,
                 why: Vec::new(),
             });
             level.approvers.extend(verdict.approvers.iter().cloned());
@@ -233,6 +236,7 @@ impl Plan {
             level.approvers.dedup();
             level.quorum = stricter(level.quorum, verdict.quorum);
             level.within = level.within.min(verdict.within);
+            level.confirm = level.confirm.max(verdict.confirm);
             level.why.push(verdict.why.clone());
         }
         levels.into_values().collect()
@@ -437,6 +441,7 @@ fn verdict(policy: &Policy, parameters: &Parameters, scope: &Scope) -> Result<Ve
         quorum: policy.quorum,
         within: policy.within,
         on_timeout: policy.on_timeout,
+        confirm: policy.confirm,
         matched,
         why: why(policy, matched, parameters, scope),
     })

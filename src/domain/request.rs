@@ -1,0 +1,266 @@
+//! Requests: an order for a blueprint, or for an action on a deployment, and how it stands.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use crate::blueprint::plan::Plan;
+use crate::ids::{DeploymentId, PersonId, ProjectId, RequestId, RunId};
+
+/// What a request asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// A new deployment.
+    Provision,
+    /// A day-2 action on a deployment.
+    Action,
+    /// The end of a deployment.
+    Retire,
+    /// A longer life for a deployment.
+    Prolong,
+}
+
+impl RequestKind {
+    pub const ALL: [Self; 4] = [Self::Provision, Self::Action, Self::Retire, Self::Prolong];
+
+    /// The word that the database and the API use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Provision => "provision",
+            Self::Action => "action",
+            Self::Retire => "retire",
+            Self::Prolong => "prolong",
+        }
+    }
+
+    /// The kind that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// Where a request stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestState {
+    /// Somebody has to decide.
+    AwaitingApproval,
+    /// Nobody has to decide any more; its run has not begun.
+    Approved,
+    Rejected,
+    /// The requester took it back before anything was built.
+    Withdrawn,
+    /// Nobody decided in time.
+    Expired,
+    /// Its run is under way.
+    Running,
+    Fulfilled,
+    /// Its run ended without success.
+    Failed,
+}
+
+impl RequestState {
+    pub const ALL: [Self; 8] = [
+        Self::AwaitingApproval,
+        Self::Approved,
+        Self::Rejected,
+        Self::Withdrawn,
+        Self::Expired,
+        Self::Running,
+        Self::Fulfilled,
+        Self::Failed,
+    ];
+
+    /// The word that the database, addresses and the API use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::AwaitingApproval => "awaiting_approval",
+            Self::Approved => "approved",
+            Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
+            Self::Expired => "expired",
+            Self::Running => "running",
+            Self::Fulfilled => "fulfilled",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// The state that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// Whether nothing more will happen to it.
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Rejected | Self::Withdrawn | Self::Expired | Self::Fulfilled | Self::Failed)
+    }
+}
+
+/// A request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    pub id: RequestId,
+    /// What people call it, as [`number`](fn@number) writes it; counted from 1.
+    pub number: i32,
+    pub project: ProjectId,
+    pub requester: PersonId,
+    pub kind: RequestKind,
+    /// What it asks for: the blueprint's title, or the action's.
+    pub title: String,
+    pub blueprint: String,
+    pub version: String,
+    /// Which day-2 action, for [`RequestKind::Action`].
+    pub action: Option<String>,
+    /// The deployment it is about, or will leave.
+    pub deployment: DeploymentId,
+    pub parameters: Map<String, Value>,
+    /// What was shown, is approved and is built. None for what needs no blueprint: retiring, prolonging.
+    pub plan: Option<Plan>,
+    /// Why it is wanted, in the requester's words.
+    pub reason: String,
+    /// Grows with each change by the requester; a question about an older one is void.
+    pub revision: i32,
+    pub state: RequestState,
+    /// Why it ended as it did, in people's words.
+    pub outcome: Option<String>,
+    pub run: Option<RunId>,
+    pub submitted_at: DateTime<Utc>,
+    pub decided_at: Option<DateTime<Utc>>,
+    pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// The request's number as people write it: `R-12`.
+pub fn number(number: i32) -> String {
+    format!("R-{number}")
+}
+
+/// The request is in a state from which this can't happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the request is {}, so it can't be {wanted}", state.word().replace('_', " "))]
+pub struct InvalidTransition {
+    pub state: RequestState,
+    pub wanted: &'static str,
+}
+
+impl Request {
+    /// Everybody who has to said yes.
+    pub fn approved(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::AwaitingApproval], "approved")?;
+        Ok(Self { state: RequestState::Approved, decided_at: Some(now), ..self })
+    }
+
+    /// Somebody who was asked said no; or, before its run began, says that the yes was not his.
+    pub fn rejected(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::AwaitingApproval, RequestState::Approved], "rejected")?;
+        Ok(Self { decided_at: Some(now), ..self.ended(RequestState::Rejected, Some(why), now) })
+    }
+
+    /// The requester takes it back.
+    pub fn withdrawn(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::AwaitingApproval], "withdrawn")?;
+        Ok(self.ended(RequestState::Withdrawn, None, now))
+    }
+
+    /// Nobody decided in time.
+    pub fn expired(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::AwaitingApproval], "expired")?;
+        Ok(self.ended(RequestState::Expired, Some(why), now))
+    }
+
+    /// The requester changed it: what was asked about the last revision is void.
+    pub fn revised(self, plan: Plan, reason: String) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::AwaitingApproval], "changed")?;
+        let parameters = plan.parameters.clone();
+        Ok(Self { revision: self.revision + 1, parameters, plan: Some(plan), reason, ..self })
+    }
+
+    /// Its run begins.
+    pub fn running(self) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::Approved, RequestState::Running], "carried out")?;
+        Ok(Self { state: RequestState::Running, ..self })
+    }
+
+    /// What it asked for is there.
+    pub fn fulfilled(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::Approved, RequestState::Running], "fulfilled")?;
+        Ok(self.ended(RequestState::Fulfilled, None, now))
+    }
+
+    /// Its run ended without success.
+    pub fn failed(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[RequestState::Approved, RequestState::Running], "given up")?;
+        Ok(self.ended(RequestState::Failed, Some(why), now))
+    }
+
+    /// The price per month that is approved, in cents; zero for what has no plan.
+    pub fn monthly_cents(&self) -> i64 {
+        self.plan.as_ref().map_or(0, |plan| plan.monthly.cents)
+    }
+
+    fn ended(self, state: RequestState, outcome: Option<String>, now: DateTime<Utc>) -> Self {
+        Self { state, outcome, ended_at: Some(now), ..self }
+    }
+
+    fn only_from(&self, states: &[RequestState], wanted: &'static str) -> Result<(), InvalidTransition> {
+        if states.contains(&self.state) { Ok(()) } else { Err(InvalidTransition { state: self.state, wanted }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(state: RequestState) -> Request {
+        let nil = uuid::Uuid::nil();
+        Request {
+            id: nil.into(),
+            number: 12,
+            project: nil.into(),
+            requester: nil.into(),
+            kind: RequestKind::Retire,
+            title: "Scale Out Tomcat".into(),
+            blueprint: "scale-out-tomcat".into(),
+            version: "1.0.0".into(),
+            action: None,
+            deployment: nil.into(),
+            parameters: Map::new(),
+            plan: None,
+            reason: String::new(),
+            revision: 1,
+            state,
+            outcome: None,
+            run: None,
+            submitted_at: DateTime::UNIX_EPOCH,
+            decided_at: None,
+            ended_at: None,
+        }
+    }
+
+    #[test]
+    fn what_is_over_never_moves_again() {
+        let now = DateTime::UNIX_EPOCH;
+        for state in RequestState::ALL.into_iter().filter(|state| state.is_over()) {
+            assert!(request(state).approved(now).is_err(), "{state:?}");
+            assert!(request(state).rejected("no".into(), now).is_err(), "{state:?}");
+            assert!(request(state).withdrawn(now).is_err(), "{state:?}");
+            assert!(request(state).expired("late".into(), now).is_err(), "{state:?}");
+            assert!(request(state).running().is_err(), "{state:?}");
+            assert!(request(state).fulfilled(now).is_err(), "{state:?}");
+            assert!(request(state).failed("broken".into(), now).is_err(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_built_that_is_not_approved() {
+        assert!(request(RequestState::AwaitingApproval).running().is_err());
+        assert!(request(RequestState::Approved).running().is_ok());
+    }
+
+    #[test]
+    fn a_running_request_can_neither_be_withdrawn_nor_rejected() {
+        let refused = request(RequestState::Running).withdrawn(DateTime::UNIX_EPOCH).expect_err("it runs");
+        assert_eq!(refused.to_string(), "the request is running, so it can't be withdrawn");
+        assert!(request(RequestState::Running).rejected("no".into(), DateTime::UNIX_EPOCH).is_err());
+    }
+}

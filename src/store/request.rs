@@ -1,0 +1,269 @@
+//! Requests: found, listed and kept.
+
+use std::collections::BTreeMap;
+
+use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId, RunId};
+use domain::person::Scope;
+use domain::request::{Request, RequestKind, RequestState};
+use sea_orm::entity::prelude::*;
+use sea_orm::{Condition, IntoActiveModel, Order, QueryOrder, QuerySelect, Select};
+use serde_json::{Map, Value};
+
+use crate::{Reads, Tx};
+
+mod row {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "request")]
+    pub struct Model {
+        #[sea_orm(primary_key)]
+        pub number: i32,
+        pub id: Uuid,
+        pub project_id: Uuid,
+        pub requester_id: Uuid,
+        pub kind: String,
+        pub title: String,
+        pub blueprint: String,
+        pub version: String,
+        pub action: Option<String>,
+        pub deployment_id: Uuid,
+        pub parameters: Json,
+        pub plan: Option<Json>,
+        pub reason: String,
+        pub monthly_cents: i64,
+        pub revision: i32,
+        pub state: String,
+        pub outcome: Option<String>,
+        pub run_id: Option<Uuid>,
+        pub idempotency_key: String,
+        pub submitted_at: DateTimeUtc,
+        pub decided_at: Option<DateTimeUtc>,
+        pub ended_at: Option<DateTimeUtc>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Which requests a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Part of the title, the blueprint's name or the reason; or a number, `R-12`.
+    pub text: String,
+    /// None: all.
+    pub states: Vec<RequestState>,
+    pub requester: Option<PersonId>,
+    pub project: Option<ProjectId>,
+}
+
+/// By what a list is sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SortBy {
+    #[default]
+    Number,
+    Title,
+    Price,
+    State,
+}
+
+/// The order and the part of a list.
+#[derive(Clone, Copy, Debug)]
+pub struct Window {
+    pub sort: SortBy,
+    pub descending: bool,
+    pub offset: u64,
+    pub limit: u64,
+}
+
+/// Writes a new request; the answer bears its number.
+pub async fn insert(tx: &Tx, request: Request, idempotency_key: &str) -> Result<Request, DbErr> {
+    let mut new = row(&request, idempotency_key)?.into_active_model();
+    new.number = sea_orm::ActiveValue::NotSet;
+    let inserted = row::Entity::insert(new).exec(&tx.0).await?;
+    Ok(Request { number: inserted.last_insert_id, ..request })
+}
+
+/// Writes what changed. False, and nothing written, when the request is not in the state and revision any more in
+/// which it was read.
+pub async fn save(tx: &Tx, request: &Request, read_as: (RequestState, i32)) -> Result<bool, DbErr> {
+    let (state, revision) = read_as;
+    let saved = row::Entity::update_many()
+        .set(row::ActiveModel {
+            parameters: sea_orm::ActiveValue::Set(Value::Object(request.parameters.clone())),
+            plan: sea_orm::ActiveValue::Set(plan_column(request)?),
+            reason: sea_orm::ActiveValue::Set(request.reason.clone()),
+            monthly_cents: sea_orm::ActiveValue::Set(request.monthly_cents()),
+            revision: sea_orm::ActiveValue::Set(request.revision),
+            state: sea_orm::ActiveValue::Set(request.state.word().to_owned()),
+            outcome: sea_orm::ActiveValue::Set(request.outcome.clone()),
+            run_id: sea_orm::ActiveValue::Set(request.run.map(Uuid::from)),
+            decided_at: sea_orm::ActiveValue::Set(request.decided_at),
+            ended_at: sea_orm::ActiveValue::Set(request.ended_at),
+            ..Default::default()
+        })
+        .filter(row::Column::Id.eq(request.id.0))
+        .filter(row::Column::State.eq(state.word()))
+        .filter(row::Column::Revision.eq(revision))
+        .exec(&tx.0)
+        .await?;
+    Ok(saved.rows_affected == 1)
+}
+
+/// The request, whoever asks; a use case checks the scope.
+pub async fn find(on: &impl Reads, id: RequestId) -> Result<Option<Request>, DbErr> {
+    row::Entity::find().filter(row::Column::Id.eq(id.0)).one(on.db()).await?.map(request).transpose()
+}
+
+/// The request, which nobody else changes before this transaction ends.
+pub async fn lock(tx: &Tx, id: RequestId) -> Result<Option<Request>, DbErr> {
+    let found = row::Entity::find().filter(row::Column::Id.eq(id.0)).lock_exclusive().one(&tx.0).await?;
+    found.map(request).transpose()
+}
+
+/// The request, if it is within the scope.
+pub async fn find_in(on: &impl Reads, id: RequestId, scope: &Scope) -> Result<Option<Request>, DbErr> {
+    within(row::Entity::find(), scope).filter(row::Column::Id.eq(id.0)).one(on.db()).await?.map(request).transpose()
+}
+
+/// The requests with these ids.
+pub async fn find_many(on: &impl Reads, ids: &[RequestId]) -> Result<BTreeMap<RequestId, Request>, DbErr> {
+    let rows = row::Entity::find().filter(row::Column::Id.is_in(ids.iter().map(|id| id.0))).all(on.db()).await?;
+    rows.into_iter().map(|row| request(row).map(|request| (request.id, request))).collect()
+}
+
+/// The request that this person submitted with this key before.
+pub async fn find_by_key(on: &impl Reads, requester: PersonId, key: &str) -> Result<Option<Request>, DbErr> {
+    let found = row::Entity::find()
+        .filter(row::Column::RequesterId.eq(requester.0))
+        .filter(row::Column::IdempotencyKey.eq(key))
+        .one(on.db())
+        .await?;
+    found.map(request).transpose()
+}
+
+/// The requests about a deployment, newest first.
+pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Request>, DbErr> {
+    let rows = row::Entity::find()
+        .filter(row::Column::DeploymentId.eq(deployment.0))
+        .order_by_desc(row::Column::Number)
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(request).collect()
+}
+
+/// A part of the requests within the scope.
+pub async fn list(on: &impl Reads, scope: &Scope, filter: &Filter, window: Window) -> Result<Vec<Request>, DbErr> {
+    let column = match window.sort {
+        SortBy::Number => row::Column::Number,
+        SortBy::Title => row::Column::Title,
+        SortBy::Price => row::Column::MonthlyCents,
+        SortBy::State => row::Column::State,
+    };
+    let order = if window.descending { Order::Desc } else { Order::Asc };
+    let rows = filtered(scope, filter)
+        .order_by(column, order.clone())
+        .order_by(row::Column::Number, order)
+        .offset(window.offset)
+        .limit(window.limit)
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(request).collect()
+}
+
+/// How many requests the filter leaves.
+pub async fn count(on: &impl Reads, scope: &Scope, filter: &Filter) -> Result<u64, DbErr> {
+    filtered(scope, filter).count(on.db()).await
+}
+
+fn filtered(scope: &Scope, filter: &Filter) -> Select<row::Entity> {
+    let mut condition = Condition::all()
+        .add_option(filter.requester.map(|person| row::Column::RequesterId.eq(person.0)))
+        .add_option(filter.project.map(|project| row::Column::ProjectId.eq(project.0)));
+    if !filter.states.is_empty() {
+        condition = condition.add(row::Column::State.is_in(filter.states.iter().map(|state| state.word())));
+    }
+    let text = filter.text.trim();
+    if !text.is_empty() {
+        let number = text.trim_start_matches(['R', 'r']).trim_start_matches('-').parse::<i32>().ok();
+        condition = condition.add(
+            Condition::any()
+                .add(row::Column::Title.contains(text))
+                .add(row::Column::Blueprint.contains(text))
+                .add(row::Column::Reason.contains(text))
+                .add_option(number.map(|number| row::Column::Number.eq(number))),
+        );
+    }
+    within(row::Entity::find(), scope).filter(condition)
+}
+
+fn within(rows: Select<row::Entity>, scope: &Scope) -> Select<row::Entity> {
+    match scope {
+        Scope::Everything => rows,
+        Scope::Projects(projects) => rows.filter(row::Column::ProjectId.is_in(projects.iter().map(|id| id.0))),
+    }
+}
+
+fn plan_column(request: &Request) -> Result<Option<Value>, DbErr> {
+    request.plan.as_ref().map(serde_json::to_value).transpose().map_err(|cause| DbErr::Json(cause.to_string()))
+}
+
+fn row(request: &Request, idempotency_key: &str) -> Result<row::Model, DbErr> {
+    Ok(row::Model {
+        number: request.number,
+        id: request.id.into(),
+        project_id: request.project.into(),
+        requester_id: request.requester.into(),
+        kind: request.kind.word().to_owned(),
+        title: request.title.clone(),
+        blueprint: request.blueprint.clone(),
+        version: request.version.clone(),
+        action: request.action.clone(),
+        deployment_id: request.deployment.into(),
+        parameters: Value::Object(request.parameters.clone()),
+        plan: plan_column(request)?,
+        reason: request.reason.clone(),
+        monthly_cents: request.monthly_cents(),
+        revision: request.revision,
+        state: request.state.word().to_owned(),
+        outcome: request.outcome.clone(),
+        run_id: request.run.map(Uuid::from),
+        idempotency_key: idempotency_key.to_owned(),
+        submitted_at: request.submitted_at,
+        decided_at: request.decided_at,
+        ended_at: request.ended_at,
+    })
+}
+
+fn request(row: row::Model) -> Result<Request, DbErr> {
+    let odd = |what: &str, word: &str| DbErr::Type(format!("request {}: no {what} is ever `{word}`", row.number));
+    let plan = row.plan.map(serde_json::from_value).transpose().map_err(|cause| DbErr::Json(cause.to_string()))?;
+    let parameters = match row.parameters {
+        Value::Object(ref parameters) => parameters.clone(),
+        _ => Map::new(),
+    };
+    Ok(Request {
+        id: row.id.into(),
+        number: row.number,
+        project: row.project_id.into(),
+        requester: row.requester_id.into(),
+        kind: RequestKind::from_word(&row.kind).ok_or_else(|| odd("kind", &row.kind))?,
+        state: RequestState::from_word(&row.state).ok_or_else(|| odd("state", &row.state))?,
+        title: row.title,
+        blueprint: row.blueprint,
+        version: row.version,
+        action: row.action,
+        deployment: row.deployment_id.into(),
+        parameters,
+        plan,
+        reason: row.reason,
+        revision: row.revision,
+        outcome: row.outcome,
+        run: row.run_id.map(RunId::from),
+        submitted_at: row.submitted_at,
+        decided_at: row.decided_at,
+        ended_at: row.ended_at,
+    })
+}
