@@ -10,6 +10,7 @@ mod m0006_mail;
 mod m0007_audit;
 mod m0010_ledger;
 mod m0020_runs;
+mod m0030_deployments;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0007_audit::Migration),
             Box::new(m0010_ledger::Migration),
             Box::new(m0020_runs::Migration),
+            Box::new(m0030_deployments::Migration),
         ]
     }
 }

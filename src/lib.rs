@@ -7,3 +7,4 @@ pub mod boot;
 pub mod cli;
 mod duties;
 pub mod settings;
+mod workflows;

@@ -16,4 +16,7 @@ mod registry;
 mod space;
 mod typed;
 
+#[cfg(test)]
+mod tests;
+
 pub use registry::{Systems, all, signatures};

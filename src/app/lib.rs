@@ -7,6 +7,7 @@ pub mod mail;
 pub mod person;
 pub mod secret;
 pub mod session;
+pub mod token;
 
 use std::sync::Arc;
 

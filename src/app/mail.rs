@@ -1,13 +1,16 @@
 //! The outbox: a letter commits with its reason, and a sender takes it to the mail server afterwards.
 
 use chrono::TimeDelta;
+use domain::audit::{Actor, Note};
 use domain::ids::MailId;
 use domain::mail::{Delivery, Letter, Mail, MailState};
+use domain::person::{Principal, Role};
 use domain::ports::mailer::{Mailer, MailerError};
 use domain::trouble::Trouble;
+use serde_json::json;
 use store::Tx;
 
-use crate::{App, database};
+use crate::{App, audit, database};
 
 /// How long a sender may hold mails; a sender that died frees them then.
 const CLAIM: TimeDelta = TimeDelta::minutes(5);
@@ -58,8 +61,44 @@ async fn deliver(app: &App, mailer: &dyn Mailer, mail: &Mail) -> Delivery {
     }
 }
 
+/// How many mails a page of the outbox shows.
+const PAGE: u64 = 50;
+
+/// The newest mails, older than `before` when paging on.
+pub async fn list(app: &App, who: &Principal, before: Option<MailId>) -> Result<Vec<Mail>, Trouble> {
+    may_see(app, who)?;
+    store::mail::list(&app.store, before, PAGE).await.map_err(database)
+}
+
+/// One mail with what it says. Mails carry links that decide in the receiver's name, so that outside the demo nobody
+/// reads another one's: operators see how a mail fared, not its text.
+pub async fn show(app: &App, who: &Principal, id: MailId) -> Result<Mail, Trouble> {
+    may_see(app, who)?;
+    let found = store::mail::find(&app.store, id).await.map_err(database)?;
+    let mut mail = found.ok_or_else(|| Trouble::not_found("mail"))?;
+    if !app.demo {
+        mail.text.clear();
+        mail.html.clear();
+    }
+    Ok(mail)
+}
+
+fn may_see(app: &App, who: &Principal) -> Result<(), Trouble> {
+    if app.demo || operates(who) {
+        return Ok(());
+    }
+    Err(Trouble::forbidden("Only operators see the mail outbox.", "Your own mails are in your mailbox."))
+}
+
+fn operates(who: &Principal) -> bool {
+    who.has_everywhere(Role::Operator) || who.has_everywhere(Role::Administrator)
+}
+
 /// Puts a refused mail back in the queue; an operator mended what was wrong.
-pub async fn send_again(app: &App, id: MailId) -> Result<(), Trouble> {
+pub async fn send_again(app: &App, who: &Principal, id: MailId) -> Result<(), Trouble> {
+    if !operates(who) {
+        return Err(Trouble::forbidden("Only operators send a mail again.", "Ask one of them."));
+    }
     let tx = app.store.begin().await.map_err(database)?;
     if !store::mail::requeue(&tx, id, app.clock.now()).await.map_err(database)? {
         return Err(Trouble::conflict(
@@ -67,5 +106,8 @@ pub async fn send_again(app: &App, id: MailId) -> Result<(), Trouble> {
             "Look at the list of mails for how it stands.",
         ));
     }
+    let actor = Actor::person(who, "portal");
+    let subject = format!("mail {id}");
+    audit::note(app, &tx, Note { actor, action: "mail.sent_again", subject, project: None, data: json!({}) }).await?;
     tx.commit().await.map_err(database)
 }

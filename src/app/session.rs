@@ -68,8 +68,7 @@ async fn note_try(app: &App, email: &str, client: &str) -> Result<uuid::Uuid, Tr
     let now = app.clock.now();
     let account = secret::hash(email);
     let tx = app.store.begin().await.map_err(database)?;
-    let failures =
-        store::session::failures(&tx, &account, client, now - TRIES_COUNT_FOR).await.map_err(database)?;
+    let failures = store::session::failures(&tx, &account, client, now - TRIES_COUNT_FOR).await.map_err(database)?;
     if too_many(failures) {
         return Err(Trouble::new(
             Kind::TooMany,

@@ -2,9 +2,11 @@
 //!
 //! Exit codes: 0 all is well, 1 it could not be done (the reason is on standard error), 2 it was not understood.
 
+mod check;
 mod demo;
 mod logs;
 mod migrate;
+mod plan;
 mod serve;
 mod stop;
 mod worker;
@@ -39,6 +41,10 @@ enum Command {
     Serve(serve::Arguments),
     /// Drive runs, for portals that were started with --no-worker
     Worker(worker::Arguments),
+    /// Find every mistake in blueprint files
+    Check(check::Arguments),
+    /// Show what an order would do, without ordering it
+    Plan(plan::Arguments),
     /// Bring the database's tables up to date, and stop
     Migrate,
 }
@@ -73,6 +79,8 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => demo::run(settings, arguments).await?,
         Command::Serve(arguments) => serve::run(settings, &arguments).await?,
         Command::Worker(arguments) => worker::run(settings, &arguments).await?,
+        Command::Check(arguments) => return check::run(&settings, &arguments),
+        Command::Plan(arguments) => plan::run(&settings, &arguments)?,
         Command::Migrate => migrate::run(&settings).await?,
     }
     Ok(ExitCode::SUCCESS)

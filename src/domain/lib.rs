@@ -4,10 +4,12 @@
 //! arguments. [`ports`] holds the traits of the systems outside, in our words.
 
 pub mod action;
+pub mod allocation;
 pub mod approval;
 pub mod audit;
 pub mod blueprint;
 pub mod ci;
+pub mod deployment;
 pub mod ids;
 pub mod mail;
 pub mod money;
@@ -19,5 +21,6 @@ pub mod request;
 pub mod resource;
 pub mod run;
 pub mod step;
+pub mod token;
 pub mod trouble;
 pub mod workflow;

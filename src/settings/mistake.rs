@@ -44,12 +44,8 @@ fn with_nearest(message: &str) -> String {
     let Some((unknown, valid)) = names.split_first().filter(|_| message.starts_with("unknown ")) else {
         return message.trim_end().to_owned();
     };
-    let nearest =
-        valid.iter().max_by(|a, b| strsim::jaro_winkler(unknown, a).total_cmp(&strsim::jaro_winkler(unknown, b)));
-    match nearest {
-        Some(name) if strsim::jaro_winkler(unknown, name) > 0.7 => {
-            format!("unknown setting `{unknown}`; did you mean `{name}`?")
-        }
-        _ => format!("unknown setting `{unknown}`; there are {}", valid.join(", ")),
+    match domain::blueprint::nearest(unknown, valid.iter().copied()) {
+        Some(name) => format!("unknown setting `{unknown}`; did you mean `{name}`?"),
+        None => format!("unknown setting `{unknown}`; there are {}", valid.join(", ")),
     }
 }

@@ -4,11 +4,13 @@
 //! through [`Reads`].
 
 pub mod absence;
+pub mod allocation;
 pub mod approval;
 pub mod approval_level;
 pub mod audit;
 pub mod ci;
 mod connect;
+pub mod deployment;
 pub mod job;
 pub mod mail;
 pub mod organisation;
@@ -20,6 +22,7 @@ pub mod run;
 pub mod run_event;
 pub mod session;
 pub mod step;
+pub mod token;
 mod tx;
 pub mod worker;
 

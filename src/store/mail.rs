@@ -101,9 +101,14 @@ pub async fn claim(
     due.into_iter().map(mail).collect()
 }
 
-/// Notes what became of a try, unless another sender took the mail over meanwhile.
+/// Notes what became of a try, unless another sender took the mail over meanwhile. What a sent mail said is not kept:
+/// its links decide in the receiver's name.
 pub async fn settle(tx: &Tx, id: MailId, sender: &str, delivery: Delivery) -> Result<(), DbErr> {
-    row::Entity::update_many()
+    let mut update = row::Entity::update_many();
+    if delivery.state == MailState::Sent {
+        update = update.col_expr(row::Column::Text, Expr::value("")).col_expr(row::Column::Html, Expr::value(""));
+    }
+    update
         .col_expr(row::Column::State, Expr::value(delivery.state.word()))
         .col_expr(row::Column::Answer, Expr::value(delivery.answer))
         .col_expr(row::Column::NextAt, Expr::value(delivery.next_at))

@@ -33,11 +33,8 @@ impl From<row::Model> for Organisation {
 
 /// Adds an organisation; its name must be free.
 pub async fn insert(tx: &Tx, organisation: &Organisation) -> Result<(), DbErr> {
-    let row = row::Model {
-        id: organisation.id.into(),
-        name: organisation.name.clone(),
-        title: organisation.title.clone(),
-    };
+    let row =
+        row::Model { id: organisation.id.into(), name: organisation.name.clone(), title: organisation.title.clone() };
     row::Entity::insert(row.into_active_model()).exec_without_returning(&tx.0).await.map(drop)
 }
 

@@ -76,8 +76,7 @@ fn add_headers(headers: &mut HeaderMap, nonce: &str, over_https: bool) {
             headers.insert(name, HeaderValue::from_static(value));
         }
     }
-    if let (false, Ok(policy)) =
-        (headers.contains_key(header::CONTENT_SECURITY_POLICY), HeaderValue::from_str(&policy))
+    if let (false, Ok(policy)) = (headers.contains_key(header::CONTENT_SECURITY_POLICY), HeaderValue::from_str(&policy))
     {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -89,10 +88,8 @@ fn add_headers(headers: &mut HeaderMap, nonce: &str, over_https: bool) {
 /// A sentence that a page has shown is not shown again.
 fn forget_shown_flash(response: &mut ServiceResponse<impl MessageBody>) {
     let asked_with_flash = response.request().cookie(FLASH_COOKIE).is_some();
-    let is_page = response
-        .headers()
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
+    let is_page =
+        response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"));
     let is_part = response.request().headers().contains_key("HX-Request");
     if asked_with_flash && is_page && !is_part {
         let gone = Cookie::build(FLASH_COOKIE, "").path("/").max_age(Duration::ZERO).finish();

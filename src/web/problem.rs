@@ -86,7 +86,11 @@ fn trouble_of(status: StatusCode, error: &Error) -> Trouble {
         status if status.is_server_error() => return Trouble::bug(error.to_string()),
         _ => Kind::Malformed,
     };
-    Trouble::new(kind, format!("Gatehouse could not read this request: {error}."), "Check the address and what was sent.")
+    Trouble::new(
+        kind,
+        format!("Gatehouse could not read this request: {error}."),
+        "Check the address and what was sent.",
+    )
 }
 
 fn log(request: &HttpRequest, trouble: &Trouble) {

@@ -132,12 +132,8 @@ async fn resume(request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
     let Some(app) = request.app_data::<Data<App>>() else { return Ok(None) };
     let Some(cookie) = request.cookie(session_cookie_name(app)) else { return Ok(None) };
     let Some(session) = app::session::resume(app, cookie.value()).await? else { return Ok(None) };
-    let visitor = Visitor {
-        principal: session.principal,
-        csrf: session.csrf,
-        approvals_open: 0,
-        frame: Frame::of(request),
-    };
+    let visitor =
+        Visitor { principal: session.principal, csrf: session.csrf, approvals_open: 0, frame: Frame::of(request) };
     request.extensions_mut().insert(visitor.clone());
     Ok(Some(visitor))
 }

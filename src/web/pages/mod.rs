@@ -1,10 +1,19 @@
 //! Pages for people, one folder or file a noun.
 
+mod account;
+mod mail;
 mod session;
 
+use actix_web::HttpResponse;
+use actix_web::http::header;
 use actix_web::web::ServiceConfig;
 
 /// Every page's routes; each noun brings its own.
 pub fn configure(service: &mut ServiceConfig) {
-    service.configure(session::configure);
+    service.configure(account::configure).configure(mail::configure).configure(session::configure);
+}
+
+/// Leads the browser on after a form was handled, so that a reload does not send it again (RFC 9110, 303).
+fn see_other(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
 }

@@ -1,6 +1,6 @@
 //! Signing in and out.
 
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query, ServiceConfig, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
@@ -9,6 +9,7 @@ use domain::trouble::{Kind, Trouble};
 use serde::Deserialize;
 
 use crate::csrf::{AnyFields, Form, OpenForm};
+use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Shell, page};
 use crate::visitor::{Guest, no_session_cookie, session_cookie, session_cookie_name};
@@ -101,10 +102,6 @@ pub(crate) fn client(request: &HttpRequest) -> String {
 fn local(next: &str) -> &str {
     let ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
     if ours { next } else { "/" }
-}
-
-fn see_other(to: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish()
 }
 
 #[cfg(test)]

@@ -1,0 +1,234 @@
+//! A stage for actions: plays the engine's part, commits what they intend and record, and winds the clock when they wait.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::ci::CiChange;
+use domain::ids::{DeploymentId, ResourceId, RunId};
+use domain::ports::clock::Clock;
+use domain::ports::cmdb::{Cmdb, Registered};
+use domain::ports::datacenter::{DatacenterControls, Pace};
+use domain::ports::provider_error::ProviderError;
+use domain::resource::{LedgerChange, Resource, ResourceState};
+use engine::{Action, ActionError, Outcome, Record, StepLog, Work};
+use providers::clock::ManualClock;
+use providers::simulated::Datacenter;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::{Systems, all};
+
+pub struct Stage {
+    pub datacenter: Datacenter,
+    pub clock: Arc<ManualClock>,
+    pub ledger: Vec<Resource>,
+    pub cis: Vec<CiChange>,
+    pub log: Arc<Heard>,
+    pub cmdb: Arc<SlowCmdb>,
+    folder: PathBuf,
+}
+
+/// What the actions said.
+#[derive(Default)]
+pub struct Heard(Mutex<Vec<String>>);
+
+impl Heard {
+    pub fn lines(&self) -> Vec<String> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl StepLog for Heard {
+    fn say(&self, line: String) {
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+/// A CMDB that acknowledges one change each time it is asked.
+#[derive(Default)]
+pub struct SlowCmdb(pub AtomicU32);
+
+#[async_trait]
+impl Cmdb for SlowCmdb {
+    fn name(&self) -> &str {
+        "The slow CMDB"
+    }
+
+    async fn registered(&self, _deployment: DeploymentId) -> Result<Registered, ProviderError> {
+        let outstanding = self.0.load(Ordering::Relaxed);
+        self.0.store(outstanding.saturating_sub(1), Ordering::Relaxed);
+        Ok(Registered { cis: 5, outstanding: u64::from(outstanding) })
+    }
+}
+
+impl Stage {
+    pub fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("gatehouse-actions-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        let clock = Arc::new(ManualClock::at(DateTime::<Utc>::UNIX_EPOCH));
+        let datacenter = Datacenter::open(&folder.join("datacenter.jsonl"), clock.clone()).unwrap();
+        let (log, cmdb) = (Arc::default(), Arc::default());
+        Self { datacenter, clock, ledger: Vec::new(), cis: Vec::new(), log, cmdb, folder }
+    }
+
+    /// A stage where answers come at once and work takes its usual time on the clock.
+    pub async fn ready() -> Self {
+        let stage = Self::new();
+        stage.datacenter.set_pace(Pace { answers: 0.0, work: 1.0, operations: Vec::new() }).await.unwrap();
+        stage
+    }
+
+    pub fn systems(&self) -> Systems {
+        let datacenter = Arc::new(self.datacenter.clone());
+        Systems {
+            names: datacenter.clone(),
+            machines: datacenter.clone(),
+            configuration: datacenter.clone(),
+            balancer: datacenter.clone(),
+            container_hosts: datacenter.clone(),
+            spaces: datacenter.clone(),
+            probe: datacenter,
+            cmdbs: vec![self.cmdb.clone()],
+        }
+    }
+
+    /// Runs the step to its end; commits its intents before and its record after.
+    pub async fn run(&mut self, name: &str, step_key: &str, input: Value) -> Result<Value, ActionError> {
+        let action = self.action(name);
+        let mut work = self.work(step_key, input);
+        for intent in action.intend(&work)? {
+            if self.ledger.iter().all(|row| row.key != intent.key) {
+                self.ledger.push(intended(step_key, intent));
+            }
+        }
+        work.ledger = self.rows(step_key);
+        loop {
+            match action.run(&work).await? {
+                Outcome::Done(record) => return Ok(self.commit(record)),
+                Outcome::Wait { until, remember, .. } => self.wait(&mut work, until, remember),
+            }
+        }
+    }
+
+    /// Takes the step back, as the engine does: with the ledger rows that are left of it.
+    pub async fn undo(&mut self, name: &str, step_key: &str) -> Result<(), ActionError> {
+        let action = self.action(name);
+        let mut work = self.work(step_key, Value::Null);
+        loop {
+            match action.undo(&work).await? {
+                Outcome::Done(record) => {
+                    self.commit(record);
+                    return Ok(());
+                }
+                Outcome::Wait { until, remember, .. } => self.wait(&mut work, until, remember),
+            }
+        }
+    }
+
+    /// How many objects the datacenter holds of this kind.
+    pub async fn count(&self, kind: &str) -> usize {
+        self.datacenter.overview().await.unwrap().objects.iter().filter(|object| object.kind == kind).count()
+    }
+
+    /// Names of the CIs that were declared and not retired.
+    pub fn standing_cis(&self) -> Vec<String> {
+        let mut standing: Vec<(String, String)> = Vec::new();
+        for change in &self.cis {
+            match change {
+                CiChange::Declare { key, name, .. } if standing.iter().all(|(known, _)| known != key) => {
+                    standing.push((key.clone(), name.clone()));
+                }
+                CiChange::Retire { key } => standing.retain(|(known, _)| known != key),
+                _ => {}
+            }
+        }
+        standing.into_iter().map(|(_, name)| name).collect()
+    }
+
+    /// A machine that is configured with the role; returns what `machine.create` and `puppet.apply` returned.
+    pub async fn machine(&mut self, n: u32, role: &str) -> (Value, Value) {
+        let name = self.run("naming.reserve", &format!("name[{n}]"), json!({ "pattern": "shop-{n}" })).await.unwrap();
+        let size = json!({ "name": "small", "title": "Small", "cpu": 2, "memory_gb": 4, "disk_gb": 20 });
+        let input = json!({ "name": name["name"], "size": size, "image": "debian-12" });
+        let machine = self.run("machine.create", &format!("node[{n}]"), input).await.unwrap();
+        let input = json!({ "certname": machine["fqdn"], "role": role, "server": machine["ci"] });
+        let setup = self.run("puppet.apply", &format!("setup[{n}]"), input).await.unwrap();
+        (machine, setup)
+    }
+
+    fn action(&self, name: &str) -> Arc<dyn Action> {
+        all(&self.systems()).into_iter().find(|action| action.signature().name == name).unwrap()
+    }
+
+    fn work(&self, step_key: &str, input: Value) -> Work {
+        Work {
+            run: RunId::from(Uuid::nil()),
+            deployment: DeploymentId::from(Uuid::nil()),
+            project: Uuid::nil().into(),
+            step_key: step_key.to_owned(),
+            key: format!("deployment/{step_key}"),
+            input,
+            output: None,
+            ledger: self.rows(step_key),
+            remembered: None,
+            attempt: 1,
+            now: self.clock.now(),
+            log: self.log.clone(),
+        }
+    }
+
+    fn rows(&self, step_key: &str) -> Vec<Resource> {
+        let standing = |row: &&Resource| row.step_key == step_key && row.state != ResourceState::Gone;
+        self.ledger.iter().filter(standing).cloned().collect()
+    }
+
+    fn wait(&self, work: &mut Work, until: DateTime<Utc>, remember: Value) {
+        self.clock.wind(until - self.clock.now());
+        work.now = self.clock.now();
+        work.remembered = Some(remember);
+    }
+
+    fn commit(&mut self, record: Record) -> Value {
+        for change in record.ledger {
+            let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) = &change;
+            let row = self.ledger.iter_mut().find(|row| row.key == *key).unwrap();
+            match change {
+                LedgerChange::Live { native_id, attributes, .. } => {
+                    (row.state, row.native_id, row.attributes) = (ResourceState::Live, Some(native_id), attributes);
+                }
+                LedgerChange::Gone { .. } => row.state = ResourceState::Gone,
+            }
+        }
+        self.cis.extend(record.cis);
+        record.output
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn intended(step_key: &str, intent: domain::resource::Intent) -> Resource {
+    Resource {
+        id: ResourceId::from(Uuid::nil()),
+        deployment: DeploymentId::from(Uuid::nil()),
+        run: RunId::from(Uuid::nil()),
+        step_key: step_key.to_owned(),
+        key: intent.key,
+        kind: intent.kind,
+        provider: intent.provider,
+        name: intent.name,
+        native_id: None,
+        attributes: Value::Null,
+        state: ResourceState::Intended,
+        intended_at: DateTime::<Utc>::UNIX_EPOCH,
+        live_at: None,
+        gone_at: None,
+    }
+}
