@@ -5,6 +5,7 @@ pub mod audit;
 pub mod demo;
 pub mod mail;
 pub mod person;
+pub mod project;
 pub mod secret;
 pub mod session;
 pub mod token;

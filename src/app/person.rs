@@ -42,6 +42,11 @@ pub struct Directory {
 /// The list of people, for administrators.
 pub async fn directory(app: &App, who: &Principal) -> Result<Directory, Trouble> {
     only_administrators(who)?;
+    directory_from_command_line(app).await
+}
+
+/// The list of people; whoever has a shell on the server may see it.
+pub async fn directory_from_command_line(app: &App) -> Result<Directory, Trouble> {
     let on = &app.store;
     let mut grants = store::person::grants(on).await.map_err(database)?;
     let mut groups = store::person::groups(on).await.map_err(database)?;
@@ -161,6 +166,18 @@ pub async fn change(app: &App, who: &Principal, id: PersonId, change: Change) ->
             "Ask another administrator, so that somebody is left who can open it again.",
         ));
     }
+    change_as(app, Actor::person(who, "portal"), id, change).await
+}
+
+/// Changes the account with this email; whoever has a shell on the server may.
+pub async fn change_from_command_line(app: &App, email: &str, change: Change) -> Result<(), Trouble> {
+    let email = email.trim().to_lowercase();
+    let found = store::person::find_by_email(&app.store, &email).await.map_err(database)?;
+    let (person, _) = found.ok_or_else(|| Trouble::field("email", format!("Nobody has an account as {email}.")))?;
+    change_as(app, Actor::command_line(), person.id, change).await
+}
+
+async fn change_as(app: &App, actor: Actor, id: PersonId, change: Change) -> Result<(), Trouble> {
     let hash = match &change {
         Change::Password(password) => Some(secret::hash_password(acceptable(password)?).await?),
         _ => None,
@@ -168,8 +185,7 @@ pub async fn change(app: &App, who: &Principal, id: PersonId, change: Change) ->
     let tx = app.store.begin().await.map_err(database)?;
     store::person::find(&tx, id).await.map_err(database)?.ok_or_else(|| Trouble::not_found("person"))?;
     let (action, data) = write(&tx, id, change, hash).await.map_err(database)?;
-    let note =
-        Note { actor: Actor::person(who, "portal"), action, subject: format!("person {id}"), project: None, data };
+    let note = Note { actor, action, subject: format!("person {id}"), project: None, data };
     audit::note(app, &tx, note).await?;
     tx.commit().await.map_err(database)
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use domain::audit::{Actor, Note};
-use domain::ids::TokenId;
+use domain::ids::{PersonId, TokenId};
 use domain::person::Principal;
 use domain::token::{LONGEST_LIFE, Token, TokenScope};
 use domain::trouble::{FieldError, Trouble};
@@ -24,12 +24,28 @@ pub struct NewToken {
 
 /// Makes a token for the person himself; the answer is its secret, which is shown once and kept nowhere.
 pub async fn create(app: &App, who: &Principal, actor: Actor, wanted: NewToken) -> Result<(Token, String), Trouble> {
+    create_for(app, who.person, actor, wanted).await
+}
+
+/// Makes a token for the person with this email; whoever has a shell on the server may.
+pub async fn create_from_command_line(app: &App, email: &str, wanted: NewToken) -> Result<(Token, String), Trouble> {
+    create_for(app, person_of(app, email).await?, Actor::command_line(), wanted).await
+}
+
+async fn person_of(app: &App, email: &str) -> Result<PersonId, Trouble> {
+    let email = email.trim().to_lowercase();
+    let found = store::person::find_by_email(&app.store, &email).await.map_err(database)?;
+    let (person, _) = found.ok_or_else(|| Trouble::field("email", format!("Nobody has an account as {email}.")))?;
+    Ok(person.id)
+}
+
+async fn create_for(app: &App, person: PersonId, actor: Actor, wanted: NewToken) -> Result<(Token, String), Trouble> {
     let life = TimeDelta::days(wanted.days.into());
     check(&wanted, life)?;
     let now = app.clock.now();
     let token = Token {
         id: store::fresh_id(),
-        person: who.person,
+        person,
         name: wanted.name.trim().to_owned(),
         scopes: wanted.scopes,
         created_at: now,
@@ -74,8 +90,17 @@ pub async fn list(app: &App, who: &Principal) -> Result<Vec<Token>, Trouble> {
 
 /// Takes a token of the person's own out of use, at once and for ever.
 pub async fn revoke(app: &App, who: &Principal, actor: Actor, id: TokenId) -> Result<(), Trouble> {
+    revoke_of(app, who.person, actor, id).await
+}
+
+/// Takes a token of the person with this email out of use; whoever has a shell on the server may.
+pub async fn revoke_from_command_line(app: &App, email: &str, id: TokenId) -> Result<(), Trouble> {
+    revoke_of(app, person_of(app, email).await?, Actor::command_line(), id).await
+}
+
+async fn revoke_of(app: &App, person: PersonId, actor: Actor, id: TokenId) -> Result<(), Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
-    if !store::token::revoke(&tx, id, who.person, app.clock.now()).await.map_err(database)? {
+    if !store::token::revoke(&tx, id, person, app.clock.now()).await.map_err(database)? {
         return Err(Trouble::not_found("token"));
     }
     audit::note(app, &tx, on_record(actor, "token.revoked", id, json!({}))).await?;

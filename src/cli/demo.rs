@@ -33,9 +33,19 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     let listener = boot::listen(&settings.server)?;
     let url = settings.server.url(listener.local_addr()?.port());
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), true).await?;
-    println!("Gatehouse's demo is open at {url}");
+    app::demo::people(&house.app).await?;
+    introduce(&url);
     Process { portal: Some(listener), worker: true }.run(house, &settings.server, stop::asked()).await?;
     Ok(())
+}
+
+/// Says who is there to be played, then where; whoever waits for the address has read the rest by then.
+fn introduce(url: &str) {
+    println!("The people of the demo, and what they sign in with:\n");
+    for person in app::demo::PEOPLE {
+        println!("  {:<18} {:<52} {:<20} {}", person.name, person.part, person.email, person.password);
+    }
+    println!("\nGatehouse's demo is open at {url}");
 }
 
 /// The settings with everything that reaches outside turned to the demo's own folder.

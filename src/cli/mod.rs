@@ -2,21 +2,30 @@
 //!
 //! Exit codes: 0 all is well, 1 it could not be done (the reason is on standard error), 2 it was not understood.
 
+mod audit;
 mod check;
 mod demo;
 mod logs;
 mod migrate;
+mod password;
 mod plan;
+mod project;
 mod serve;
 mod stop;
+mod token;
+mod user;
 mod worker;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use app::App;
 use clap::{Parser, Subcommand};
+use providers::clock::SystemClock;
 
+use crate::boot::House;
 use crate::settings::{self, Mistake, Settings};
 
 /// Read when no other file is named and it is there.
@@ -45,6 +54,18 @@ enum Command {
     Check(check::Arguments),
     /// Show what an order would do, without ordering it
     Plan(plan::Arguments),
+    /// Give people accounts, above all the first administrator
+    #[command(subcommand)]
+    User(user::Command),
+    /// Open the projects that people order in
+    #[command(subcommand)]
+    Project(project::Command),
+    /// Give programs bearer tokens
+    #[command(subcommand)]
+    Token(token::Command),
+    /// Prove what was done
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Bring the database's tables up to date, and stop
     Migrate,
 }
@@ -81,9 +102,19 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Worker(arguments) => worker::run(settings, &arguments).await?,
         Command::Check(arguments) => return check::run(&settings, &arguments),
         Command::Plan(arguments) => plan::run(&settings, &arguments)?,
+        Command::User(command) => user::run(&open(&settings).await?, command).await?,
+        Command::Project(command) => project::run(&open(&settings).await?, command).await?,
+        Command::Token(command) => token::run(&open(&settings).await?, command).await?,
+        Command::Audit(command) => return audit::run(&open(&settings).await?, command).await,
         Command::Migrate => migrate::run(&settings).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The use cases over the same database that the portal has.
+async fn open(settings: &Settings) -> Result<App, Failure> {
+    let url = settings.server.url(settings.server.port);
+    Ok(House::open(settings, Arc::new(SystemClock), url, false).await?.app)
 }
 
 fn read_settings(named: Option<&Path>) -> Result<Settings, Vec<Mistake>> {

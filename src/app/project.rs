@@ -1,0 +1,74 @@
+//! Projects and the organisations they belong to.
+
+use domain::audit::{Actor, Note};
+use domain::ids::OrganisationId;
+use domain::organisation::Organisation;
+use domain::person::Scope;
+use domain::project::Project;
+use domain::trouble::Trouble;
+use serde_json::json;
+use store::Tx;
+
+use crate::{App, audit, database};
+
+/// A project that is to be.
+pub struct NewProject {
+    /// The organisation's word; made when there is none.
+    pub organisation: String,
+    pub name: String,
+    pub title: String,
+    /// Who answers for the project's applications.
+    pub team: String,
+}
+
+/// Opens a project; whoever has a shell on the server may.
+pub async fn add_from_command_line(app: &App, new: NewProject) -> Result<(), Trouble> {
+    check_word("organisation", &new.organisation)?;
+    check_word("project", &new.name)?;
+    let tx = app.store.begin().await.map_err(database)?;
+    let organisation = organisation(&tx, &new.organisation).await?;
+    let projects = store::project::list(&tx, &Scope::Everything).await.map_err(database)?;
+    if projects.iter().any(|project| project.organisation == organisation && project.name == new.name) {
+        let message = format!("{} has a project `{}` already.", new.organisation, new.name);
+        return Err(Trouble::field("project", message));
+    }
+    let data = json!({ "organisation": new.organisation, "name": new.name, "title": new.title, "team": new.team });
+    let project = Project {
+        id: store::fresh_id(),
+        organisation,
+        organisation_name: new.organisation,
+        name: new.name,
+        title: new.title,
+        team: new.team,
+    };
+    store::project::insert(&tx, &project).await.map_err(database)?;
+    let note = Note {
+        actor: Actor::command_line(),
+        action: "project.added",
+        subject: format!("project {}", project.id),
+        project: Some(project.id),
+        data,
+    };
+    audit::note(app, &tx, note).await?;
+    tx.commit().await.map_err(database)
+}
+
+async fn organisation(tx: &Tx, name: &str) -> Result<OrganisationId, Trouble> {
+    if let Some(found) = store::organisation::find_by_name(tx, name).await.map_err(database)? {
+        return Ok(found.id);
+    }
+    let organisation = Organisation { id: store::fresh_id(), name: name.to_owned(), title: name.to_owned() };
+    store::organisation::insert(tx, &organisation).await.map_err(database)?;
+    Ok(organisation.id)
+}
+
+/// Words in addresses, names of machines and settings.
+fn check_word(field: &str, word: &str) -> Result<(), Trouble> {
+    let fits = word.len() <= 40
+        && word.starts_with(|c: char| c.is_ascii_lowercase())
+        && word.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    if fits {
+        return Ok(());
+    }
+    Err(Trouble::field(field, format!("`{word}` is no {field}'s name: use small letters, digits and dashes.")))
+}

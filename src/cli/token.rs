@@ -1,0 +1,61 @@
+//! `gatehouse token`: bearer tokens for programs, in a person's name and with no more than his rights.
+
+use app::App;
+use app::token::{self, NewToken};
+use clap::Subcommand;
+use domain::ids::TokenId;
+use domain::token::TokenScope;
+
+use super::Failure;
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Make a token; its secret is printed once and kept nowhere
+    Create {
+        /// Whose it is
+        #[arg(long, value_name = "EMAIL")]
+        user: String,
+        /// Which program uses it
+        #[arg(long)]
+        name: String,
+        /// What it may do: read, order, decide, operate; may be repeated
+        #[arg(long = "scope", value_name = "SCOPE", required = true, value_parser = scope)]
+        scopes: Vec<TokenScope>,
+        /// How many days it lives
+        #[arg(long, default_value_t = 90)]
+        days: u32,
+    },
+    /// Take a token out of use, at once and for ever
+    Revoke {
+        /// Whose it is
+        #[arg(long, value_name = "EMAIL")]
+        user: String,
+        /// The id that `create` printed
+        id: TokenId,
+    },
+}
+
+/// Does what was asked with the tokens.
+pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
+    match command {
+        Command::Create { user, name, scopes, days } => {
+            let (token, secret) = token::create_from_command_line(app, &user, NewToken { name, scopes, days }).await?;
+            eprintln!(
+                "Token {} of {user}, until {}. This is shown once:",
+                token.id,
+                token.expires_at.format("%Y-%m-%d")
+            );
+            println!("{secret}");
+        }
+        Command::Revoke { user, id } => {
+            token::revoke_from_command_line(app, &user, id).await?;
+            println!("Token {id} opens nothing any more.");
+        }
+    }
+    Ok(())
+}
+
+fn scope(word: &str) -> Result<TokenScope, String> {
+    let known = TokenScope::ALL.map(TokenScope::word);
+    TokenScope::from_word(word).ok_or_else(|| format!("there are {}", known.join(", ")))
+}
