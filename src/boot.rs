@@ -2,14 +2,16 @@
 
 use std::io;
 use std::net::TcpListener;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as Application, HttpServer};
 use app::App;
+use app::catalog::{self, Catalog};
 use domain::ports::clock::Clock;
 use domain::ports::mailer::Mailer;
+use domain::trouble::Trouble;
 use providers::simulated::Datacenter;
 use providers::smtp::{Privacy, Smtp, SmtpSettings, SmtpSettingsError};
 use store::{OpenError, Store};
@@ -20,6 +22,7 @@ use web::metrics::Metrics;
 
 use crate::duties;
 use crate::settings::{Database, Mail, Security, Server, Settings};
+use crate::workflows;
 
 /// How long answers that are under way may take when the process stops.
 const GRACE_SECONDS: u64 = 5;
@@ -39,6 +42,10 @@ pub enum BootError {
     Listen { address: String, source: io::Error },
     #[error("mail can't be sent as `[mail]` says")]
     Mail(#[from] SmtpSettingsError),
+    #[error("{0}")]
+    Blueprints(String),
+    #[error("the blueprints can't be published")]
+    Publish(#[source] Trouble),
     #[error("the portal stopped")]
     Serve(#[source] io::Error),
 }
@@ -61,8 +68,21 @@ impl House {
         let file = &settings.datacenter.file;
         make_folder_of(file.to_str())?;
         Datacenter::open(file, clock.clone()).map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
-        Ok(Self { app: App { store, clock, base_url, demo, mailer } })
+        let catalog = Catalog::new(actions::signatures());
+        let app = App { store, clock, base_url, catalog, demo, mailer };
+        publish(&app, settings.catalog.folder.as_deref()).await?;
+        Ok(Self { app })
     }
+}
+
+/// Publishes the blueprints of a folder, or those that come with Gatehouse. One that is refused is named in the log
+/// and on the page of the blueprints; the others are offered.
+async fn publish(app: &App, folder: Option<&Path>) -> Result<(), BootError> {
+    let files = workflows::read(folder).map_err(BootError::Blueprints)?;
+    for refused in catalog::publish(app, &files).await.map_err(BootError::Publish)? {
+        tracing::error!(file = refused.file, problems = refused.problems.join("; "), "a blueprint was not published");
+    }
+    Ok(())
 }
 
 /// Opens the database, made when missing, its tables brought up to date.

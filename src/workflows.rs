@@ -4,12 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-/// A blueprint file as it was found.
-pub struct BlueprintFile {
-    /// How mistakes in it are named.
-    pub name: String,
-    pub text: String,
-}
+use app::catalog::File;
 
 /// The blueprints that come with Gatehouse.
 const SHIPPED: [(&str, &str); 5] = [
@@ -24,9 +19,9 @@ const SHIPPED: [(&str, &str); 5] = [
 const LARGEST: u64 = 256 * 1024;
 
 /// The files of a folder or the file itself, sorted by name; without a path those that come with Gatehouse.
-pub fn read(path: Option<&Path>) -> Result<Vec<BlueprintFile>, String> {
+pub fn read(path: Option<&Path>) -> Result<Vec<File>, String> {
     let Some(path) = path else {
-        let shipped = SHIPPED.map(|(name, text)| BlueprintFile { name: name.to_owned(), text: text.to_owned() });
+        let shipped = SHIPPED.map(|(name, text)| File { name: name.to_owned(), text: Ok(text.to_owned()) });
         return Ok(shipped.into());
     };
     let unreadable = |cause: io::Error| format!("`{}` can't be read: {cause}", path.display());
@@ -42,14 +37,18 @@ pub fn read(path: Option<&Path>) -> Result<Vec<BlueprintFile>, String> {
     paths.iter().map(|path| read_file(path)).collect()
 }
 
-fn read_file(path: &Path) -> Result<BlueprintFile, String> {
+/// A file that is no text or too large is one that says so: the others are still read.
+fn read_file(path: &Path) -> Result<File, String> {
     let unreadable = |cause: io::Error| format!("`{}` can't be read: {cause}", path.display());
+    let name = path.display().to_string();
     let size = fs::metadata(path).map_err(unreadable)?.len();
     if size > LARGEST {
-        return Err(format!("`{}` has {size} bytes: a blueprint has at most {LARGEST}", path.display()));
+        return Ok(File { name, text: Err(format!("the file has {size} bytes: a blueprint has at most {LARGEST}")) });
     }
-    let text = fs::read_to_string(path).map_err(unreadable)?;
-    Ok(BlueprintFile { name: path.display().to_string(), text })
+    let text = String::from_utf8(fs::read(path).map_err(unreadable)?).map_err(|cause| {
+        format!("the file is no UTF-8 text: byte {} can't be read", cause.utf8_error().valid_up_to() + 1)
+    });
+    Ok(File { name, text })
 }
 
 #[cfg(test)]
@@ -61,8 +60,9 @@ mod tests {
     #[test]
     fn every_file_of_workflows_comes_with_the_program() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("workflows");
-        let found: Vec<String> = read(Some(&folder)).unwrap().into_iter().map(|file| file.text).collect();
-        assert_eq!(found, SHIPPED.map(|(_, text)| text));
+        let found: Vec<String> =
+            read(Some(&folder)).unwrap().into_iter().map(|file| file.text.expect("it is text")).collect();
+        assert_eq!(found, SHIPPED.map(|(_, text)| text.to_owned()));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! authorisation and transactions.
 
 pub mod audit;
+pub mod catalog;
 pub mod demo;
 pub mod mail;
 pub mod person;
@@ -24,6 +25,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// The address people reach the portal at, without a trailing slash; links in mails start with it.
     pub base_url: String,
+    /// What may be ordered.
+    pub catalog: catalog::Catalog,
     /// Whether this is the demo, which shows its people's passwords, its mail and its datacenter.
     pub demo: bool,
     /// Where mails go; `None` keeps them to be read in the portal.

@@ -22,7 +22,15 @@ pub fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, Failu
     let actions = actions::signatures();
     let mut refused = 0;
     for file in &files {
-        match Blueprint::parse_checked(&file.name, &file.text, &actions) {
+        let text = match &file.text {
+            Ok(text) => text,
+            Err(why) => {
+                refused += 1;
+                eprintln!("{}:1:1: {why}", file.name);
+                continue;
+            }
+        };
+        match Blueprint::parse_checked(&file.name, text, &actions) {
             Ok(blueprint) => println!("{}: {} {} is in order", file.name, blueprint.name, blueprint.version),
             Err(mistakes) => {
                 refused += 1;

@@ -66,7 +66,8 @@ fn find(settings: &Settings, wanted: &str) -> Result<Blueprint, Failure> {
     let path = if is_file { Some(Path::new(wanted)) } else { settings.catalog.folder.as_deref() };
     let mut names = Vec::new();
     for file in workflows::read(path)? {
-        let Ok(blueprint) = Blueprint::parse_checked(&file.name, &file.text, &actions::signatures()) else {
+        let text = file.text.unwrap_or_default();
+        let Ok(blueprint) = Blueprint::parse_checked(&file.name, &text, &actions::signatures()) else {
             if is_file {
                 return Err(format!("`{wanted}` has mistakes; `gatehouse check {wanted}` lists them").into());
             }

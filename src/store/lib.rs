@@ -8,6 +8,7 @@ pub mod allocation;
 pub mod approval;
 pub mod approval_level;
 pub mod audit;
+pub mod blueprint;
 pub mod ci;
 mod connect;
 pub mod deployment;

@@ -3,6 +3,7 @@
 //! Two numbers guard a run. Its `token` grows when a worker takes it, and each write of a worker names the one it
 //! holds. Its `revision` grows when somebody else changes it, so that a worker never writes over what it has not seen.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -270,6 +271,29 @@ pub async fn usual_duration(
     let mut durations: Vec<Duration> = times.into_iter().filter_map(|(from, to)| (to? - from?).to_std().ok()).collect();
     durations.sort_unstable();
     Ok(durations.get(durations.len() / 2).copied())
+}
+
+/// How long runs of a kind usually take, by blueprint: the median of the last ones that were done.
+pub async fn usual_durations(on: &impl Reads, kind: RunKind) -> Result<BTreeMap<String, Duration>, DbErr> {
+    type Times = (String, Option<DateTime<Utc>>, Option<DateTime<Utc>>);
+    let runs = Entity::find()
+        .select_only()
+        .column(Column::Blueprint)
+        .column(Column::StartedAt)
+        .column(Column::EndedAt)
+        .filter(Column::Kind.eq(kind.word()))
+        .filter(Column::State.eq(RunState::Done.word()));
+    let times: Vec<Times> = runs.order_by_desc(Column::EndedAt).limit(250).into_tuple().all(on.db()).await?;
+    let mut durations: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
+    for (blueprint, from, to) in times {
+        let took = from.zip(to).and_then(|(from, to)| (to - from).to_std().ok());
+        durations.entry(blueprint).or_default().extend(took);
+    }
+    let median = |mut took: Vec<Duration>| {
+        took.sort_unstable();
+        took.get(took.len() / 2).copied()
+    };
+    Ok(durations.into_iter().filter_map(|(blueprint, took)| Some((blueprint, median(took)?))).collect())
 }
 
 fn within(rows: Select<Entity>, scope: &Scope) -> Select<Entity> {

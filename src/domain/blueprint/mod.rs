@@ -6,6 +6,7 @@
 //! prices are CEL ([`expression`]).
 
 mod check;
+mod edition;
 pub mod expression;
 mod mistake;
 mod period;
@@ -19,6 +20,7 @@ pub mod template;
 #[cfg(test)]
 mod tests;
 
+pub use edition::{Edition, EditionState};
 pub use mistake::{Mistake, Position, nearest};
 pub use period::Period;
 

@@ -8,8 +8,8 @@ use super::mistake::{Mistakes, Position, hint};
 use super::read::{Table, expression, found, is_name, list, template, text, workflow};
 use super::source::{Entry, Node, Tree};
 use super::{
-    Application, Approvers, Confirm, DayTwo, Lease, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Responsible, Retry,
-    Size, StepDeclaration, Work,
+    Application, Approvers, Confirm, DayTwo, Lease, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum,
+    Responsible, Retry, Size, StepDeclaration, Work,
 };
 use crate::ci::{CiClass, Relation};
 

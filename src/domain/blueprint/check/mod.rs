@@ -4,8 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::expression::Expression;
 use super::mistake::{Mistake, Mistakes, Position, hint};
-use super::plan::DeploymentFacts;
-use super::schema::{FieldKind, Parameters};
+use super::plan::{DeploymentFacts, samples};
+use super::schema::Parameters;
 use super::shape::{self, Names, table};
 use super::template::Template;
 use super::{Blueprint, Located, Workflow};
@@ -53,7 +53,8 @@ impl Check<'_, '_> {
         let blueprint = self.blueprint;
         let names = self.order_names().with("params", params_shape(&day_two.workflow.parameters));
         let names = names.with("deployment", self.deployment_shape());
-        let deployment = DeploymentFacts { params: sample(&blueprint.order.parameters), ..DeploymentFacts::default() };
+        let deployment =
+            DeploymentFacts { params: samples(&blueprint.order.parameters, false), ..DeploymentFacts::default() };
         let scope = self.sample_scope(&day_two.workflow, Some(&deployment));
         for (name, expression) in &day_two.sets {
             let known: Vec<&str> = blueprint.order.parameters.names().collect();
@@ -188,7 +189,7 @@ impl Check<'_, '_> {
     }
 
     fn sample_scope(&self, workflow: &Workflow, deployment: Option<&DeploymentFacts>) -> Map<String, Value> {
-        let params = sample(&workflow.parameters);
+        let params = samples(&workflow.parameters, false);
         let order = deployment.map_or(&params, |deployment| &deployment.params);
         let chosen = self.blueprint.order.parameters.chosen_size(order);
         let size = self.blueprint.sizes.iter().find(|size| Some(size.name.as_str()) == chosen);
@@ -226,19 +227,4 @@ fn request_shape() -> Value {
 
 fn price_shape() -> Value {
     table(["monthly", "before", "total"].map(|name| (name.to_owned(), json!({ "type": "number" }))))
-}
-
-/// The defaults, and for what has none the least value that its kind allows.
-fn sample(parameters: &Parameters) -> Map<String, Value> {
-    let value = |field: &super::schema::FormField, schema: &Value| {
-        let first = schema.get("enum").and_then(|options| options.get(0)).cloned();
-        field.default.clone().or(first).unwrap_or_else(|| match field.kind {
-            FieldKind::Integer => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
-            FieldKind::Number => schema.get("minimum").cloned().unwrap_or_else(|| json!(1.0)),
-            FieldKind::Boolean => json!(false),
-            FieldKind::Text | FieldKind::Choice => json!("sample"),
-        })
-    };
-    let declared = parameters.declared().iter();
-    declared.map(|parameter| (parameter.field.name.clone(), value(&parameter.field, &parameter.schema))).collect()
 }

@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 use super::expression::{Expression, Scope};
 use super::schema::{Parameters, plain};
 use super::{
-    Approvers, Blueprint, Confirm, DayTwo, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Retry, StepDeclaration,
-    Work, Workflow,
+    Approvers, Blueprint, Confirm, DayTwo, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Retry,
+    StepDeclaration, Work, Workflow,
 };
 use crate::action::Signature;
 use crate::ci::{CiClass, Relation};
@@ -21,9 +21,12 @@ use crate::money::Money;
 use crate::trouble::FieldError;
 
 mod fan_out;
+mod glance;
 mod late;
 
 pub(super) use fan_out::{inherited, needed_ids};
+pub use glance::Glance;
+pub(super) use glance::samples;
 pub use late::{Bindings, StepOutput, outputs_by_step};
 
 /// What is ordered, by whom and for what.
@@ -253,13 +256,31 @@ fn stricter(a: Quorum, b: Quorum) -> Quorum {
 impl Blueprint {
     /// What the order would do. `actions` give the steps their titles.
     pub fn plan(&self, order: &Order<'_>, actions: &[Signature]) -> Result<Plan, Unplannable> {
-        let day_two = match order.on {
-            Some((name, _)) => Some(self.day_two(name).ok_or_else(|| Unplannable::NoSuchAction(name.to_owned()))?),
-            None => None,
-        };
+        let workflow = self.workflow_of(order)?;
+        let parameters = workflow.parameters.complete(order.parameters, &outer_scope(order));
+        self.plan_over(parameters.map_err(Unplannable::Fields)?, order, actions)
+    }
+
+    /// The form, the approval and the steps of what is ordered.
+    pub fn workflow_of(&self, order: &Order<'_>) -> Result<&Workflow, Unplannable> {
+        Ok(self.day_two_of(order)?.map_or(&self.order, |day_two| &day_two.workflow))
+    }
+
+    fn day_two_of(&self, order: &Order<'_>) -> Result<Option<&DayTwo>, Unplannable> {
+        let Some((name, _)) = order.on else { return Ok(None) };
+        self.day_two(name).map(Some).ok_or_else(|| Unplannable::NoSuchAction(name.to_owned()))
+    }
+
+    /// The plan over parameters that are complete.
+    fn plan_over(
+        &self,
+        parameters: Map<String, Value>,
+        order: &Order<'_>,
+        actions: &[Signature],
+    ) -> Result<Plan, Unplannable> {
+        let day_two = self.day_two_of(order)?;
         let workflow = day_two.map_or(&self.order, |day_two| &day_two.workflow);
         let mut scope = outer_scope(order);
-        let parameters = workflow.parameters.complete(order.parameters, &scope).map_err(Unplannable::Fields)?;
         scope.insert("params".into(), Value::Object(parameters.clone()));
         let after = self.parameters_after(day_two, order, &scope)?;
         let lease = self.lease_of(order)?;

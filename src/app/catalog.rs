@@ -1,0 +1,239 @@
+//! The catalog: what may be ordered, what an order would do, and how blueprints are published.
+//!
+//! Blueprints are read when the process starts ([`publish`]) and kept parsed; a page plans without reading anything.
+
+mod publish;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::action::Signature;
+use domain::blueprint::plan::{DeploymentFacts, Level, Order, Plan, RequestFacts, Unplannable};
+use domain::blueprint::schema::FormField;
+use domain::blueprint::{Blueprint, Edition, Period};
+use domain::ids::ProjectId;
+use domain::money::Money;
+use domain::person::{Principal, Role, Scope};
+use domain::project::Project;
+use domain::run::RunKind;
+use domain::trouble::{Kind, Trouble};
+pub use publish::{File, publish};
+use serde_json::{Map, Value};
+
+use crate::{App, database};
+
+/// The blueprints that are offered, parsed, and the actions they are checked against.
+#[derive(Clone)]
+pub struct Catalog(Arc<Parts>);
+
+struct Parts {
+    actions: Vec<Signature>,
+    offered: RwLock<BTreeMap<String, Arc<Blueprint>>>,
+    /// Versions that deployments were built with, by name and version.
+    pinned: RwLock<HashMap<(String, String), Arc<Blueprint>>>,
+}
+
+/// A blueprint on the catalog's page.
+#[derive(Clone, Debug)]
+pub struct Card {
+    pub name: String,
+    pub title: String,
+    pub summary: String,
+    pub category: String,
+    pub version: String,
+    /// Per month, for the smallest order; none when its price has no value.
+    pub price_from: Option<Money>,
+    /// Who would have to approve an order of the defaults.
+    pub levels: Vec<Level>,
+    /// How long building it took, of the last ones that were done; none before the first.
+    pub usually: Option<Duration>,
+}
+
+/// What an order page starts from.
+#[derive(Clone, Debug)]
+pub struct OrderForm {
+    pub blueprint: Arc<Blueprint>,
+    pub fields: Vec<FormField>,
+    pub usually: Option<Duration>,
+    /// The projects that the person may order for; at least one.
+    pub projects: Vec<Project>,
+}
+
+impl Catalog {
+    /// A catalog that offers nothing yet; blueprints are checked against these actions.
+    pub fn new(actions: Vec<Signature>) -> Self {
+        Self(Arc::new(Parts { actions, offered: RwLock::default(), pinned: RwLock::default() }))
+    }
+
+    /// The actions that blueprints may use.
+    pub fn actions(&self) -> &[Signature] {
+        &self.0.actions
+    }
+
+    fn offered(&self) -> Vec<Arc<Blueprint>> {
+        self.0.offered.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    fn find(&self, name: &str) -> Option<Arc<Blueprint>> {
+        self.0.offered.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn offer(&self, blueprints: BTreeMap<String, Arc<Blueprint>>) {
+        *self.0.offered.write().unwrap_or_else(PoisonError::into_inner) = blueprints;
+    }
+}
+
+/// What is offered, with what it costs at least and who would have to approve in this person's case.
+pub async fn list(app: &App, who: &Principal) -> Result<Vec<Card>, Trouble> {
+    let durations = store::run::usual_durations(&app.store, RunKind::Provision).await.map_err(database)?;
+    let project = projects(app, who).await?.into_iter().next();
+    let request = facts(who, project.as_ref());
+    let card = |blueprint: Arc<Blueprint>| {
+        let glance = blueprint.glance(&request, app.catalog.actions());
+        Card {
+            price_from: glance.as_ref().ok().map(|glance| glance.price_from),
+            levels: glance.map(|glance| glance.levels).unwrap_or_default(),
+            usually: durations.get(&blueprint.name).copied(),
+            name: blueprint.name.clone(),
+            title: blueprint.title.clone(),
+            summary: blueprint.summary.clone(),
+            category: blueprint.category.clone(),
+            version: blueprint.version.to_string(),
+        }
+    };
+    Ok(app.catalog.offered().into_iter().map(card).collect())
+}
+
+/// The form of a blueprint, for somebody who may order.
+pub async fn form(app: &App, who: &Principal, blueprint: &str) -> Result<OrderForm, Trouble> {
+    let blueprint = offered(app, blueprint)?;
+    let projects = projects(app, who).await?;
+    if projects.is_empty() {
+        return Err(Trouble::forbidden(
+            "You may not order: you are no requester in any project.",
+            "Ask whoever manages people to give you the role in your project.",
+        ));
+    }
+    let usually = store::run::usual_duration(&app.store, &blueprint.name, RunKind::Provision, None);
+    let request = facts(who, projects.first());
+    let order = Order { parameters: &Map::new(), lease: None, request: &request, on: None };
+    let fields = blueprint.order.parameters.form(&Blueprint::form_scope(&order));
+    Ok(OrderForm { usually: usually.await.map_err(database)?, fields, projects, blueprint })
+}
+
+/// What an order of this project would do; fields that do not fit are named.
+pub async fn plan(
+    app: &App,
+    who: &Principal,
+    project: ProjectId,
+    blueprint: &str,
+    parameters: &Map<String, Value>,
+    lease: Option<Period>,
+) -> Result<Plan, Trouble> {
+    let blueprint = offered(app, blueprint)?;
+    let project = project_to_order_for(app, who, project).await?;
+    let request = facts(who, Some(&project));
+    let order = Order { parameters, lease, request: &request, on: None };
+    blueprint.plan(&order, app.catalog.actions()).map_err(unplannable)
+}
+
+/// What an action on a deployment would do, by the version the deployment was built with. The caller has made sure
+/// that the person may act on it.
+pub(crate) async fn plan_action(
+    app: &App,
+    request: &RequestFacts,
+    edition: (&str, &str),
+    action: &str,
+    parameters: &Map<String, Value>,
+    deployment: &DeploymentFacts,
+) -> Result<Plan, Trouble> {
+    let blueprint = pinned(app, edition.0, edition.1).await?;
+    let order = Order { parameters, lease: None, request, on: Some((action, deployment)) };
+    blueprint.plan(&order, app.catalog.actions()).map_err(unplannable)
+}
+
+/// The version of a blueprint that a deployment was built with.
+pub async fn pinned(app: &App, name: &str, version: &str) -> Result<Arc<Blueprint>, Trouble> {
+    let key = (name.to_owned(), version.to_owned());
+    let offered = app.catalog.find(name).filter(|blueprint| blueprint.version.to_string() == version);
+    let known = app.catalog.0.pinned.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
+    if let Some(blueprint) = offered.or(known) {
+        return Ok(blueprint);
+    }
+    let edition = store::blueprint::find(&app.store, name, version).await.map_err(database)?;
+    let Some(edition) = edition else { return Err(Trouble::not_found("blueprint")) };
+    let blueprint = Arc::new(Blueprint::parse(&edition.file, &edition.source).map_err(|mistakes| {
+        let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
+        Trouble::bug(format!("{name} {version} was published and can't be read any more: {}", told.join("; ")))
+    })?);
+    app.catalog.0.pinned.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&blueprint));
+    Ok(blueprint)
+}
+
+/// Every version that was ever published and every file that is refused, for those who run the platform.
+pub async fn editions(app: &App, who: &Principal) -> Result<Vec<Edition>, Trouble> {
+    let may_see = [Role::Operator, Role::Auditor, Role::Administrator].iter().any(|role| who.has_everywhere(*role));
+    if !may_see {
+        return Err(Trouble::forbidden(
+            "The files of the catalog are for those who run the platform.",
+            "What can be ordered is in the catalog.",
+        ));
+    }
+    store::blueprint::list(&app.store).await.map_err(database)
+}
+
+/// The projects that the person may order for.
+pub async fn projects(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
+    let scope = match who.has_everywhere(Role::Requester) {
+        true => Scope::Everything,
+        false => Scope::Projects(who.by_project.keys().copied().filter(|id| who.has(Role::Requester, *id)).collect()),
+    };
+    store::project::list(&app.store, &scope).await.map_err(database)
+}
+
+/// The project, if it is the person's to see and to order for.
+pub(crate) async fn project_to_order_for(app: &App, who: &Principal, id: ProjectId) -> Result<Project, Trouble> {
+    if !who.scope().covers(id) {
+        return Err(Trouble::not_found("project"));
+    }
+    let project = store::project::find(&app.store, id).await.map_err(database)?;
+    let project = project.ok_or_else(|| Trouble::not_found("project"))?;
+    if who.has(Role::Requester, id) {
+        return Ok(project);
+    }
+    let what = format!("You may not order for {}: you are no requester there.", project.title);
+    Err(Trouble::forbidden(what, "Choose another project, or ask whoever manages people for the role."))
+}
+
+/// What expressions see of a request by this person for this project.
+pub(crate) fn facts(who: &Principal, project: Option<&Project>) -> RequestFacts {
+    RequestFacts {
+        number: String::new(),
+        requester: who.name.clone(),
+        team: project.map(|project| project.team.clone()).unwrap_or_default(),
+        project: project.map(|project| project.name.clone()).unwrap_or_default(),
+        organisation: project.map(|project| project.organisation_name.clone()).unwrap_or_default(),
+    }
+}
+
+fn offered(app: &App, name: &str) -> Result<Arc<Blueprint>, Trouble> {
+    app.catalog.find(name).ok_or_else(|| {
+        Trouble::new(
+            Kind::NotFound,
+            format!("The catalog does not offer `{name}`, or no longer."),
+            "Choose from what the catalog offers now.",
+        )
+    })
+}
+
+pub(crate) fn unplannable(cause: Unplannable) -> Trouble {
+    match cause {
+        Unplannable::Fields(fields) => Trouble::invalid(fields),
+        Unplannable::NoSuchAction(_) => Trouble::not_found("action"),
+        Unplannable::Fault(_) => Trouble::conflict(
+            cause.to_string(),
+            "Other parameters may do; tell those who run the platform, whose blueprint it is.",
+        ),
+    }
+}
