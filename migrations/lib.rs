@@ -8,6 +8,7 @@ mod m0003_request;
 mod m0005_cmdb;
 mod m0006_mail;
 mod m0007_audit;
+mod m0008_workloads;
 mod m0009_blueprint;
 mod m0010_ledger;
 mod m0020_runs;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_cmdb::Migration),
             Box::new(m0006_mail::Migration),
             Box::new(m0007_audit::Migration),
+            Box::new(m0008_workloads::Migration),
             Box::new(m0009_blueprint::Migration),
             Box::new(m0010_ledger::Migration),
             Box::new(m0020_runs::Migration),

@@ -132,6 +132,8 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("ci_by_change", "ci", &["changed_at", "id"]),
         index("ci_by_lifecycle", "ci", &["lifecycle", "sort_name", "id"]),
         index("ci_by_project", "ci", &["project_id", "sort_name", "id"]),
+        index("ci_by_project_and_class", "ci", &["project_id", "class", "sort_name", "id"]),
+        index("ci_by_project_and_change", "ci", &["project_id", "changed_at", "id"]),
         index("ci_by_platform", "ci", &["platform", "sort_name", "id"]),
         index("ci_by_application", "ci", &["application", "sort_name", "id"]),
         index("ci_by_deployment", "ci", &["deployment_id", "sort_name"]),

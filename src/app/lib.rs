@@ -2,7 +2,9 @@
 //! authorisation and transactions.
 
 pub mod audit;
+pub mod audit_report;
 pub mod catalog;
+pub mod ci;
 pub mod demo;
 pub mod mail;
 pub mod person;
@@ -10,6 +12,7 @@ pub mod project;
 pub mod secret;
 pub mod session;
 pub mod token;
+pub mod workload;
 
 use std::sync::Arc;
 

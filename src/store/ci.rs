@@ -1,6 +1,10 @@
 //! The CMDB's tables: writing what changed, finding CIs, and what is known of one.
 
 mod apply;
-mod row;
+mod find;
+mod known;
+pub(crate) mod row;
 
 pub use apply::{ApplyError, apply};
+pub use find::{CiQuery, CiSort, Counted, count, find};
+pub use known::{Hop, attributes, by_id, history, neighbours};

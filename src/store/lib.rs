@@ -8,6 +8,7 @@ pub mod allocation;
 pub mod approval;
 pub mod approval_level;
 pub mod audit;
+pub mod audit_report;
 pub mod blueprint;
 pub mod ci;
 mod connect;
@@ -26,6 +27,7 @@ pub mod step;
 pub mod token;
 mod tx;
 pub mod worker;
+pub mod workload;
 
 pub use connect::{OpenError, Store};
 pub use sea_orm::DbErr;

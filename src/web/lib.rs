@@ -1,6 +1,7 @@
 //! Doors for people and programs: pages, the API, live events. Handlers only translate; use cases decide.
 
 pub mod csrf;
+mod csv;
 pub mod drawing;
 pub mod headers;
 mod health;

@@ -85,6 +85,9 @@ const MACHINE: &[Expectation] = &[
     expect("size", "Size", Text, false, Order),
     expect("operating_system", "Operating system", Text, false, Agent),
     expect("native_id", "Id on the platform", Text, false, Provider),
+    expect("host", "Host", Text, false, Provider),
+    expect("cluster", "Cluster", Text, false, Provider),
+    expect("datastore", "Datastore", Text, false, Provider),
 ];
 const APPLICATION: &[Expectation] =
     &[expect("environment", "Environment", Text, false, Order), expect("url", "Address for users", Text, false, Order)];
@@ -95,6 +98,7 @@ const BALANCER: &[Expectation] = &[
     expect("check", "Health check", Text, false, Order),
 ];
 const SOFTWARE: &[Expectation] = &[
+    expect("fqdn", "Machine", Text, false, Provider),
     expect("version", "Version", Text, false, Agent),
     expect("port", "Port", Number, false, Agent),
     expect("role", "Role", Text, false, Order),
@@ -105,6 +109,9 @@ const SPACE: &[Expectation] = &[
     expect("cpu", "CPU quota", Number, false, Order),
     expect("memory_gb", "Memory quota (GB)", Number, false, Order),
     expect("containers", "Container quota", Number, false, Order),
+    expect("storage_gb", "Storage quota (GB)", Number, false, Order),
+    expect("endpoint", "Endpoint", Text, false, Provider),
+    expect("host_pool", "Host pool", Text, false, Provider),
 ];
 const WORKLOAD: &[Expectation] = &[
     expect("image", "Image", Text, true, ContainerEngine),
@@ -112,7 +119,6 @@ const WORKLOAD: &[Expectation] = &[
     expect("compose_project", "Compose project", Text, false, ContainerEngine),
     expect("compose_service", "Compose service", Text, false, ContainerEngine),
     expect("ports", "Published ports", List, false, ContainerEngine),
-    expect("replicas", "Instances", Number, false, ContainerEngine),
 ];
 const IMAGE: &[Expectation] = &[expect("digest", "Digest", Text, true, ContainerEngine)];
 const CLUSTER: &[Expectation] = &[expect("location", "Location", Anything, false, Provider)];
@@ -209,9 +215,9 @@ impl Relation {
         }
     }
 
-    /// Whether trouble of the right-hand CI reaches the left-hand one; for a whole with parts it is the other way.
+    /// Whether trouble of the right-hand CI reaches the left-hand one; with a member it is the other way.
     pub const fn impact_goes_left(self) -> bool {
-        !matches!(self, Self::Contains | Self::MemberOf)
+        !matches!(self, Self::MemberOf)
     }
 }
 

@@ -147,8 +147,8 @@ impl ci::Model {
     pub fn into_domain(self) -> Result<Ci, DbErr> {
         Ok(Ci {
             id: self.id.into(),
-            class: known("ci.class", &self.class, CiClass::from_word)?,
-            lifecycle: known("ci.lifecycle", &self.lifecycle, Lifecycle::from_word)?,
+            class: class_of(&self.class)?,
+            lifecycle: lifecycle_of(&self.lifecycle)?,
             project: self.project_id.into(),
             deployment: self.deployment_id.map(Into::into),
             gaps: parsed("ci.gaps", &self.gaps)?,
@@ -223,6 +223,16 @@ impl history::Model {
 /// The relation that a word in a row means.
 pub fn relation_of(word: &str) -> Result<Relation, DbErr> {
     known("ci_relation.relation", word, Relation::from_word)
+}
+
+/// The class that a word in a row means.
+pub fn class_of(word: &str) -> Result<CiClass, DbErr> {
+    known("ci.class", word, CiClass::from_word)
+}
+
+/// The stage of life that a word in a row means.
+pub fn lifecycle_of(word: &str) -> Result<Lifecycle, DbErr> {
+    known("ci.lifecycle", word, Lifecycle::from_word)
 }
 
 fn known<T>(column: &str, word: &str, read: impl Fn(&str) -> Option<T>) -> Result<T, DbErr> {

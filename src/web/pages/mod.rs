@@ -1,6 +1,8 @@
 //! Pages for people, one folder or file a noun.
 
 mod account;
+mod audit_report;
+mod ci;
 mod mail;
 mod session;
 
@@ -10,7 +12,12 @@ use actix_web::web::ServiceConfig;
 
 /// Every page's routes; each noun brings its own.
 pub fn configure(service: &mut ServiceConfig) {
-    service.configure(account::configure).configure(mail::configure).configure(session::configure);
+    service
+        .configure(account::configure)
+        .configure(audit_report::configure)
+        .configure(ci::configure)
+        .configure(mail::configure)
+        .configure(session::configure);
 }
 
 /// Leads the browser on after a form was handled, so that a reload does not send it again (RFC 9110, 303).

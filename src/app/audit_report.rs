@@ -1,0 +1,173 @@
+//! The CMDB audit report: what exists, who ordered and approved it, who answers for it, and what is wrong.
+//!
+//! The page, the CSV and the JSON read the same rows and the same figures of one instant; the SHA-256 over them says so.
+
+use std::collections::{BTreeMap, HashMap};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::audit_report::{Counting, Duty, Figures, Responsible, Row, Unregistered};
+use domain::ci::past::rewind;
+use domain::ci::{Ci, CiClass};
+use domain::finding::{FindingKind, Views, findings};
+use domain::ids::{CiId, DeploymentId};
+use domain::person::{Principal, Scope};
+use domain::trouble::Trouble;
+use domain::workload::BLIND_AFTER;
+use store::audit_report::Facts;
+pub use store::audit_report::{Engine, Ordered, Running};
+
+use crate::ci::describes;
+use crate::{App, database};
+
+/// Rows that are read at once.
+const STRIDE: u64 = 1_000;
+/// CIs with findings that the page lists; the files list all.
+const LISTED: usize = 100;
+/// How far back the report tells what was ordered.
+const PERIOD: TimeDelta = TimeDelta::days(30);
+
+/// The report, without the population, which [`rows`] reads a page at a time.
+#[derive(Debug)]
+pub struct AuditReport {
+    pub figures: Figures,
+    /// Over the rows, the unregistered objects and the figures, each as one line of JSON with a newline.
+    pub sha256: String,
+    /// Whether all of the installation is in the report, or only the person's projects.
+    pub everything: bool,
+    /// Who answers for how many CIs, those with most findings first.
+    pub duties: Vec<(Responsible, Duty)>,
+    /// The first CIs with findings.
+    pub listed: Vec<Row>,
+    pub unregistered: Vec<Unregistered>,
+    pub engines: Vec<Engine>,
+    pub running: Vec<Running>,
+    pub ordered: Vec<Ordered>,
+}
+
+impl AuditReport {
+    /// Whether the engine told nothing for a day before the report's instant.
+    pub fn is_blind(&self, engine: &Engine) -> bool {
+        self.figures.as_of - engine.complete_at.unwrap_or(engine.created_at) >= BLIND_AFTER
+    }
+
+    /// How many CIs have this finding.
+    pub fn found(&self, kind: FindingKind) -> u64 {
+        self.figures.findings.get(kind.word()).copied().unwrap_or_default()
+    }
+}
+
+/// The report of what the person may see, now or as of an instant.
+pub async fn compile(app: &App, who: &Principal, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
+    let now = app.clock.now();
+    let (scope, at) = (who.scope(), as_of.filter(|at| *at < now).unwrap_or(now));
+    let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
+    let mut counting = Counting::new(at);
+    let mut listed = Vec::new();
+    let mut after = None;
+    loop {
+        let (rows, next) = read(app, &scope, at, after, &engines).await?;
+        for row in rows {
+            counting.add(&row);
+            if listed.len() < LISTED && !row.findings.is_empty() {
+                listed.push(row);
+            }
+        }
+        after = next;
+        if after.is_none() {
+            break;
+        }
+    }
+    let unregistered = store::audit_report::unregistered(&app.store, &scope, at).await.map_err(database)?;
+    let objects = store::audit_report::objects(&app.store, &scope, at).await.map_err(database)?;
+    counting.add_objects(u64::try_from(objects).unwrap_or_default(), &unregistered);
+    let (figures, mut duties, sha256) = counting.finish();
+    duties.sort_by_key(|(_, duty)| std::cmp::Reverse((duty.with_findings, duty.cis)));
+    Ok(AuditReport {
+        figures,
+        sha256,
+        everything: scope == Scope::Everything,
+        duties,
+        listed,
+        unregistered,
+        engines,
+        running: store::audit_report::running(&app.store, &scope, at).await.map_err(database)?,
+        ordered: store::audit_report::ordered(&app.store, &scope, at - PERIOD, at).await.map_err(database)?,
+    })
+}
+
+/// The next rows of the population of a report of that instant, and where those after them begin.
+pub async fn rows(
+    app: &App,
+    who: &Principal,
+    at: DateTime<Utc>,
+    after: Option<CiId>,
+) -> Result<(Vec<Row>, Option<CiId>), Trouble> {
+    let scope = who.scope();
+    let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
+    read(app, &scope, at, after, &engines).await
+}
+
+/// Reads a page of the population as it was then: five statements whatever its length.
+async fn read(
+    app: &App,
+    scope: &Scope,
+    at: DateTime<Utc>,
+    after: Option<CiId>,
+    engines: &[Engine],
+) -> Result<(Vec<Row>, Option<CiId>), Trouble> {
+    let cis = store::audit_report::cis(&app.store, scope, at, after, STRIDE).await.map_err(database)?;
+    let full = u64::try_from(cis.len()).is_ok_and(|read| read == STRIDE);
+    let next = cis.last().filter(|_| full).map(|ci| ci.id);
+    let ids: Vec<CiId> = cis.iter().map(|ci| ci.id).collect();
+    let later = store::audit_report::changes_after(&app.store, &ids, at).await.map_err(database)?;
+    let then: Vec<Ci> = cis
+        .into_iter()
+        .filter_map(|ci| match later.get(&ci.id) {
+            Some(changes) => rewind(ci, changes),
+            None => Some(ci),
+        })
+        .collect();
+    let mut deployments: Vec<DeploymentId> = then.iter().filter_map(|ci| ci.deployment).collect();
+    deployments.sort_unstable();
+    deployments.dedup();
+    let facts = store::audit_report::facts(&app.store, &deployments, at).await.map_err(database)?;
+    let reports: HashMap<CiId, &Engine> = engines.iter().map(|engine| (engine.id.into(), engine)).collect();
+    let rows = then.into_iter().map(|ci| row(ci, &facts, &reports, at)).collect();
+    Ok((rows, next))
+}
+
+fn row(ci: Ci, facts: &HashMap<DeploymentId, Facts>, engines: &HashMap<CiId, &Engine>, at: DateTime<Utc>) -> Row {
+    let facts = ci.deployment.and_then(|deployment| facts.get(&deployment));
+    let made_by_a_step = ci.class != CiClass::Workload;
+    let views = Views {
+        live: facts.filter(|_| made_by_a_step).map(|facts| facts.live.iter().any(|key| describes(&ci.key, key))),
+        lease_until: facts.and_then(|facts| facts.lease_until),
+        // A later answer says that the engine could be asked then as well.
+        reported_at: engines.get(&ci.id).and_then(|engine| engine.complete_at).map(|told| told.min(at)),
+    };
+    let findings = findings(&ci, &views, at);
+    Row { origin: facts.map(|facts| facts.origin.clone()), findings, ci }
+}
+
+/// The formulas of the figures, by the word of the figure.
+pub fn formulas() -> BTreeMap<&'static str, &'static str> {
+    BTreeMap::from([
+        (
+            "registered",
+            "Live machines, pools, spaces and registrations in the ledger that have a CI, divided by all of them.",
+        ),
+        ("complete", "Current CIs with every attribute that their class requires, divided by all current CIs."),
+        (
+            "correct",
+            "Current CIs with no finding of ghost, expired but running, blind container host or wrong kind of value, divided by all current CIs.",
+        ),
+        (
+            "owned",
+            "Current CIs with a platform responsible and an application responsible, divided by all current CIs.",
+        ),
+        (
+            "traced",
+            "Current CIs of a deployment whose request is on record, divided by all current CIs of a deployment.",
+        ),
+    ])
+}

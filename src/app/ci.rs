@@ -1,0 +1,253 @@
+//! The CMDB for people: finding CIs, and everything that is known of one, now or at an earlier instant.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use domain::ci::class::Authority;
+use domain::ci::past::replay;
+use domain::ci::{Attribute, Attributes, Change, Ci, CiClass, Lifecycle, Relation};
+use domain::finding::{Finding, Views, findings};
+use domain::ids::{CiId, DeploymentId};
+use domain::person::{Principal, Scope};
+use domain::trouble::Trouble;
+use serde_json::Value;
+pub use store::ci::{CiQuery, CiSort, Counted, Hop};
+pub use store::workload::{Report, Seen};
+
+use crate::{App, database};
+
+/// Rows that a page of the list shows at most.
+const LARGEST_PAGE: u64 = 500;
+/// How far impact is followed.
+const DEPTH: u8 = 3;
+/// Entries of its history that a CI's page shows.
+const SHOWN_HISTORY: u64 = 300;
+/// Entries of its history that an answer for an earlier instant reads.
+const READ_HISTORY: u64 = 100_000;
+/// Containers that a page shows.
+const SHOWN_CONTAINERS: u64 = 200;
+/// Words of a search that count.
+const WORDS: usize = 5;
+
+/// One page of CIs.
+#[derive(Debug)]
+pub struct CiList {
+    pub rows: Vec<Ci>,
+    /// Where the next page begins; nothing on the last one.
+    pub next: Option<CiId>,
+}
+
+/// The lower-case beginnings of words that a search means.
+pub fn words(text: &str) -> Vec<String> {
+    let words: BTreeSet<String> = text.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect();
+    words.into_iter().collect()
+}
+
+/// One page of the CIs that the person may see and the query finds.
+pub async fn search(app: &App, who: &Principal, mut query: CiQuery) -> Result<CiList, Trouble> {
+    let limit = query.limit.clamp(1, LARGEST_PAGE);
+    query.limit = limit + 1;
+    let mut rows = store::ci::find(&app.store, &who.scope(), &query).await.map_err(database)?;
+    let more = rows.len() as u64 > limit;
+    if more {
+        rows.pop();
+    }
+    let next = rows.last().filter(|_| more).map(|ci| ci.id);
+    Ok(CiList { rows, next })
+}
+
+/// How many CIs the person may see and the query finds, up to a thousand.
+pub async fn count(app: &App, who: &Principal, query: &CiQuery) -> Result<Counted, Trouble> {
+    store::ci::count(&app.store, &who.scope(), query).await.map_err(database)
+}
+
+/// Everything that is known of one CI.
+#[derive(Debug)]
+pub struct CiView {
+    pub ci: Ci,
+    pub project: String,
+    pub attributes: Vec<Told>,
+    pub findings: Vec<Finding>,
+    /// What it needs, and what needs that, to three steps.
+    pub needs: Vec<Hop>,
+    /// What its trouble reaches, to three steps.
+    pub affects: Vec<Hop>,
+    pub history: Vec<Day>,
+    /// The containers that ran on or as it at that instant.
+    pub containers: Vec<Seen>,
+    /// What a container engine told last.
+    pub report: Option<Report>,
+    /// The instant that all of this is about, when it is not now.
+    pub as_of: Option<DateTime<Utc>>,
+}
+
+/// An attribute with what its class says about it.
+#[derive(Debug)]
+pub struct Told {
+    pub title: String,
+    pub value: String,
+    /// Whose word counts; nothing for attributes that the class does not know.
+    pub authority: Option<Authority>,
+    /// Who said so and when; nothing for a required attribute that nobody told.
+    pub said: Option<Attribute>,
+    pub misfit: bool,
+}
+
+/// What changed in a day, the latest first.
+#[derive(Debug)]
+pub struct Day {
+    pub date: NaiveDate,
+    pub changes: Vec<Change>,
+}
+
+/// What is known of the CI, now or as of an instant. A CI outside the person's projects is not found.
+pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<Utc>>) -> Result<CiView, Trouble> {
+    let missing = || Trouble::not_found("CI");
+    let scope = who.scope();
+    let now = store::ci::by_id(&app.store, &scope, id).await.map_err(database)?.ok_or_else(missing)?;
+    let at = as_of.unwrap_or_else(|| app.clock.now());
+    let (ci, attributes) = match as_of {
+        None => {
+            let attributes = store::ci::attributes(&app.store, id).await.map_err(database)?;
+            (now, attributes)
+        }
+        Some(at) => then(app, id, at).await?.ok_or_else(|| not_yet(&now))?,
+    };
+    let history = store::ci::history(&app.store, id, at, SHOWN_HISTORY).await.map_err(database)?;
+    let containers = store::workload::containers(&app.store, id, at, SHOWN_CONTAINERS).await.map_err(database)?;
+    let report = store::workload::reports(&app.store, &[id]).await.map_err(database)?.pop();
+    let views = views(app, &ci, report.as_ref()).await?;
+    let project = store::project::find(&app.store, ci.project).await.map_err(database)?;
+    Ok(CiView {
+        findings: findings(&ci, &views, at),
+        needs: impact(app, &scope, id, false, at).await?,
+        affects: impact(app, &scope, id, true, at).await?,
+        attributes: told(&ci, attributes),
+        history: by_day(history),
+        project: project.map_or_else(String::new, |project| project.title),
+        ci,
+        containers,
+        report,
+        as_of,
+    })
+}
+
+/// The CIs of a deployment that are not retired; the caller has checked that the person may see the deployment.
+pub async fn of_deployment(app: &App, who: &Principal, deployment: DeploymentId) -> Result<Vec<Ci>, Trouble> {
+    let lifecycles = vec![Lifecycle::Planned, Lifecycle::Building, Lifecycle::Operational];
+    let query = CiQuery { deployment: Some(deployment), lifecycles, limit: LARGEST_PAGE, ..CiQuery::default() };
+    store::ci::find(&app.store, &who.scope(), &query).await.map_err(database)
+}
+
+async fn then(app: &App, id: CiId, at: DateTime<Utc>) -> Result<Option<(Ci, Attributes)>, Trouble> {
+    let mut history = store::ci::history(&app.store, id, at, READ_HISTORY).await.map_err(database)?;
+    history.reverse();
+    Ok(replay(&history))
+}
+
+fn not_yet(ci: &Ci) -> Trouble {
+    Trouble::new(
+        domain::trouble::Kind::NotFound,
+        format!("{} was not in the CMDB yet at that time.", ci.name),
+        format!("It was registered on {} UTC; choose a later day.", ci.created_at.format("%-d %b %Y, %H:%M")),
+    )
+}
+
+async fn views(app: &App, ci: &Ci, report: Option<&Report>) -> Result<Views, Trouble> {
+    let live = match ci.deployment {
+        Some(deployment) if ci.class != CiClass::Workload => {
+            let rows = store::resource::standing(&app.store, deployment).await.map_err(database)?;
+            Some(rows.iter().any(|row| row.live_at.is_some() && describes(&ci.key, &row.key)))
+        }
+        _ => None,
+    };
+    Ok(Views { live, lease_until: None, reported_at: report.and_then(|report| report.complete_at) })
+}
+
+/// Whether the CI with this key describes a part of the object with that key.
+pub(crate) fn describes(ci_key: &str, object_key: &str) -> bool {
+    ci_key.strip_prefix(object_key).is_some_and(|part| part.starts_with('/'))
+}
+
+/// Follows relations from one CI, a statement a step; CIs outside the scope end the way.
+async fn impact(app: &App, scope: &Scope, from: CiId, affected: bool, at: DateTime<Utc>) -> Result<Vec<Hop>, Trouble> {
+    let mut seen = BTreeSet::from([from]);
+    let mut edge = vec![from];
+    let mut all: BTreeMap<(CiId, Relation, CiId), Hop> = BTreeMap::new();
+    for _ in 0..DEPTH {
+        let hops = store::ci::neighbours(&app.store, &edge, affected, at).await.map_err(database)?;
+        edge.clear();
+        for hop in hops.into_iter().filter(|hop| scope.covers(hop.project)) {
+            if seen.insert(hop.ci) {
+                edge.push(hop.ci);
+            }
+            all.insert((hop.from, hop.relation, hop.to), hop);
+        }
+    }
+    Ok(all.into_values().collect())
+}
+
+/// Attributes in the order of the class, then those that it does not know; required ones that nobody told are shown
+/// as missing.
+fn told(ci: &Ci, mut attributes: Attributes) -> Vec<Told> {
+    let mut all = Vec::new();
+    for expected in ci.class.expectations() {
+        let said = attributes.remove(expected.name).filter(|said| !said.value.is_null());
+        if said.is_none() && !expected.required {
+            continue;
+        }
+        all.push(Told {
+            title: expected.title.to_owned(),
+            value: said.as_ref().map_or_else(String::new, |said| in_words(&said.value)),
+            authority: Some(expected.authority),
+            misfit: ci.misfits.iter().any(|name| name == expected.name),
+            said,
+        });
+    }
+    for (name, said) in attributes.into_iter().filter(|(_, said)| !said.value.is_null()) {
+        let value = in_words(&said.value);
+        all.push(Told { title: spelled(&name), value, authority: None, said: Some(said), misfit: false });
+    }
+    all
+}
+
+/// A value as people read it.
+pub fn in_words(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(in_words).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
+
+/// The title of a field of the record or of an attribute.
+pub fn title_of(ci: &Ci, field: &str) -> String {
+    let known = match field {
+        "platform" => Some("Platform responsible"),
+        "application" => Some("Application responsible"),
+        "retired_at" => Some("Retired at"),
+        "gaps" => Some("Missing attributes"),
+        "misfits" => Some("Attributes of the wrong kind"),
+        _ => ci.class.expects(field).map(|expected| expected.title),
+    };
+    known.map_or_else(|| spelled(field), str::to_owned)
+}
+
+fn spelled(name: &str) -> String {
+    let name = name.replace('_', " ");
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn by_day(history: Vec<Change>) -> Vec<Day> {
+    let mut days: Vec<Day> = Vec::new();
+    for change in history {
+        let date = change.at.date_naive();
+        match days.last_mut() {
+            Some(day) if day.date == date => day.changes.push(change),
+            _ => days.push(Day { date, changes: vec![change] }),
+        }
+    }
+    days
+}

@@ -1,0 +1,224 @@
+//! Findings: where the CMDB, the ledger and reality differ, or where nobody answers.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::ci::{Ci, CiClass, Lifecycle};
+use crate::workload::BLIND_AFTER;
+
+/// What sort of finding it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FindingKind {
+    /// A live object of the ledger has no CI.
+    Unregistered,
+    /// An operational CI has no live object in the ledger.
+    Ghost,
+    /// The lease and its grace ended, and the CI is still operational.
+    ExpiredButRunning,
+    /// A container engine told nothing for a day: nobody knows what runs there.
+    BlindContainerHost,
+    /// Nobody answers for the platform, the application, or both.
+    Ownerless,
+    /// Required attributes are missing.
+    Incomplete,
+    /// Attributes are of the wrong kind.
+    Misfit,
+}
+
+impl FindingKind {
+    pub const ALL: &[Self] = &[
+        Self::Unregistered,
+        Self::Ghost,
+        Self::ExpiredButRunning,
+        Self::BlindContainerHost,
+        Self::Ownerless,
+        Self::Incomplete,
+        Self::Misfit,
+    ];
+
+    /// The word that files and the API use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unregistered => "unregistered",
+            Self::Ghost => "ghost",
+            Self::ExpiredButRunning => "expired_but_running",
+            Self::BlindContainerHost => "blind_container_host",
+            Self::Ownerless => "ownerless",
+            Self::Incomplete => "incomplete",
+            Self::Misfit => "misfit",
+        }
+    }
+
+    /// What people read.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::Unregistered => "Not in the CMDB",
+            Self::Ghost => "Ghost",
+            Self::ExpiredButRunning => "Expired but running",
+            Self::BlindContainerHost => "Blind container host",
+            Self::Ownerless => "Without owner",
+            Self::Incomplete => "Incomplete",
+            Self::Misfit => "Wrong kind of value",
+        }
+    }
+
+    /// How it is found: the definition that the report prints.
+    pub const fn definition(self) -> &'static str {
+        match self {
+            Self::Unregistered => {
+                "A machine, pool, space or registration that is live in the ledger, with no CI that is not retired."
+            }
+            Self::Ghost => "An operational CI from a workflow whose object is not live in the ledger.",
+            Self::ExpiredButRunning => "An operational CI of a deployment whose lease and grace have ended.",
+            Self::BlindContainerHost => {
+                "An operational container engine without a complete container report in 24 hours."
+            }
+            Self::Ownerless => {
+                "A CI that is not retired and has no platform responsible or no application responsible."
+            }
+            Self::Incomplete => "A CI that is not retired and lacks an attribute that its class requires.",
+            Self::Misfit => "A CI that is not retired and has an attribute of another kind than its class expects.",
+        }
+    }
+
+    /// What to do about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Unregistered => "Run the step again from the run's page, which registers what it finds.",
+            Self::Ghost => "Check whether the object still exists; retire the deployment, or build it anew.",
+            Self::ExpiredButRunning => "Retire the deployment, or have its owner order an extension of the lease.",
+            Self::BlindContainerHost => "Check that the engine answers and that Gatehouse may ask it.",
+            Self::Ownerless => "Name who answers in the blueprint's `responsible` and in the project's team.",
+            Self::Incomplete => "Look at the step that registered it: it must tell what the class requires.",
+            Self::Misfit => "Correct the step or blueprint that told the value.",
+        }
+    }
+
+    /// Whether it says that the record is wrong, rather than that it is incomplete.
+    pub const fn against_correctness(self) -> bool {
+        matches!(self, Self::Ghost | Self::ExpiredButRunning | Self::BlindContainerHost | Self::Misfit)
+    }
+}
+
+/// One finding about one CI, or about one object that has none.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Finding {
+    pub kind: FindingKind,
+    /// The particulars, as a sentence.
+    pub detail: String,
+}
+
+/// What the other views say of a CI; nothing where they have nothing to say.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Views {
+    /// Whether the object behind the CI is live in the ledger; nothing for CIs that no step made.
+    pub live: Option<bool>,
+    /// When the lease of its deployment, with its grace, ends or ended.
+    pub lease_until: Option<DateTime<Utc>>,
+    /// When a container engine last told everything that it runs.
+    pub reported_at: Option<DateTime<Utc>>,
+}
+
+/// Everything that is wrong with a CI at an instant.
+pub fn findings(ci: &Ci, views: &Views, at: DateTime<Utc>) -> Vec<Finding> {
+    let mut found = Vec::new();
+    let mut add = |kind, detail: String| found.push(Finding { kind, detail });
+    if ci.lifecycle == Lifecycle::Retired {
+        return found;
+    }
+    let operational = ci.lifecycle == Lifecycle::Operational;
+    if operational && views.live == Some(false) {
+        add(FindingKind::Ghost, "The ledger has no live object for it.".into());
+    }
+    if let Some(until) = views.lease_until.filter(|until| operational && *until < at) {
+        add(FindingKind::ExpiredButRunning, format!("Its lease ended on {}.", until.format("%-d %b %Y")));
+    }
+    if operational && ci.class == CiClass::ContainerEngine {
+        match views.reported_at {
+            Some(told) if at - told < BLIND_AFTER => {}
+            Some(told) => add(
+                FindingKind::BlindContainerHost,
+                format!("It last told what it runs on {} UTC.", told.format("%-d %b %Y, %H:%M")),
+            ),
+            None if at - ci.created_at < BLIND_AFTER => {}
+            None => add(FindingKind::BlindContainerHost, "It never told what it runs.".into()),
+        }
+    }
+    match (&ci.platform, &ci.application) {
+        (Some(_), Some(_)) => {}
+        (None, Some(_)) => add(FindingKind::Ownerless, "Nobody answers for the platform.".into()),
+        (Some(_), None) => add(FindingKind::Ownerless, "Nobody answers for the application.".into()),
+        (None, None) => add(FindingKind::Ownerless, "Nobody answers for the platform or for the application.".into()),
+    }
+    if !ci.gaps.is_empty() {
+        add(FindingKind::Incomplete, format!("Missing: {}.", titles(ci, &ci.gaps)));
+    }
+    if !ci.misfits.is_empty() {
+        add(FindingKind::Misfit, format!("Of the wrong kind: {}.", titles(ci, &ci.misfits)));
+    }
+    found
+}
+
+fn titles(ci: &Ci, names: &[String]) -> String {
+    let title = |name: &String| ci.class.expects(name).map_or(name.as_str(), |expected| expected.title).to_owned();
+    names.iter().map(title).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn engine() -> Ci {
+        Ci {
+            id: Uuid::nil().into(),
+            key: "k/engine".into(),
+            class: CiClass::ContainerEngine,
+            name: "Docker Engine on dock-1".into(),
+            lifecycle: Lifecycle::Operational,
+            project: Uuid::nil().into(),
+            deployment: None,
+            platform: Some("ops-containers".into()),
+            application: Some("team-shop".into()),
+            gaps: Vec::new(),
+            misfits: Vec::new(),
+            created_at: DateTime::UNIX_EPOCH,
+            changed_at: DateTime::UNIX_EPOCH,
+            retired_at: None,
+        }
+    }
+
+    fn kinds(ci: &Ci, views: &Views, at: DateTime<Utc>) -> Vec<FindingKind> {
+        findings(ci, views, at).into_iter().map(|finding| finding.kind).collect()
+    }
+
+    #[test]
+    fn an_engine_that_was_silent_for_a_day_is_blind_and_a_new_one_is_not() {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::days(3);
+        let told = |hours| Views { reported_at: Some(at - TimeDelta::hours(hours)), ..Views::default() };
+        assert_eq!(kinds(&engine(), &told(1), at), []);
+        assert_eq!(kinds(&engine(), &told(25), at), [FindingKind::BlindContainerHost]);
+        assert_eq!(kinds(&engine(), &Views::default(), at), [FindingKind::BlindContainerHost]);
+        assert_eq!(kinds(&engine(), &Views::default(), DateTime::UNIX_EPOCH + TimeDelta::hours(2)), []);
+    }
+
+    #[test]
+    fn a_retired_ci_is_nobodys_trouble() {
+        let ci = Ci { lifecycle: Lifecycle::Retired, platform: None, ..engine() };
+        assert_eq!(kinds(&ci, &Views { live: Some(false), ..Views::default() }, DateTime::UNIX_EPOCH), []);
+    }
+
+    #[test]
+    fn what_is_gone_expired_and_unowned_says_all_three() {
+        let at = DateTime::UNIX_EPOCH + TimeDelta::hours(5);
+        let ci = Ci { application: None, ..engine() };
+        let views = Views { live: Some(false), lease_until: Some(DateTime::UNIX_EPOCH), reported_at: Some(at) };
+        assert_eq!(
+            kinds(&ci, &views, at),
+            [FindingKind::Ghost, FindingKind::ExpiredButRunning, FindingKind::Ownerless]
+        );
+    }
+}

@@ -1,0 +1,30 @@
+//! The CMDB audit report as a page, as CSV and as JSON: the same rows and figures of one instant.
+
+mod files;
+mod show;
+
+use actix_web::web::{ServiceConfig, get, resource};
+use domain::trouble::Trouble;
+use serde::Deserialize;
+
+/// The routes of the report.
+pub fn configure(service: &mut ServiceConfig) {
+    service
+        .service(resource("/audit").route(get().to(show::show)))
+        .service(resource("/audit/report.csv").route(get().to(files::as_csv)))
+        .service(resource("/audit/report.json").route(get().to(files::as_json)));
+}
+
+/// What the address asks for.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Wanted {
+    /// A day, `2026-11-22` (its end), or an instant of RFC 3339; empty for now.
+    as_of: String,
+}
+
+impl Wanted {
+    fn instant(&self) -> Result<Option<chrono::DateTime<chrono::Utc>>, Trouble> {
+        super::ci::instant(&self.as_of)
+    }
+}

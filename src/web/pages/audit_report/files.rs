@@ -1,0 +1,161 @@
+//! The report as files, made row by row whatever the number of CIs.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::http::header;
+use actix_web::web::{Bytes, Data, Query};
+use app::App;
+use app::audit_report::AuditReport;
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::audit_report::{Row, Unregistered, canonical};
+use domain::finding::FindingKind;
+use domain::ids::CiId;
+use domain::person::Principal;
+use domain::trouble::Trouble;
+use futures::{Stream, StreamExt};
+use serde_json::json;
+
+use super::Wanted;
+use crate::csv;
+use crate::problem::Problem;
+use crate::visitor::Visitor;
+
+const COLUMNS: [&str; 16] = [
+    "record",
+    "id",
+    "name",
+    "class",
+    "lifecycle",
+    "platform",
+    "application",
+    "deployment",
+    "request",
+    "requester",
+    "requested_at",
+    "approvers",
+    "findings",
+    "details",
+    "created_at",
+    "changed_at",
+];
+
+pub(super) async fn as_csv(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+    let who = visitor.principal;
+    let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
+    let at = report.figures.as_of;
+    let head = futures::stream::iter([Ok(csv::line(COLUMNS))]);
+    let end: String = report.unregistered.iter().map(object_line).collect();
+    let pieces = head.chain(population(app, who, at, |row| ci_line(&row))).chain(futures::stream::iter([Ok(end)]));
+    Ok(csv::download(&name(at, "csv"), pieces))
+}
+
+pub(super) async fn as_json(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+    let who = visitor.principal;
+    let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
+    let at = report.figures.as_of;
+    let mut first = true;
+    let rows = population(app, who, at, move |row| {
+        let comma = if std::mem::take(&mut first) { "" } else { "," };
+        format!("{comma}\n{}", canonical(&row))
+    });
+    let head = futures::stream::iter([Ok(json_head(&report))]);
+    let pieces = head.chain(rows).chain(futures::stream::iter([Ok("\n]}\n".to_owned())]));
+    Ok(HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, "application/json"))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(at, "json"))))
+        .streaming(pieces.map(|piece| piece.map(Bytes::from))))
+}
+
+/// Everything but the population. Each row and each figure stands on a line as it was hashed.
+fn json_head(report: &AuditReport) -> String {
+    let unregistered: Vec<String> = report.unregistered.iter().map(canonical).collect();
+    let definitions: BTreeMap<&str, &str> =
+        FindingKind::ALL.iter().map(|kind| (kind.word(), kind.definition())).collect();
+    let about = json!({
+        "sha256": report.sha256,
+        "hashed": "SHA-256 over the lines of rows, of unregistered and of figures, without their commas, each with a newline",
+        "scope": if report.everything { "everything" } else { "own projects" },
+        "formulas": app::audit_report::formulas(),
+        "definitions": definitions,
+    });
+    let duties: Vec<_> = report.duties.iter().map(|(who, duty)| json!({ "responsible": who, "duty": duty })).collect();
+    format!(
+        "{{\"about\":{about},\n\"figures\":\n{}\n,\"duties\":{},\n\"container_hosts\":{},\n\"containers\":{},\n\"orders\":{},\n\"unregistered\":[\n{}\n],\n\"rows\":[",
+        canonical(&report.figures),
+        canonical(&duties),
+        canonical(&report.engines),
+        canonical(&report.running),
+        canonical(&report.ordered),
+        unregistered.join(",\n"),
+    )
+}
+
+/// Every row of the population in the words of a file, a page of rows at a time.
+fn population(
+    app: Data<App>,
+    who: Principal,
+    at: DateTime<Utc>,
+    mut write: impl FnMut(Row) -> String + 'static,
+) -> impl Stream<Item = Result<String, Trouble>> + 'static {
+    let pages = futures::stream::try_unfold(Some(None::<CiId>), move |place| {
+        let (app, who) = (app.clone(), who.clone());
+        async move {
+            let Some(after) = place else { return Ok(None) };
+            let (rows, next) = app::audit_report::rows(&app, &who, at, after).await?;
+            Ok::<_, Trouble>(Some((rows, next.map(Some))))
+        }
+    });
+    pages.map(move |rows| rows.map(|rows| rows.into_iter().map(&mut write).collect()))
+}
+
+fn ci_line(row: &Row) -> String {
+    let (ci, origin) = (&row.ci, row.origin.as_ref());
+    let of_origin = |read: fn(&domain::audit_report::Origin) -> String| origin.map_or_else(String::new, read);
+    let findings = |read: &dyn Fn(&domain::finding::Finding) -> String, between: &str| {
+        row.findings.iter().map(read).collect::<Vec<_>>().join(between)
+    };
+    csv::line([
+        "ci".to_owned(),
+        ci.id.to_string(),
+        ci.name.clone(),
+        ci.class.word().to_owned(),
+        ci.lifecycle.word().to_owned(),
+        ci.platform.clone().unwrap_or_default(),
+        ci.application.clone().unwrap_or_default(),
+        of_origin(|origin| origin.deployment.clone()),
+        of_origin(|origin| origin.request.map_or_else(String::new, |number| number.to_string())),
+        of_origin(|origin| origin.requester.clone().unwrap_or_default()),
+        of_origin(|origin| origin.requested_at.map_or_else(String::new, second)),
+        of_origin(|origin| origin.approvers.join(", ")),
+        findings(&|finding| finding.kind.word().to_owned(), " "),
+        findings(&|finding| finding.detail.clone(), " "),
+        second(ci.created_at),
+        second(ci.changed_at),
+    ])
+}
+
+/// An object of the ledger that has no CI.
+fn object_line(object: &Unregistered) -> String {
+    let kind = FindingKind::Unregistered;
+    let mut cells = vec![String::new(); COLUMNS.len()];
+    for (column, text) in [
+        (0, "ledger"),
+        (2, object.name.as_str()),
+        (3, object.kind.as_str()),
+        (7, object.deployment.as_str()),
+        (12, kind.word()),
+        (13, kind.definition()),
+    ] {
+        text.clone_into(&mut cells[column]);
+    }
+    csv::line(cells)
+}
+
+fn second(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
+
+fn name(at: DateTime<Utc>, ending: &str) -> String {
+    format!("cmdb-audit-{}.{ending}", at.format("%Y%m%dT%H%M%SZ"))
+}

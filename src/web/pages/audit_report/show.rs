@@ -1,0 +1,136 @@
+//! The report as a page, which prints as well.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Query};
+use app::App;
+use app::audit_report::{AuditReport, formulas};
+use askama::Template;
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::audit_report::Ratio;
+use domain::finding::FindingKind;
+
+use super::Wanted;
+use crate::drawing::{Drawing, Part, bars, stacked};
+use crate::look::Meaning;
+use crate::problem::Problem;
+use crate::shell::{Section, Shell, page};
+use crate::visitor::Visitor;
+
+/// Groups that the answer to "who must act?" names.
+const NAMED: usize = 5;
+
+/// A figure with its formula.
+struct Figure {
+    label: &'static str,
+    ratio: Ratio,
+    formula: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "audit_report/show.html")]
+struct Show {
+    shell: Shell,
+    report: AuditReport,
+    complete: [Figure; 2],
+    right: [Figure; 3],
+    /// Whether everything is registered and complete; whether everything is right.
+    all_complete: bool,
+    all_right: bool,
+    /// (who, CIs with findings), most first.
+    must_act: Vec<(String, u64)>,
+    shares: Drawing,
+    classes: Drawing,
+    day: String,
+    today: String,
+    csv: String,
+    json: String,
+    now: DateTime<Utc>,
+}
+
+pub(super) async fn show(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+    let now = app.clock.now();
+    let report = app::audit_report::compile(&app, &visitor.principal, wanted.instant()?).await?;
+    let shell = visitor.shell("CMDB audit report", Section::Audit);
+    Ok(page(StatusCode::OK, &Show::of(shell, report, now)))
+}
+
+impl Show {
+    fn of(shell: Shell, report: AuditReport, now: DateTime<Utc>) -> Self {
+        let figures = &report.figures;
+        let formulas = formulas();
+        let figure = |label, word: &str, ratio| Figure {
+            label,
+            ratio,
+            formula: formulas.get(word).copied().unwrap_or_default(),
+        };
+        // To the microsecond, so that the files tell the very same instant.
+        let as_of = figures.as_of.to_rfc3339_opts(SecondsFormat::Micros, true);
+        Self {
+            complete: [
+                figure("Live objects with a CI", "registered", figures.registered),
+                figure("CIs with all required attributes", "complete", figures.complete),
+            ],
+            right: [
+                figure("CIs without a finding against them", "correct", figures.correct),
+                figure("CIs with both responsibles", "owned", figures.owned),
+                figure("CIs with their order on record", "traced", figures.traced),
+            ],
+            all_complete: figures.registered.is_whole() && figures.complete.is_whole(),
+            all_right: figures.correct.is_whole() && figures.owned.is_whole() && figures.traced.is_whole(),
+            must_act: must_act(&report),
+            shares: shares(&report),
+            classes: classes(&report),
+            day: figures.as_of.date_naive().to_string(),
+            today: now.date_naive().to_string(),
+            csv: format!("/audit/report.csv?as_of={as_of}"),
+            json: format!("/audit/report.json?as_of={as_of}"),
+            shell,
+            report,
+            now,
+        }
+    }
+
+    fn definitions(&self) -> Vec<(FindingKind, u64)> {
+        FindingKind::ALL.iter().map(|kind| (*kind, self.report.found(*kind))).collect()
+    }
+}
+
+fn must_act(report: &AuditReport) -> Vec<(String, u64)> {
+    let named = |who: &domain::audit_report::Responsible| {
+        let names: Vec<&str> =
+            [&who.platform, &who.application].into_iter().map(String::as_str).filter(|name| !name.is_empty()).collect();
+        if names.is_empty() { "Nobody answers for these".to_owned() } else { names.join(" and ") }
+    };
+    let open = report.duties.iter().filter(|(_, duty)| duty.with_findings > 0);
+    open.take(NAMED).map(|(who, duty)| (named(who), duty.with_findings)).collect()
+}
+
+fn shares(report: &AuditReport) -> Drawing {
+    let part = |name: &str, amount: u64, state| Part { name: name.to_owned(), amount: count(amount), state };
+    let figures = &report.figures;
+    let label = format!("{} of {} current CIs have no finding", figures.sound, figures.current);
+    stacked(
+        &[
+            part("Without findings", figures.sound, Meaning::Done),
+            part("With findings", figures.with_findings, Meaning::Waiting),
+        ],
+        &label,
+    )
+}
+
+fn classes(report: &AuditReport) -> Drawing {
+    let rows: Vec<(String, f64, String)> = domain::ci::CiClass::ALL
+        .iter()
+        .filter_map(|class| {
+            let current = report.figures.classes.get(class.word())?.current;
+            (current > 0).then(|| (class.title().to_owned(), count(current), current.to_string()))
+        })
+        .collect();
+    bars(&rows, "Current CIs by class")
+}
+
+/// A number of CIs as a length; a drawing needs no more than 32 bits of it.
+fn count(amount: u64) -> f64 {
+    f64::from(u32::try_from(amount).unwrap_or(u32::MAX))
+}
