@@ -17,7 +17,6 @@ impl MigrationTrait for Migration {
             // The sweeper asks which runs are due; runs that wait for people are not in its way.
             ("run_by_wake", &["wake_at"][..]),
             ("run_by_deployment", &["deployment_id", "created_at"]),
-            ("run_by_request", &["request_id"]),
             ("run_by_state", &["state", "created_at"]),
             ("run_by_blueprint", &["blueprint", "kind", "state", "ended_at"]),
         ] {
@@ -28,6 +27,10 @@ impl MigrationTrait for Migration {
             }
             manager.create_index(index).await?;
         }
+        // A request is carried out once, however often it is put into the queue.
+        let mut by_request = Index::create();
+        by_request.unique().name("run_by_request").table("run").col("request_id");
+        manager.create_index(by_request).await?;
         manager.create_table(step()).await?;
         manager.create_table(run_event()).await?;
         manager.create_table(worker()).await
@@ -48,6 +51,8 @@ fn run() -> TableCreateStatement {
         .col(string_null("action"))
         .col(json("workflow"))
         .col(json("bindings"))
+        .col(string("platform"))
+        .col(string("application"))
         .col(string("state"))
         .col(text_null("why"))
         .col(string_null("cancel"))

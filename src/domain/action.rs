@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::trouble::FieldError;
+
 /// The declared face of an action, against which blueprints are checked before anything runs.
 #[derive(Clone, Debug)]
 pub struct Signature {
@@ -17,4 +19,24 @@ pub struct Signature {
     pub output: Value,
     /// The outside system it calls; bounds how many run at once.
     pub provider: Option<&'static str>,
+}
+
+/// A JSON Schema that was read, ready to be asked whether values fit.
+#[derive(Clone, Debug)]
+pub struct Shape(jsonschema::Validator);
+
+impl Shape {
+    /// Reads a schema; the error says what is wrong with it.
+    pub fn of(schema: &Value) -> Result<Self, String> {
+        jsonschema::validator_for(schema).map(Self).map_err(|fault| fault.to_string())
+    }
+
+    /// Where a value does not fit; none when it does.
+    pub fn mistakes(&self, value: &Value) -> Vec<FieldError> {
+        let mistake = |fault: jsonschema::ValidationError<'_>| FieldError {
+            field: fault.instance_path().to_string(),
+            message: fault.to_string(),
+        };
+        self.0.iter_errors(value).map(mistake).collect()
+    }
 }

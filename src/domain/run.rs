@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::blueprint::plan::Bindings;
 use crate::ids::{DeploymentId, ProjectId, RequestId, RunId};
 use crate::workflow::WorkflowStep;
 
@@ -183,8 +184,12 @@ pub struct Run {
     pub action: Option<String>,
     /// The graph, pinned.
     pub workflow: Vec<WorkflowStep>,
-    /// What expressions see beside the outputs of steps: `params`, `request`, `deployment`, …
-    pub bindings: Value,
+    /// What expressions see beside the outputs of steps, as it was approved.
+    pub bindings: Bindings,
+    /// The group that answers for the platform.
+    pub platform: String,
+    /// The team that answers for the application.
+    pub application: String,
     pub state: RunState,
     /// Why it is paused, stuck, refused or cancelled.
     pub why: Option<String>,

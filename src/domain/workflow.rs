@@ -7,76 +7,32 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::blueprint::plan::PlannedStep;
 use crate::step::{Step, StepState};
 
-/// Whether a step makes something or takes something back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Direction {
-    #[default]
-    Do,
-    Undo,
-}
-
-/// One node of the graph, as planned. A run pins it, so that a later version of the blueprint changes nothing.
+/// One node of the graph. A run pins it, so that a later version of the blueprint changes nothing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkflowStep {
-    /// Names the step within the run and its objects within the deployment: `pool`, `node[1]`.
-    pub key: String,
-    /// The step of the blueprint it comes from: `node`.
-    pub step_id: String,
-    pub title: String,
+    pub planned: PlannedStep,
+    /// The action that is called, `machine.create`.
     pub action: String,
-    #[serde(default)]
-    pub direction: Direction,
-    /// Keys of the steps that must be done before.
-    #[serde(default)]
-    pub needs: Vec<String>,
-    /// The input as the blueprint says it, expressions unresolved: they may name outputs of steps before.
-    #[serde(default)]
-    pub with: Value,
-    /// The item of a fan-out that this step is for, as far as it is known beforehand.
-    #[serde(default)]
-    pub each: Option<Value>,
-    /// A condition that is known only when the steps before are done; false skips the step.
-    #[serde(default)]
-    pub when: Option<String>,
-    #[serde(default)]
-    pub retry: Retry,
-    /// For a step that takes back: what the step it takes back was given and what it returned.
-    #[serde(default)]
-    pub taken_back: Option<TakenBack>,
+    /// The earlier step that this one takes back; none for a step that makes something.
+    pub takes_back: Option<TakenBack>,
 }
 
-/// What is known of a step of an earlier run that is to be taken back.
+/// A step of an earlier run that is taken back.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TakenBack {
+    /// The key of that step, `node[3]`.
+    pub key: String,
     pub input: Value,
     pub output: Option<Value>,
 }
 
-/// How often, and after which waits, a transient failure is tried again.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Retry {
-    /// Tries in all, the first one included.
-    pub attempts: u32,
-    /// Seconds before the second try; each further wait is twice the one before.
-    pub first_seconds: u32,
-    /// No wait is longer than this.
-    pub longest_seconds: u32,
-}
-
-impl Default for Retry {
-    fn default() -> Self {
-        Self { attempts: 6, first_seconds: 2, longest_seconds: 120 }
-    }
-}
-
 impl WorkflowStep {
-    /// Whether the step is one of several made by a fan-out.
-    pub fn is_fanned_out(&self) -> bool {
-        self.key != self.step_id
+    /// The key that the step's objects bear: its own, or that of the step it takes back.
+    pub fn object_key(&self) -> &str {
+        self.takes_back.as_ref().map_or(&self.planned.key, |before| &before.key)
     }
 }
 
@@ -117,27 +73,27 @@ impl Graph {
     pub fn of(steps: &[WorkflowStep]) -> Result<Self, GraphError> {
         let mut by_key = HashMap::new();
         for (position, step) in steps.iter().enumerate() {
-            if by_key.insert(step.key.as_str(), position).is_some() {
-                return Err(GraphError::Twice(step.key.clone()));
+            if by_key.insert(step.planned.key.as_str(), position).is_some() {
+                return Err(GraphError::Twice(step.planned.key.clone()));
             }
         }
         let mut needs = vec![Vec::new(); steps.len()];
         let mut needed_by = vec![Vec::new(); steps.len()];
         for (position, step) in steps.iter().enumerate() {
-            for need in &step.needs {
+            for need in &step.planned.needs {
                 let Some(&before) = by_key.get(need.as_str()) else {
-                    return Err(GraphError::Missing { step: step.key.clone(), missing: need.clone() });
+                    return Err(GraphError::Missing { step: step.planned.key.clone(), missing: need.clone() });
                 };
                 needs[position].push(before);
                 needed_by[before].push(position);
             }
         }
-        let undoes = steps.iter().map(|step| step.direction == Direction::Undo).collect();
+        let undoes = steps.iter().map(|step| step.takes_back.is_some()).collect();
         let graph = Self { needs, needed_by, undoes };
         match graph.circle() {
             circle if circle.is_empty() => Ok(graph),
             circle => {
-                let keys: Vec<_> = circle.into_iter().map(|at| format!("`{}`", steps[at].key)).collect();
+                let keys: Vec<_> = circle.into_iter().map(|at| format!("`{}`", steps[at].planned.key)).collect();
                 Err(GraphError::Circle(keys.join(", ")))
             }
         }
@@ -192,11 +148,6 @@ impl Graph {
         } else {
             Standing::Finished
         }
-    }
-
-    /// Positions of the steps that this one needs.
-    pub fn needs(&self, at: usize) -> &[usize] {
-        &self.needs[at]
     }
 
     fn is_to_undo(&self, steps: &[Step], at: usize) -> bool {

@@ -1,6 +1,154 @@
 //! How a run is carried through crashes: leases, one transaction a step, retries, pauses, compensation.
 //! The engine knows no action by name and no outside system.
+//!
+//! The way of a run: [`Engine::enqueue`] writes it with the reason for it; [`queue`] brings it to a worker; [`drive`]
+//! takes its [lease](lease) and carries it as far as it goes; what a person decides comes in through [`mend`].
 
 pub mod action;
+mod advance;
+mod attempt;
+mod compensate;
+mod draft;
+mod drive;
+mod enqueue;
+mod gate;
+mod hub;
+mod input;
+mod lease;
+pub mod mend;
+mod places;
+pub mod proof;
+mod queue;
+pub mod retire;
+mod retry;
+mod settings;
+mod sweep;
+mod worker;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use action::{Action, ActionError, Failure, Outcome, Record, StepLog, Work};
+use domain::action::{Shape, Signature};
+use domain::ids::RunId;
+use domain::ports::clock::Clock;
+use domain::run::RunEvent;
+pub use drive::{Drive, DriveError};
+pub use enqueue::NewRun;
+pub use gate::{Consequences, Gate};
+pub use queue::QueueError;
+pub use settings::Settings;
+use store::{DbErr, Store};
+use tokio::sync::broadcast;
+pub use worker::Worker;
+
+/// The engine: writes runs, carries them, tells of them. Cheap to clone; every clone is the same engine.
+#[derive(Clone)]
+pub struct Engine(Arc<Parts>);
+
+struct Parts {
+    store: Store,
+    clock: Arc<dyn Clock>,
+    actions: HashMap<&'static str, Known>,
+    consequences: Arc<dyn Consequences>,
+    settings: Settings,
+    hub: hub::Hub,
+    places: places::Places,
+    bell: Arc<queue::Bell>,
+    driving: Arc<AtomicUsize>,
+}
+
+/// An action with its schemas read.
+struct Known {
+    action: Arc<dyn Action>,
+    signature: Signature,
+    input: Shape,
+    output: Shape,
+}
+
+/// Why an engine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("two actions are called `{0}`")]
+    Twice(&'static str),
+    #[error("the {side} schema of the action `{action}` is none: {why}")]
+    Schema { action: &'static str, side: &'static str, why: String },
+    #[error("the database does not write commits through to the disk, so that a power cut would lose approvals")]
+    NotDurable,
+    #[error("the database did not answer")]
+    Database(#[from] DbErr),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+impl Engine {
+    /// An engine over this database that knows these actions.
+    pub async fn new(
+        store: Store,
+        clock: Arc<dyn Clock>,
+        actions: Vec<Arc<dyn Action>>,
+        consequences: Arc<dyn Consequences>,
+        settings: Settings,
+    ) -> Result<Self, SetupError> {
+        queue::prepare(&store).await?;
+        if !store.is_durable().await? {
+            return Err(SetupError::NotDurable);
+        }
+        let mut known = HashMap::new();
+        for action in actions {
+            let entry = Known::read(action)?;
+            let name = entry.signature.name;
+            if known.insert(name, entry).is_some() {
+                return Err(SetupError::Twice(name));
+            }
+        }
+        let places = places::Places::new(settings.calls_per_worker, settings.calls_per_provider);
+        Ok(Self(Arc::new(Parts {
+            store,
+            clock,
+            actions: known,
+            consequences,
+            settings,
+            hub: hub::Hub::new(),
+            places,
+            bell: Arc::default(),
+            driving: Arc::default(),
+        })))
+    }
+
+    /// Tells the workers of this process that a run was enqueued or changed; call it after the commit.
+    pub fn wake(&self, run: RunId) {
+        self.0.hub.changed(run);
+        self.0.bell.ring();
+    }
+
+    /// What happens to runs from now on, in this process. Who lags behind reads up from the database.
+    pub fn subscribe(&self) -> broadcast::Receiver<RunEvent> {
+        self.0.hub.events()
+    }
+
+    /// The signature of an action, as far as this version of Gatehouse knows it.
+    pub fn signature(&self, action: &str) -> Option<&Signature> {
+        self.0.actions.get(action).map(|known| &known.signature)
+    }
+
+    /// How many runs are driven now, in this process.
+    pub(crate) fn busy(&self) -> usize {
+        self.0.driving.load(Ordering::Relaxed)
+    }
+}
+
+impl Known {
+    fn read(action: Arc<dyn Action>) -> Result<Self, SetupError> {
+        let signature = action.signature();
+        let shape = |side, schema| {
+            Shape::of(schema).map_err(|why| SetupError::Schema { action: signature.name, side, why })
+        };
+        let (input, output) = (shape("input", &signature.input)?, shape("output", &signature.output)?);
+        Ok(Self { action, input, output, signature })
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,15 @@
 //! Opening the database: SQLite embedded, or PostgreSQL by its address.
 
 use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, SqlitePool};
 use sea_orm::{
-    Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector, TransactionOptions,
-    TransactionTrait,
+    ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector, Statement,
+    TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -15,6 +17,8 @@ use crate::Tx;
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
 const SQLITE_READERS: u32 = 4;
+/// What `PRAGMA synchronous` says when each commit is written through to the disk.
+const SQLITE_FULL: i32 = 2;
 
 /// The open database.
 #[derive(Clone)]
@@ -22,6 +26,7 @@ pub struct Store {
     readers: DatabaseConnection,
     writer: DatabaseConnection,
     sqlite: Option<SqlitePool>,
+    commits: Arc<AtomicU64>,
 }
 
 /// Why the database could not be opened.
@@ -45,7 +50,7 @@ impl Store {
                 .map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
             let pool = Database::connect(address).await.map_err(unreachable)?;
-            Self { readers: pool.clone(), writer: pool, sqlite: None }
+            Self { readers: pool.clone(), writer: pool, sqlite: None, commits: Arc::default() }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
@@ -60,12 +65,30 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        self.writer.begin_with_options(options).await.map(Tx)
+        let transaction = self.writer.begin_with_options(options).await?;
+        Ok(Tx(transaction, Arc::clone(&self.commits)))
     }
 
     /// The pool that the queue shares with us, so that a job commits with its reason. `None` on PostgreSQL.
     pub fn sqlite_queue_pool(&self) -> Option<&SqlitePool> {
         self.sqlite.as_ref()
+    }
+
+    /// How many transactions this process has committed.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Relaxed)
+    }
+
+    /// Whether a commit survives a power cut, and not only a crash of the process. On PostgreSQL its administrator
+    /// decides.
+    pub async fn is_durable(&self) -> Result<bool, DbErr> {
+        if self.sqlite.is_none() {
+            return Ok(true);
+        }
+        let statement = Statement::from_string(self.writer.get_database_backend(), "PRAGMA synchronous");
+        let row = self.writer.query_one_raw(statement).await?;
+        let level: Option<i32> = row.map(|row| row.try_get("", "synchronous")).transpose()?;
+        Ok(level == Some(SQLITE_FULL))
     }
 
     /// Whether the database answers; for readiness.
@@ -96,6 +119,7 @@ impl Store {
             readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
             sqlite: Some(writer),
+            commits: Arc::default(),
         })
     }
 }

@@ -36,6 +36,8 @@ pub(crate) mod entity {
         pub action: Option<String>,
         pub workflow: Json,
         pub bindings: Json,
+        pub platform: String,
+        pub application: String,
         pub state: String,
         pub why: Option<String>,
         pub cancel: Option<String>,
@@ -243,6 +245,17 @@ pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<
     summaries(rows, on).await
 }
 
+/// The runs of a deployment with all they pinned, oldest first.
+pub async fn whole_of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Run>, DbErr> {
+    let rows = Entity::find()
+        .filter(Column::DeploymentId.eq(deployment.0))
+        .order_by_asc(Column::CreatedAt)
+        .order_by_asc(Column::Id)
+        .all(on.db())
+        .await?;
+    rows.into_iter().map(run).collect()
+}
+
 /// The run that a request led to.
 pub async fn of_request(on: &impl Reads, request: RequestId) -> Result<Option<RunSummary>, DbErr> {
     let rows = Entity::find().filter(Column::RequestId.eq(request.0)).order_by_desc(Column::CreatedAt).limit(1);
@@ -369,8 +382,10 @@ fn active(run: &Run) -> Result<ActiveModel, DbErr> {
         blueprint: Set(run.blueprint.clone()),
         version: Set(run.version.clone()),
         action: Set(run.action.clone()),
-        workflow: Set(serde_json::to_value(&run.workflow).map_err(|cause| DbErr::Json(cause.to_string()))?),
-        bindings: Set(run.bindings.clone()),
+        workflow: Set(json(&run.workflow)?),
+        bindings: Set(json(&run.bindings)?),
+        platform: Set(run.platform.clone()),
+        application: Set(run.application.clone()),
         state: Set(run.state.word().to_owned()),
         why: Set(run.why.clone()),
         cancel: Set(run.cancel.map(|wish| wish.word().to_owned())),
@@ -390,8 +405,8 @@ fn run(row: Model) -> Result<Run, DbErr> {
     Ok(Run {
         kind: kind(&row.kind, row.id)?,
         state: state(&row.state, row.id)?,
-        workflow: serde_json::from_value(row.workflow)
-            .map_err(|cause| DbErr::Json(format!("the workflow of run {} can't be read: {cause}", row.id)))?,
+        workflow: read(row.workflow, "workflow", row.id)?,
+        bindings: read(row.bindings, "bindings", row.id)?,
         cancel: row.cancel.as_deref().and_then(Cancel::from_word),
         id: row.id.into(),
         deployment: row.deployment_id.into(),
@@ -401,7 +416,8 @@ fn run(row: Model) -> Result<Run, DbErr> {
         blueprint: row.blueprint,
         version: row.version,
         action: row.action,
-        bindings: row.bindings,
+        platform: row.platform,
+        application: row.application,
         why: row.why,
         token: row.token,
         revision: row.revision,
@@ -413,6 +429,14 @@ fn run(row: Model) -> Result<Run, DbErr> {
         started_at: row.started_at,
         ended_at: row.ended_at,
     })
+}
+
+fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, DbErr> {
+    serde_json::to_value(value).map_err(|cause| DbErr::Json(cause.to_string()))
+}
+
+fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value, what: &str, id: uuid::Uuid) -> Result<T, DbErr> {
+    serde_json::from_value(value).map_err(|cause| DbErr::Json(format!("the {what} of run {id} can't be read: {cause}")))
 }
 
 fn kind(word: &str, id: uuid::Uuid) -> Result<RunKind, DbErr> {

@@ -1,11 +1,13 @@
 //! The steps of runs.
 
+use std::collections::HashMap;
+
 use domain::ids::{DeploymentId, RunId};
 use domain::step::{Step, StepState};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
-    Set,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    RelationTrait, Set,
 };
 
 use crate::tx::sealed::Connection;
@@ -83,18 +85,22 @@ pub async fn of_run(on: &impl Reads, run: RunId) -> Result<Vec<Step>, DbErr> {
     rows.into_iter().map(step).collect()
 }
 
-/// The done steps of a deployment, of all its runs, in the order in which they were done.
-pub async fn done_in_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Step>, DbErr> {
+
+/// The steps of all runs of a deployment, by run and in the order of the workflow.
+pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
     use crate::run::entity::Column as RunColumn;
     let rows = Entity::find()
         .join(JoinType::InnerJoin, Relation::Run.def())
         .filter(RunColumn::DeploymentId.eq(deployment.0))
-        .filter(Column::State.eq(StepState::Done.word()))
-        .order_by_asc(Column::EndedAt)
         .order_by_asc(Column::Position)
         .all(on.db())
         .await?;
-    rows.into_iter().map(step).collect()
+    let mut by_run: HashMap<RunId, Vec<Step>> = HashMap::new();
+    for row in rows {
+        let step = step(row)?;
+        by_run.entry(step.run).or_default().push(step);
+    }
+    Ok(by_run)
 }
 
 /// How many steps of a run are behind it, and of how many.
@@ -112,7 +118,7 @@ struct Count {
 }
 
 /// The progress of several runs, in one statement.
-pub async fn progress(on: &impl Reads, runs: &[RunId]) -> Result<std::collections::HashMap<RunId, Progress>, DbErr> {
+pub async fn progress(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<RunId, Progress>, DbErr> {
     let counts = Entity::find()
         .select_only()
         .column(Column::RunId)
@@ -124,7 +130,7 @@ pub async fn progress(on: &impl Reads, runs: &[RunId]) -> Result<std::collection
         .into_model::<Count>()
         .all(on.db())
         .await?;
-    let mut progress = std::collections::HashMap::<RunId, Progress>::new();
+    let mut progress = HashMap::<RunId, Progress>::new();
     for count in counts {
         let entry = progress.entry(count.run_id.into()).or_default();
         let steps = usize::try_from(count.count).unwrap_or_default();

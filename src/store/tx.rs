@@ -1,5 +1,8 @@
 //! What commits together, and what may be read where.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
 
 use crate::Store;
@@ -11,12 +14,14 @@ impl Reads for Store {}
 impl Reads for Tx {}
 
 /// An open write transaction. Dropping it rolls back.
-pub struct Tx(pub(crate) DatabaseTransaction);
+pub struct Tx(pub(crate) DatabaseTransaction, pub(crate) Arc<AtomicU64>);
 
 impl Tx {
     /// Makes everything written so far durable, at once.
     pub async fn commit(self) -> Result<(), DbErr> {
-        self.0.commit().await
+        self.0.commit().await?;
+        self.1.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 }
 

@@ -116,15 +116,15 @@ async fn write(tx: &Tx, delta: &Delta, cause: &Cause) -> Result<(), DbErr> {
             C::RetiredAt,
         ])
         .to_owned();
-    insert(tx, delta.cis.iter().map(ci::Model::from_domain), Some(cis)).await?;
+    insert(tx, delta.cis.iter().map(ci::Model::from_domain).collect(), Some(cis)).await?;
     let attributes = OnConflict::columns([A::CiId, A::Name])
         .update_columns([A::Value, A::Source, A::RunId, A::StepKey, A::At])
         .to_owned();
     let rows = delta.attributes.iter().map(|(id, name, told)| attribute::Model::from_domain(*id, name, told));
-    insert(tx, rows, Some(attributes)).await?;
-    insert(tx, delta.opened.iter().map(|link| opened(link, cause)), None).await?;
+    insert(tx, rows.collect(), Some(attributes)).await?;
+    insert(tx, delta.opened.iter().map(|link| opened(link, cause)).collect(), None).await?;
     close(tx, &delta.closed, cause).await?;
-    insert(tx, delta.history.iter().map(history::Model::from_domain), None).await?;
+    insert(tx, delta.history.iter().map(history::Model::from_domain).collect(), None).await?;
     index_words(tx, delta).await
 }
 
@@ -162,16 +162,16 @@ async fn index_words(tx: &Tx, delta: &Delta) -> Result<(), DbErr> {
         .words
         .iter()
         .flat_map(|(id, words)| words.iter().map(|word| word::Model { word: word.clone(), ci_id: id.0 }));
-    insert(tx, rows, None).await
+    insert(tx, rows.collect(), None).await
 }
 
 /// Inserts the rows, many to a statement; `conflict` says what happens to those that are there.
-async fn insert<M>(tx: &Tx, rows: impl Iterator<Item = M>, conflict: Option<OnConflict>) -> Result<(), DbErr>
+async fn insert<M>(tx: &Tx, rows: Vec<M>, conflict: Option<OnConflict>) -> Result<(), DbErr>
 where
     M: IntoActiveModel<<M::Entity as EntityTrait>::ActiveModel> + sea_orm::ModelTrait,
     <M::Entity as EntityTrait>::ActiveModel: ActiveModelTrait<Entity = M::Entity>,
 {
-    let rows: Vec<_> = rows.map(IntoActiveModel::into_active_model).collect();
+    let rows: Vec<_> = rows.into_iter().map(IntoActiveModel::into_active_model).collect();
     for rows in rows.chunks(ROWS_A_STATEMENT) {
         let mut statement = M::Entity::insert_many(rows.iter().cloned());
         if let Some(conflict) = &conflict {

@@ -1,0 +1,388 @@
+//! Carries a run as far as it goes in one go. Each finished step is one transaction: its result, the steps that it
+//! releases, their intents, ledger rows, CI changes and events. The worker lets go of the run when only timers,
+//! people or outside systems are left to wait for.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::ci::{Cause, Source};
+use domain::ids::RunId;
+use domain::resource::{LedgerChange, ResourceState};
+use domain::run::{EventKind, RunState};
+use domain::step::StepState;
+use domain::workflow::Graph;
+use store::run::Renewal;
+use store::{DbErr, Tx};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::attempt::{Finished, Said, panicked};
+use crate::draft::{Draft, Line, Rest};
+use crate::gate::Gate;
+use crate::lease::Held;
+use crate::worker::Busy;
+use crate::{Engine, queue};
+
+/// How far a drive came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drive {
+    /// Nothing is left to do for now; the run is in this state.
+    Rested(RunState),
+    /// Another worker holds the run, or there is nothing to carry.
+    NotTaken,
+    /// Another worker took the run meanwhile; nothing more was written.
+    Lost,
+    /// The worker was told to stop; another one may go on.
+    HandedBack,
+}
+
+/// Why a drive broke off; the run is taken up again when its lease is over.
+#[derive(Debug, thiserror::Error)]
+pub enum DriveError {
+    #[error("the database did not take what the run came to")]
+    Database(#[from] DbErr),
+    #[error("the CMDB did not take what a step told it")]
+    Cmdb(#[from] store::ci::ApplyError),
+    #[error(transparent)]
+    Run(#[from] domain::run::InvalidTransition),
+    #[error(transparent)]
+    Step(#[from] domain::step::InvalidTransition),
+    #[error(transparent)]
+    Graph(#[from] domain::workflow::GraphError),
+}
+
+/// A run in the hands of a worker.
+pub(crate) struct Driver {
+    pub(crate) engine: Engine,
+    pub(crate) held: Held,
+    pub(crate) graph: Graph,
+    /// The job that brought the run; taken out of the queue when the worker lets go.
+    job: Option<String>,
+    calls: JoinSet<Finished>,
+    /// Places of the steps whose calls are under way.
+    pub(crate) in_flight: HashMap<tokio::task::Id, usize>,
+    pub(crate) mouth: mpsc::UnboundedSender<Said>,
+    ear: mpsc::UnboundedReceiver<Said>,
+    said: Vec<Said>,
+    /// A step is ready, but there is no free place for its call.
+    pub(crate) wants_place: bool,
+    /// The worker is told to stop: nothing new is started.
+    pub(crate) stopping: bool,
+    end: Option<Drive>,
+}
+
+/// What wakes a driver.
+enum Event {
+    Finished(Finished),
+    Said(Said),
+    WriteLog,
+    Heartbeat,
+    Changed,
+    Due,
+    Place,
+    Stop,
+}
+
+impl Engine {
+    /// Carries a run as far as it goes now, for the worker of this name. `job` is taken out of the queue with the
+    /// last write.
+    pub async fn drive(
+        &self,
+        run: RunId,
+        worker: &str,
+        job: Option<String>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Drive, DriveError> {
+        // Listening starts before reading, so that no change falls in between.
+        let changes = self.0.hub.changes();
+        let _busy = Busy::enter(&self.0.driving);
+        let Some(driver) = Driver::begin(self, run, worker, job).await? else { return Ok(Drive::NotTaken) };
+        driver.carry(changes, stop).await
+    }
+}
+
+impl Driver {
+    /// Takes the run and makes the first moves, in one transaction.
+    async fn begin(
+        engine: &Engine,
+        id: RunId,
+        worker: &str,
+        job: Option<String>,
+    ) -> Result<Option<Self>, DriveError> {
+        let tx = engine.0.store.begin().await?;
+        let Some(held) = engine.take(&tx, id, worker).await? else {
+            queue::forget(&tx, job.as_deref()).await?;
+            tx.commit().await?;
+            return Ok(None);
+        };
+        let mut driver = Self::holding(engine, held, job)?;
+        let mut draft = Draft::default();
+        driver.open_gate(&tx, &mut draft).await?;
+        driver.advance(&mut draft)?;
+        driver.write(&tx, &mut draft).await?;
+        tx.commit().await?;
+        driver.committed(draft);
+        Ok(Some(driver))
+    }
+
+    fn holding(engine: &Engine, held: Held, job: Option<String>) -> Result<Self, DriveError> {
+        let graph = Graph::of(&held.run.workflow)?;
+        let (mouth, ear) = mpsc::unbounded_channel();
+        Ok(Self {
+            engine: engine.clone(),
+            held,
+            graph,
+            job,
+            calls: JoinSet::new(),
+            in_flight: HashMap::new(),
+            mouth,
+            ear,
+            said: Vec::new(),
+            wants_place: false,
+            stopping: false,
+            end: None,
+        })
+    }
+
+    /// A run that has not begun may have lost what allowed it; that is read in the transaction that begins it.
+    async fn open_gate(&mut self, tx: &Tx, draft: &mut Draft) -> Result<(), DriveError> {
+        let now = self.now();
+        match self.held.run.state {
+            RunState::Queued => match self.engine.0.consequences.may_begin(tx, &self.held.run).await? {
+                Gate::Open => {
+                    self.change_run(draft, |run| run.running(now))?;
+                    draft.tell(now, None, "Started.");
+                }
+                Gate::Closed(why) => {
+                    draft.tell(now, None, format!("Refused: {why}"));
+                    self.change_run(draft, |run| run.refused(why, now))?;
+                    draft.let_go = Some(Rest::Open);
+                }
+            },
+            RunState::Waiting => self.change_run(draft, |run| run.running(now))?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    async fn carry(
+        mut self,
+        mut changes: broadcast::Receiver<RunId>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Drive, DriveError> {
+        let mut heartbeat = tokio::time::interval(self.engine.0.settings.heartbeat);
+        heartbeat.reset();
+        let mut freed = self.engine.0.places.freed();
+        let id = self.held.run.id;
+        while self.end.is_none() {
+            let due = self.until_due();
+            let event = tokio::select! {
+                Some(call) = self.calls.join_next_with_id(), if !self.calls.is_empty() => self.returned(call),
+                Some(said) = self.ear.recv() => Event::Said(said),
+                () = tokio::time::sleep(self.engine.0.settings.log_delay), if !self.said.is_empty() => Event::WriteLog,
+                () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Event::Due,
+                _ = heartbeat.tick() => Event::Heartbeat,
+                () = heard_of(&mut changes, id) => Event::Changed,
+                Ok(()) = freed.changed(), if self.wants_place => Event::Place,
+                _ = stop.wait_for(|stop| *stop), if !self.stopping => Event::Stop,
+            };
+            self.handle(event).await?;
+        }
+        Ok(self.end.unwrap_or(Drive::Lost))
+    }
+
+    async fn handle(&mut self, event: Event) -> Result<(), DriveError> {
+        match event {
+            Event::Finished(finished) => self.turn(Some(&finished)).await,
+            Event::Said(said) => {
+                self.said.push(said);
+                Ok(())
+            }
+            Event::WriteLog | Event::Due | Event::Place => self.turn(None).await,
+            Event::Stop => {
+                self.stopping = true;
+                self.turn(None).await
+            }
+            Event::Changed => self.look_again().await,
+            Event::Heartbeat => match self.engine.renew(&self.held.run).await? {
+                Renewal::Renewed => Ok(()),
+                Renewal::Changed => self.look_again().await,
+                Renewal::Lost => self.lost(),
+            },
+        }
+    }
+
+    fn returned(&mut self, call: Result<(tokio::task::Id, Finished), tokio::task::JoinError>) -> Event {
+        Event::Finished(match call {
+            Ok((id, finished)) => {
+                self.in_flight.remove(&id);
+                finished
+            }
+            Err(cause) => panicked(self.in_flight.remove(&cause.id()).unwrap_or_default(), &cause),
+        })
+    }
+
+    /// Takes in what finished, makes the next moves and writes all of it in one transaction. When somebody else
+    /// changed the run meanwhile, it is read again and the moves are made anew.
+    async fn turn(&mut self, finished: Option<&Finished>) -> Result<(), DriveError> {
+        loop {
+            let mut draft = Draft::default();
+            if let Some(finished) = finished {
+                self.take_in(finished, &mut draft)?;
+            }
+            self.advance(&mut draft)?;
+            if draft.is_empty() && self.said.is_empty() {
+                return Ok(());
+            }
+            let tx = self.engine.0.store.begin().await?;
+            if self.write(&tx, &mut draft).await? {
+                tx.commit().await?;
+                self.committed(draft);
+                return Ok(());
+            }
+            drop(tx);
+            match self.engine.read_again(&self.held.run).await? {
+                Some(held) => self.held = held,
+                None => return self.lost(),
+            }
+        }
+    }
+
+    async fn look_again(&mut self) -> Result<(), DriveError> {
+        match self.engine.read_again(&self.held.run).await? {
+            Some(held) => {
+                self.held = held;
+                self.turn(None).await
+            }
+            None => self.lost(),
+        }
+    }
+
+    /// Another worker has the run: whatever is under way here no longer counts.
+    fn lost(&mut self) -> Result<(), DriveError> {
+        self.calls.abort_all();
+        self.end = Some(Drive::Lost);
+        Ok(())
+    }
+
+    /// Writes a draft. False, and nothing written, when the run is no longer as this worker knows it.
+    async fn write(&mut self, tx: &Tx, draft: &mut Draft) -> Result<bool, DriveError> {
+        let now = self.now();
+        let said = self.said.iter().map(|said| Line {
+            at: said.time,
+            step: Some(said.at),
+            kind: EventKind::Said,
+            line: said.line.clone(),
+            detail: None,
+        });
+        let lines: Vec<Line> = said.chain(std::mem::take(&mut draft.lines)).collect();
+        let run = &mut self.held.run;
+        let number = run.next_event;
+        run.next_event += i64::try_from(lines.len()).unwrap_or_default();
+        let until = now + self.engine.0.settings.lease;
+        (run.lease_until, run.wake_at) = match draft.let_go {
+            None => (Some(until), Some(until)),
+            Some(Rest::Open) => (None, None),
+            Some(Rest::Until(time)) => (None, Some(time)),
+        };
+        if draft.let_go.is_some() {
+            run.worker = None;
+        }
+        if !store::run::save_held(tx, run).await? {
+            return Ok(false);
+        }
+        draft.lines = lines;
+        let events: Vec<_> = (number..).zip(&draft.lines).map(|(number, line)| line.numbered(number, run)).collect();
+        store::run_event::append(tx, &events).await?;
+        let steps: Vec<_> = draft.steps.iter().map(|&at| &self.held.steps[at]).collect();
+        store::step::save(tx, &steps).await?;
+        store::resource::intend(tx, &draft.intents).await?;
+        store::resource::apply(tx, self.held.run.deployment, &draft.ledger, now).await?;
+        self.write_cis(tx, draft, now).await?;
+        if draft.left.is_some() {
+            self.engine.0.consequences.run_changed(tx, &self.held.run, now).await?;
+        }
+        if draft.let_go.is_some() {
+            queue::forget(tx, self.job.as_deref()).await?;
+        }
+        draft.events = events;
+        Ok(true)
+    }
+
+    async fn write_cis(&self, tx: &Tx, draft: &Draft, now: DateTime<Utc>) -> Result<(), DriveError> {
+        let run = &self.held.run;
+        for (at, changes) in &draft.cis {
+            let cause = Cause {
+                source: Source::Workflow,
+                project: run.project,
+                deployment: Some(run.deployment),
+                run: Some(run.id),
+                step: Some(self.held.steps[*at].key.clone()),
+                platform: Some(run.platform.clone()),
+                application: Some(run.application.clone()),
+                at: now,
+            };
+            store::ci::apply(tx, changes, &cause).await?;
+        }
+        Ok(())
+    }
+
+    /// What was written is true now: it is told, and the calls are made.
+    fn committed(&mut self, draft: Draft) {
+        self.said.clear();
+        self.engine.0.hub.publish(&draft.events);
+        if draft.let_go.is_some() {
+            let handed_back = self.stopping && self.held.run.state.can_be_driven();
+            self.end = Some(if handed_back { Drive::HandedBack } else { Drive::Rested(self.held.run.state) });
+        }
+        for call in draft.calls {
+            let at = call.at;
+            let task = self.calls.spawn(call.make());
+            self.in_flight.insert(task.id(), at);
+        }
+    }
+
+    /// How long until a step that waits is due; nothing when none waits.
+    fn until_due(&self) -> Option<Duration> {
+        let times = self.held.steps.iter().filter(|step| self.is_timed(step.state)).filter_map(|step| step.wake_at);
+        Some((times.min()? - self.now()).to_std().unwrap_or_default())
+    }
+
+    fn is_timed(&self, state: StepState) -> bool {
+        let forward = matches!(state, StepState::Waiting | StepState::Retrying);
+        if self.held.run.takes_back() { state == StepState::Undoing } else { forward }
+    }
+
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.engine.0.clock.now()
+    }
+
+    /// The ledger as it will be when the draft is written.
+    pub(crate) fn remember(&mut self, change: &LedgerChange) {
+        let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) = change;
+        for row in self.held.ledger.iter_mut().filter(|row| row.key == *key) {
+            match change {
+                LedgerChange::Live { native_id, attributes, .. } => {
+                    row.state = ResourceState::Live;
+                    row.native_id = Some(native_id.clone());
+                    row.attributes = attributes.clone();
+                }
+                LedgerChange::Gone { .. } => row.state = ResourceState::Gone,
+            }
+        }
+        self.held.ledger.retain(|row| row.state != ResourceState::Gone);
+    }
+}
+
+/// Returns when somebody else changed this run, or when so much was said that it may have been missed.
+async fn heard_of(changes: &mut broadcast::Receiver<RunId>, run: RunId) {
+    loop {
+        match changes.recv().await {
+            Ok(changed) if changed != run => {}
+            Ok(_) | Err(broadcast::error::RecvError::Lagged(_)) => return,
+            // The engine itself is held by the driver, so its channel stays open.
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}

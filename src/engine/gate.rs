@@ -1,0 +1,25 @@
+//! What the house around the engine has to say: whether a run may begin, and what follows when it changes its state.
+//! Both are asked inside the transaction that makes the change, so that neither can be outrun.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use domain::run::Run;
+use store::{DbErr, Tx};
+
+/// Whether a run may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gate {
+    Open,
+    /// What allowed it no longer does; no outside system is called. Says why, in people's words.
+    Closed(String),
+}
+
+/// What a change of a run means for its request and its deployment.
+#[async_trait]
+pub trait Consequences: Send + Sync {
+    /// Reads the approvals again, in the transaction that starts the run.
+    async fn may_begin(&self, tx: &Tx, run: &Run) -> Result<Gate, DbErr>;
+
+    /// The run has changed its state; what follows from it commits with it.
+    async fn run_changed(&self, tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr>;
+}

@@ -1,0 +1,230 @@
+//! What a person may do about a run: try a step again with other input, skip it, take everything back, cancel.
+//! Each is checked against where the run stands, recorded with who and why, and commits in the caller's transaction;
+//! call [`Engine::wake`] after the commit.
+
+use chrono::{DateTime, Utc};
+use domain::ids::RunId;
+use domain::run::{Cancel, EventKind, Run, RunEvent, RunState};
+use domain::step::{Step, StepState};
+use domain::trouble::{FieldError, Trouble};
+use serde_json::{Value, json};
+use store::Tx;
+
+use crate::{Engine, queue};
+
+/// Who mends, and why; both are kept with the run.
+#[derive(Clone, Debug)]
+pub struct By<'a> {
+    pub name: &'a str,
+    pub reason: &'a str,
+}
+
+/// A run that is being mended, with its steps.
+struct Patient {
+    run: Run,
+    steps: Vec<Step>,
+    /// Places of the steps that changed.
+    changed: Vec<usize>,
+    events: Vec<(Option<usize>, String, Option<Value>)>,
+}
+
+impl Engine {
+    /// Tries a failed or waiting step again: with this input, or the one it had. On a stuck run, tries again to take
+    /// the step back.
+    pub async fn retry(&self, tx: &Tx, run: RunId, key: &str, input: Option<Value>, by: &By<'_>) -> Result<(), Trouble> {
+        let mut patient = Patient::read(tx, run).await?;
+        let at = patient.step(key)?;
+        if patient.run.state == RunState::Stuck {
+            return self.retry_undo(tx, patient, at, by).await;
+        }
+        if let Some(input) = &input {
+            self.check_input(&patient.run, at, input)?;
+        }
+        let before = patient.steps[at].input.clone();
+        let detail = input.as_ref().map(|after| json!({ "before": before, "after": after }));
+        let what = if input.is_some() { "changed the input and tries again" } else { "tries again" };
+        patient.change(at, |step| step.tried_again(input))?;
+        patient.tell(Some(at), by, what, detail);
+        patient.run = patient.run.resumed().map_err(refused)?;
+        self.write_mended(tx, patient).await
+    }
+
+    async fn retry_undo(&self, tx: &Tx, mut patient: Patient, at: usize, by: &By<'_>) -> Result<(), Trouble> {
+        patient.change(at, Step::undo_started)?;
+        patient.tell(Some(at), by, "tries again to take it back", None);
+        patient.run = patient.run.compensating().map_err(refused)?;
+        self.write_mended(tx, patient).await
+    }
+
+    /// Skips a failed or waiting step; `output` is what it would have returned, for the steps that read it. On a
+    /// stuck run, declares the step taken back by hand.
+    pub async fn skip(&self, tx: &Tx, run: RunId, key: &str, output: Option<Value>, by: &By<'_>) -> Result<(), Trouble> {
+        let mut patient = Patient::read(tx, run).await?;
+        let at = patient.step(key)?;
+        let now = self.0.clock.now();
+        let why = format!("{}: {}", by.name, by.reason);
+        if patient.run.state == RunState::Stuck {
+            patient.change(at, |step| step.undone(Some(why), now))?;
+            patient.tell(Some(at), by, "declares it taken back by hand", None);
+            patient.run = patient.run.compensating().map_err(refused)?;
+            return self.write_mended(tx, patient).await;
+        }
+        if !matches!(patient.steps[at].state, StepState::Failed | StepState::Waiting | StepState::Retrying) {
+            return Err(wrong_state(&patient.steps[at]));
+        }
+        self.check_output(&patient, at, output.as_ref())?;
+        let detail = output.as_ref().map(|output| json!({ "output": output }));
+        patient.change(at, |step| step.skipped(why, output, now))?;
+        patient.tell(Some(at), by, "skips the step", detail);
+        patient.run = patient.run.resumed().map_err(refused)?;
+        self.write_mended(tx, patient).await
+    }
+
+    /// Tries every failed step of a paused run again; on a stuck run, every step that could not be taken back.
+    pub async fn resume(&self, tx: &Tx, run: RunId, by: &By<'_>) -> Result<(), Trouble> {
+        let mut patient = Patient::read(tx, run).await?;
+        let stuck = patient.run.state == RunState::Stuck;
+        if !patient.run.state.needs_a_person() {
+            return Err(Trouble::conflict(
+                format!("The run is {}, so there is nothing to resume.", patient.run.state.word()),
+                "Reload the page to see where it stands.",
+            ));
+        }
+        for at in 0..patient.steps.len() {
+            match patient.steps[at].state {
+                StepState::Failed if !stuck => patient.change(at, |step| step.tried_again(None))?,
+                StepState::UndoFailed if stuck => patient.change(at, Step::undo_started)?,
+                _ => {}
+            }
+        }
+        patient.tell(None, by, "resumes the run", None);
+        patient.run = if stuck { patient.run.compensating() } else { patient.run.resumed() }.map_err(refused)?;
+        self.write_mended(tx, patient).await
+    }
+
+    /// Takes back everything that a paused run built.
+    pub async fn compensate(&self, tx: &Tx, run: RunId, by: &By<'_>) -> Result<(), Trouble> {
+        let mut patient = Patient::read(tx, run).await?;
+        patient.run = patient.run.compensating().map_err(refused)?;
+        patient.tell(None, by, "takes back what was built", None);
+        self.write_mended(tx, patient).await
+    }
+
+    /// Cancels a run: calls that are under way are waited for, nothing new is started, and what was built is taken
+    /// back or stays, as wished.
+    pub async fn cancel(&self, tx: &Tx, run: RunId, wish: Cancel, by: &By<'_>) -> Result<(), Trouble> {
+        let mut patient = Patient::read(tx, run).await?;
+        patient.run = patient.run.cancelling(wish).map_err(refused)?;
+        let what = match wish {
+            Cancel::TakeBack => "cancels the run; what was built is taken back",
+            Cancel::Stop => "stops the run; what was built stays",
+        };
+        patient.tell(None, by, what, None);
+        self.write_mended(tx, patient).await
+    }
+
+    fn check_input(&self, run: &Run, at: usize, input: &Value) -> Result<(), Trouble> {
+        let Some(known) = self.0.actions.get(run.workflow[at].action.as_str()) else { return Ok(()) };
+        if run.workflow[at].takes_back.is_some() {
+            return Err(Trouble::field("input", "This step takes something back; its input can't be changed."));
+        }
+        fits("input", known.input.mistakes(input))
+    }
+
+    /// An output by hand has to be what the action promises; none is right only when no other step needs it.
+    fn check_output(&self, patient: &Patient, at: usize, output: Option<&Value>) -> Result<(), Trouble> {
+        let step = &patient.run.workflow[at];
+        if let Some(output) = output {
+            let Some(known) = self.0.actions.get(step.action.as_str()) else { return Ok(()) };
+            return fits("output", known.output.mistakes(output));
+        }
+        Ok(())
+    }
+
+    async fn write_mended(&self, tx: &Tx, mut patient: Patient) -> Result<(), Trouble> {
+        let now = self.0.clock.now();
+        let events = patient.numbered_events(now);
+        if patient.run.state.can_be_driven() && patient.run.lease_until.is_none() {
+            patient.run.wake_at = Some(now + self.0.settings.look_again);
+        }
+        if !store::run::save_from_outside(tx, &patient.run).await.map_err(Trouble::bug)? {
+            return Err(Trouble::conflict(
+                "The run has moved on while you decided.",
+                "Look at where it stands now, and decide again.",
+            ));
+        }
+        let changed: Vec<_> = patient.changed.iter().map(|&at| &patient.steps[at]).collect();
+        store::step::save(tx, &changed).await.map_err(Trouble::bug)?;
+        store::run_event::append(tx, &events).await.map_err(Trouble::bug)?;
+        self.0.consequences.run_changed(tx, &patient.run, now).await.map_err(Trouble::bug)?;
+        queue::push(tx, patient.run.id, now).await.map_err(Trouble::bug)
+    }
+}
+
+impl Patient {
+    async fn read(tx: &Tx, id: RunId) -> Result<Self, Trouble> {
+        let run = store::run::find(tx, id).await.map_err(Trouble::bug)?.ok_or_else(|| Trouble::not_found("run"))?;
+        let steps = store::step::of_run(tx, id).await.map_err(Trouble::bug)?;
+        Ok(Self { run, steps, changed: Vec::new(), events: Vec::new() })
+    }
+
+    fn step(&self, key: &str) -> Result<usize, Trouble> {
+        self.steps.iter().position(|step| step.key == key).ok_or_else(|| Trouble::not_found("step of this run"))
+    }
+
+    fn change(
+        &mut self,
+        at: usize,
+        transition: impl FnOnce(Step) -> Result<Step, domain::step::InvalidTransition>,
+    ) -> Result<(), Trouble> {
+        let changed = transition(self.steps[at].clone()).map_err(|_| wrong_state(&self.steps[at]))?;
+        self.steps[at] = changed;
+        self.changed.push(at);
+        Ok(())
+    }
+
+    fn tell(&mut self, at: Option<usize>, by: &By<'_>, what: &str, detail: Option<Value>) {
+        let reason = if by.reason.is_empty() { String::new() } else { format!(" Reason: {}", by.reason) };
+        self.events.push((at, format!("{} {what}.{reason}", by.name), detail));
+    }
+
+    fn numbered_events(&mut self, now: DateTime<Utc>) -> Vec<RunEvent> {
+        let (run, steps) = (&self.run, &self.steps);
+        let events: Vec<_> = (run.next_event..)
+            .zip(std::mem::take(&mut self.events))
+            .map(|(number, (at, line, detail))| RunEvent {
+                run: run.id,
+                number,
+                at: now,
+                step_key: at.map(|at| steps[at].key.clone()),
+                kind: EventKind::Mended,
+                line,
+                detail,
+            })
+            .collect();
+        self.run.next_event += i64::try_from(events.len()).unwrap_or_default();
+        events
+    }
+}
+
+fn fits(field: &str, mistakes: Vec<FieldError>) -> Result<(), Trouble> {
+    if mistakes.is_empty() {
+        return Ok(());
+    }
+    let at = |mistake: FieldError| match mistake.field.trim_start_matches('/') {
+        "" => mistake.message,
+        place => format!("{place}: {}", mistake.message),
+    };
+    Err(Trouble::field(field, mistakes.into_iter().map(at).collect::<Vec<_>>().join(" ")))
+}
+
+fn refused(cause: domain::run::InvalidTransition) -> Trouble {
+    Trouble::conflict(format!("This can't be done: {cause}."), "Reload the page to see where the run stands.")
+}
+
+fn wrong_state(step: &Step) -> Trouble {
+    Trouble::conflict(
+        format!("The step {} is {}, so this can't be done with it.", step.key, step.state.label().to_lowercase()),
+        "Reload the page to see where it stands.",
+    )
+}

@@ -1,0 +1,293 @@
+//! The engine's test kit: drives runs in this process, on a clock that stands still, over a real database; bends the
+//! calls of actions, so that each step can be made to fail, to lose its answer, or to be called twice.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::action::Signature;
+use domain::blueprint::plan::{Bindings, PlannedStep, PlannedWork, Responsibilities};
+use domain::ids::{DeploymentId, ProjectId, RunId};
+use domain::ports::clock::Clock;
+use domain::resource::Intent;
+use domain::run::{Run, RunKind, RunState};
+use domain::step::Step;
+use domain::workflow::WorkflowStep;
+use serde_json::Value;
+use store::{DbErr, Store, Tx};
+use tokio::sync::watch;
+
+use crate::{Action, ActionError, Consequences, Drive, DriveError, Engine, Gate, NewRun, Outcome, Settings, Work};
+
+/// What is made to happen to one call of an action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bend {
+    /// Fails for now, before it does anything.
+    Transient,
+    /// Fails for good, before it does anything.
+    Permanent,
+    /// Does its work, but the answer is lost.
+    LostAnswer,
+    /// Does its work, and then fails for good.
+    PermanentAfter,
+    /// Is called twice, as after a crash.
+    Twice,
+    Panic,
+    /// Never returns.
+    Hang,
+    /// Asks to be called again after so many seconds.
+    Wait(i64),
+}
+
+/// Which call of a step is bent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Side {
+    Run,
+    Undo,
+}
+
+/// A database, an engine over it, and a clock that the test winds.
+pub struct Proof {
+    pub engine: Engine,
+    pub store: Store,
+    pub clock: Arc<HandClock>,
+    pub house: Arc<House>,
+    bends: Arc<Bends>,
+    deployment: DeploymentId,
+    file: PathBuf,
+}
+
+/// The bends that are still to come, by step and side.
+type Bends = Mutex<HashMap<(String, Side), VecDeque<Bend>>>;
+
+impl Proof {
+    /// An engine that knows these actions, with settings fit for tests: no jitter.
+    pub async fn new(actions: Vec<Arc<dyn Action>>, settings: Settings) -> Self {
+        let file = std::env::temp_dir().join(format!("gatehouse-proof-{}.db", uuid::Uuid::now_v7()));
+        let store = Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database opens");
+        let clock = Arc::new(HandClock::default());
+        let house = Arc::new(House::default());
+        let bends = Arc::<Bends>::default();
+        let bent = actions
+            .into_iter()
+            .map(|action| Arc::new(Bent { action, bends: Arc::clone(&bends) }) as Arc<dyn Action>)
+            .collect();
+        let settings = Settings { chance: || 0.5, ..settings };
+        let time: Arc<dyn Clock> = clock.clone();
+        let engine = Engine::new(store.clone(), time, bent, house.clone(), settings).await.expect("the engine starts");
+        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), file }
+    }
+
+    /// Bends the next calls of a step, in this order.
+    pub fn bend(&self, key: &str, side: Side, bends: &[Bend]) {
+        locked(&self.bends).entry((key.to_owned(), side)).or_default().extend(bends);
+    }
+
+    /// Enqueues a run of this workflow; all runs of a proof are of one deployment.
+    pub async fn enqueue(&self, workflow: Vec<WorkflowStep>) -> RunId {
+        let tx = self.store.begin().await.expect("the database answers");
+        let run = self.engine.enqueue(&tx, self.order(workflow)).await.expect("the run is enqueued");
+        tx.commit().await.expect("the database takes it");
+        run
+    }
+
+    /// What [`Proof::enqueue`] enqueues.
+    pub fn order(&self, workflow: Vec<WorkflowStep>) -> NewRun {
+        NewRun {
+            deployment: self.deployment,
+            project: ProjectId(uuid::Uuid::nil()),
+            request: None,
+            kind: RunKind::Provision,
+            title: "Proof".to_owned(),
+            blueprint: "proof".to_owned(),
+            version: "1.0.0".to_owned(),
+            action: None,
+            workflow,
+            bindings: Bindings::default(),
+            responsible: Responsibilities { platform: "ops".to_owned(), application: "dev".to_owned() },
+        }
+    }
+
+    /// The deployment of all runs of this proof.
+    pub fn deployment(&self) -> DeploymentId {
+        self.deployment
+    }
+
+    /// Drives a run once, as a worker of this name would.
+    pub async fn drive_as(&self, run: RunId, worker: &str) -> Result<Drive, DriveError> {
+        let (_stop, stopped) = watch::channel(false);
+        self.engine.drive(run, worker, None, stopped).await
+    }
+
+    /// Drives a run until only a person can move it on, or it has ended; winds the clock through its waits.
+    pub async fn carry(&self, run: RunId) -> Run {
+        loop {
+            self.drive_as(run, "proof").await.expect("the drive does not break off");
+            let (found, _) = self.read(run).await;
+            match found.wake_at {
+                Some(due) if found.state.can_be_driven() => self.clock.wind_to(due),
+                _ => return found,
+            }
+        }
+    }
+
+    /// The run and its steps as the database has them.
+    pub async fn read(&self, run: RunId) -> (Run, Vec<Step>) {
+        let found = store::run::find(&self.store, run).await.expect("the database answers").expect("the run is there");
+        (found, store::step::of_run(&self.store, run).await.expect("the database answers"))
+    }
+}
+
+impl Drop for Proof {
+    fn drop(&mut self) {
+        for ending in ["", "-wal", "-shm"] {
+            // What can't be removed stays in the folder for temporary files.
+            let _ = std::fs::remove_file(format!("{}{ending}", self.file.display()));
+        }
+    }
+}
+
+/// A step that calls an action, after the steps that it needs.
+pub fn step(key: &str, action: &str, needs: &[&str], with: Value) -> WorkflowStep {
+    let id = key.split('[').next().unwrap_or(key).to_owned();
+    let planned = PlannedStep {
+        key: key.to_owned(),
+        id,
+        work: PlannedWork::Do(action.to_owned()),
+        title: key.to_owned(),
+        name: None,
+        needs: needs.iter().map(|&need| need.to_owned()).collect(),
+        each: None,
+        with,
+        when: None,
+        skip: None,
+        retry: None,
+    };
+    WorkflowStep { planned, action: action.to_owned(), takes_back: None }
+}
+
+/// A clock that stands still until it is wound.
+pub struct HandClock(Mutex<DateTime<Utc>>);
+
+impl Default for HandClock {
+    fn default() -> Self {
+        Self(Mutex::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000)))
+    }
+}
+
+impl HandClock {
+    pub fn wind(&self, by: TimeDelta) {
+        *locked(&self.0) += by;
+    }
+
+    fn wind_to(&self, time: DateTime<Utc>) {
+        let mut now = locked(&self.0);
+        *now = time.max(*now);
+    }
+}
+
+impl Clock for HandClock {
+    fn now(&self) -> DateTime<Utc> {
+        *locked(&self.0)
+    }
+}
+
+/// Stands for what is around the engine: keeps the gate, remembers what it was told.
+#[derive(Default)]
+pub struct House {
+    closed: Mutex<Option<String>>,
+    told: Mutex<Vec<RunState>>,
+}
+
+impl House {
+    /// No run may begin any more.
+    pub fn close(&self, why: &str) {
+        *locked(&self.closed) = Some(why.to_owned());
+    }
+
+    /// The states that runs came to, in order.
+    pub fn told(&self) -> Vec<RunState> {
+        locked(&self.told).clone()
+    }
+}
+
+#[async_trait]
+impl Consequences for House {
+    async fn may_begin(&self, _: &Tx, _: &Run) -> Result<Gate, DbErr> {
+        Ok(locked(&self.closed).clone().map_or(Gate::Open, Gate::Closed))
+    }
+
+    async fn run_changed(&self, _: &Tx, run: &Run, _: DateTime<Utc>) -> Result<(), DbErr> {
+        locked(&self.told).push(run.state);
+        Ok(())
+    }
+}
+
+/// An action whose calls can be bent.
+struct Bent {
+    action: Arc<dyn Action>,
+    bends: Arc<Bends>,
+}
+
+impl Bent {
+    async fn call(&self, work: &Work, side: Side) -> Result<Outcome, ActionError> {
+        match side {
+            Side::Run => self.action.run(work).await,
+            Side::Undo => self.action.undo(work).await,
+        }
+    }
+
+    async fn bent(&self, work: &Work, side: Side) -> Result<Outcome, ActionError> {
+        let key = (work.step_key.clone(), side);
+        let bend = locked(&self.bends).get_mut(&key).and_then(VecDeque::pop_front);
+        match bend {
+            None => self.call(work, side).await,
+            Some(Bend::Transient) => Err(ActionError::transient("The system is away for now.", "Wait for it.")),
+            Some(Bend::Permanent) => Err(ActionError::permanent("The system refused.", "Ask its operators.")),
+            Some(Bend::LostAnswer) => {
+                self.call(work, side).await?;
+                Err(ActionError::transient("The answer was lost.", "Wait."))
+            }
+            Some(Bend::PermanentAfter) => {
+                self.call(work, side).await?;
+                Err(ActionError::permanent("The system did it, and then refused.", "Ask its operators."))
+            }
+            Some(Bend::Twice) => {
+                self.call(work, side).await?;
+                self.call(work, side).await
+            }
+            Some(Bend::Panic) => panic!("bent to panic"),
+            Some(Bend::Hang) => std::future::pending().await,
+            Some(Bend::Wait(seconds)) => Ok(Outcome::Wait {
+                until: work.now + TimeDelta::seconds(seconds),
+                remember: Value::from(seconds),
+                why: format!("It takes {seconds} s."),
+            }),
+        }
+    }
+}
+
+#[async_trait]
+impl Action for Bent {
+    fn signature(&self) -> Signature {
+        self.action.signature()
+    }
+
+    fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError> {
+        self.action.intend(work)
+    }
+
+    async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
+        self.bent(work, Side::Run).await
+    }
+
+    async fn undo(&self, work: &Work) -> Result<Outcome, ActionError> {
+        self.bent(work, Side::Undo).await
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,186 @@
+//! Brings runs to workers. apalis carries "drive run R"; the run's own tables are the truth, so that a job may come
+//! twice, late, or never (the sweeper brings it then) without harm.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use apalis::prelude::{
+    BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerBuilderExt, WorkerError,
+};
+use apalis_sqlite::{Config, SqliteStorage};
+use chrono::{DateTime, Utc};
+use domain::ids::RunId;
+use futures::task::AtomicWaker;
+use serde::{Deserialize, Serialize};
+use store::{DbErr, Store, Tx};
+use tokio::sync::watch;
+use tokio::time::{Instant, Sleep};
+
+use crate::Engine;
+
+const QUEUE: &str = "runs";
+/// Jobs of another process are looked for this often; those of this process ring the bell.
+const IDLE_POLL: Duration = Duration::from_secs(1);
+/// A look that was under way when the bell rang may have missed the job, so the queue is looked at again after these.
+const LOOK_AGAIN: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(30), Duration::from_millis(150)];
+
+/// Why the queue can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error("this version carries its queue on SQLite; set `database.url` to a `sqlite:` address")]
+    NotSqlite,
+    #[error("the queue's tables could not be brought up to date")]
+    Tables(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the queue broke off")]
+    Worker(#[source] WorkerError),
+}
+
+/// What a job says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct DriveRun {
+    run: RunId,
+}
+
+/// Makes the queue's tables. Its own set-up is not used: it would leave the connection without durable commits.
+pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
+    let pool = store.sqlite_queue_pool().ok_or(QueueError::NotSqlite)?;
+    SqliteStorage::migrations().run(pool).await.map_err(|cause| QueueError::Tables(cause.into()))
+}
+
+/// Puts a run into the queue; workers see it when the transaction commits.
+pub(crate) async fn push(tx: &Tx, run: RunId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let payload = serde_json::to_vec(&DriveRun { run }).map_err(|cause| DbErr::Json(cause.to_string()))?;
+    store::job::insert(tx, QUEUE, &ulid(store::fresh_id()), &payload, now.timestamp()).await
+}
+
+/// Takes a job out of the queue: the run it stands for was carried as far as it goes.
+pub(crate) async fn forget(tx: &Tx, job: Option<&str>) -> Result<(), DbErr> {
+    match job {
+        Some(job) => store::job::remove(tx, job).await,
+        None => Ok(()),
+    }
+}
+
+impl Engine {
+    /// How many runs wait for a worker.
+    pub async fn queue_depth(&self) -> Result<u64, DbErr> {
+        store::job::waiting(&self.0.store, QUEUE).await
+    }
+}
+
+/// Takes jobs and drives their runs, until told to stop; then hands back what it has.
+pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<bool>) -> Result<(), QueueError> {
+    let places = engine.0.settings.runs_per_worker;
+    let config = Config::default()
+        .queue(QUEUE)
+        .batch_size(places.min(10))
+        .heartbeat_interval(Duration::from_secs(10))
+        .lock_tasks(false)
+        // The drive takes its job out of the queue itself, with its last write.
+        .persist_results(false);
+    let pool = engine.0.store.sqlite_queue_pool().ok_or(QueueError::NotSqlite)?;
+    let strategy = BellOrTick::new(Arc::clone(&engine.0.bell));
+    let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
+    let carrier = Carrier { engine, worker: worker.clone(), stop: stop.clone() };
+    let told = async move {
+        let mut stop = stop;
+        let _ = stop.wait_for(|stop| *stop).await;
+        Ok::<(), WorkerError>(())
+    };
+    WorkerBuilder::new(worker)
+        .backend(storage)
+        .data(carrier)
+        .concurrency(places)
+        .build(carry)
+        .run_until(told)
+        .await
+        .map_err(QueueError::Worker)
+}
+
+/// What a job needs to be carried.
+#[derive(Clone)]
+struct Carrier {
+    engine: Engine,
+    worker: String,
+    stop: watch::Receiver<bool>,
+}
+
+async fn carry(job: DriveRun, id: TaskId, carrier: Data<Carrier>) -> Result<(), BoxDynError> {
+    let Carrier { engine, worker, stop } = (*carrier).clone();
+    let run = job.run;
+    let id = id.to_string();
+    // A task of its own, so that runs are driven side by side on all cores and a fault of one stays its own.
+    let drive = tokio::spawn(async move { engine.drive(run, &worker, Some(id), stop).await });
+    match drive.await {
+        Ok(Ok(_)) => {}
+        Ok(Err(cause)) => {
+            tracing::error!(%run, error = &cause as &dyn std::error::Error, "a run broke off; it is taken up again when its lease is over");
+        }
+        Err(cause) => tracing::error!(%run, %cause, "the drive of a run broke down; it is taken up again when its lease is over"),
+    }
+    Ok(())
+}
+
+/// Rung when a job was committed in this process.
+#[derive(Default)]
+pub(crate) struct Bell {
+    rings: AtomicU64,
+    waker: AtomicWaker,
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.rings.fetch_add(1, Ordering::SeqCst);
+        self.waker.wake();
+    }
+}
+
+/// Looks into the queue when the bell rings, shortly after that again, and else at a slow tick. Each source is asked
+/// until it is pending, so that no wake-up is lost.
+struct BellOrTick {
+    bell: Arc<Bell>,
+    heard: u64,
+    /// Which of the looks after a ring comes next.
+    looks: usize,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl BellOrTick {
+    fn new(bell: Arc<Bell>) -> Self {
+        Self { bell, heard: 0, looks: LOOK_AGAIN.len(), timer: Box::pin(tokio::time::sleep(IDLE_POLL)) }
+    }
+
+    fn arm(&mut self) {
+        let pause = LOOK_AGAIN.get(self.looks).copied().unwrap_or(IDLE_POLL);
+        self.looks = (self.looks + 1).min(LOOK_AGAIN.len());
+        self.timer.as_mut().reset(Instant::now() + pause);
+    }
+}
+
+impl PollStrategy for BellOrTick {
+    fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+        self.bell.waker.register(cx.waker());
+        let rings = self.bell.rings.load(Ordering::SeqCst);
+        let mut woken = rings != self.heard;
+        if woken {
+            self.heard = rings;
+            self.looks = 0;
+            self.arm();
+        }
+        while self.timer.as_mut().poll(cx).is_ready() {
+            woken = true;
+            self.arm();
+        }
+        if woken { Poll::Ready(Some(())) } else { Poll::Pending }
+    }
+}
+
+/// The id as the queue writes ids: 26 characters of Crockford's base 32.
+fn ulid(id: uuid::Uuid) -> String {
+    const DIGITS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+    let number = id.as_u128();
+    (0..26).rev().map(|place| char::from(DIGITS[((number >> (5 * place)) & 31) as usize])).collect()
+}

@@ -1,0 +1,54 @@
+//! How an engine is set: bounds, leases and waits.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use domain::blueprint::{Period, Retry};
+
+/// The measures of an engine.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// How long a worker holds a run without a sign of life; a dead worker's runs are taken over after that.
+    pub lease: TimeDelta,
+    /// How often a worker renews the leases that it holds.
+    pub heartbeat: Duration,
+    /// When a due run is looked at again that nobody took.
+    pub look_again: TimeDelta,
+    /// Steps of one run side by side.
+    pub steps_per_run: usize,
+    /// Calls to one outside system side by side.
+    pub calls_per_provider: usize,
+    /// Calls of one worker side by side.
+    pub calls_per_worker: usize,
+    /// Runs that one worker drives side by side.
+    pub runs_per_worker: usize,
+    /// An action that has not returned by then counts as failed for now, and is tried again.
+    pub longest_call: Duration,
+    /// How a step retries whose blueprint says nothing about it.
+    pub retry: Retry,
+    /// How long a worker that is told to stop waits for the calls it has begun.
+    pub grace: Duration,
+    /// Log lines are kept at most this long before they are written.
+    pub log_delay: Duration,
+    /// A number from 0 up to 1, new at each call; spreads retries, so that they do not all come at once.
+    pub chance: fn() -> f64,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            lease: TimeDelta::seconds(15),
+            heartbeat: Duration::from_secs(4),
+            look_again: TimeDelta::seconds(30),
+            steps_per_run: 8,
+            calls_per_provider: 16,
+            calls_per_worker: 48,
+            runs_per_worker: 64,
+            longest_call: Duration::from_secs(15 * 60),
+            retry: Retry { attempts: 6, wait: Period { seconds: 2 }, at_most: Period { seconds: 120 } },
+            grace: Duration::from_secs(10),
+            log_delay: Duration::from_millis(400),
+            chance: rand::random::<f64>,
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! Finds the runs that are due: a timer is up, a worker died, a job was lost. Waiting costs a row, not a thread.
+
+use std::time::Duration;
+
+use domain::ids::RunId;
+use store::DbErr;
+use tokio::sync::watch;
+
+use crate::{Engine, queue};
+
+/// How many due runs one sweep brings to the queue.
+const AT_ONCE: u64 = 200;
+
+impl Engine {
+    /// Brings the runs that are due by now to the queue; says which.
+    pub async fn sweep(&self) -> Result<Vec<RunId>, DbErr> {
+        let now = self.0.clock.now();
+        let due = store::run::due(&self.0.store, now, AT_ONCE).await?;
+        if due.is_empty() {
+            return Ok(due);
+        }
+        let tx = self.0.store.begin().await?;
+        store::run::put_off(&tx, &due, now + self.0.settings.look_again).await?;
+        for run in &due {
+            queue::push(&tx, *run, now).await?;
+        }
+        tx.commit().await?;
+        self.0.bell.ring();
+        Ok(due)
+    }
+
+    /// Sweeps whenever something is due, at least as often as `longest`, until told to stop.
+    pub(crate) async fn keep_sweeping(self, longest: Duration, mut stop: watch::Receiver<bool>) {
+        loop {
+            if let Err(cause) = self.sweep().await {
+                tracing::error!(%cause, "the runs that are due could not be brought to the queue");
+            }
+            let pause = self.until_next_due(longest).await;
+            tokio::select! {
+                () = tokio::time::sleep(pause) => {}
+                _ = stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    async fn until_next_due(&self, longest: Duration) -> Duration {
+        let Ok(Some(next)) = store::run::next_due(&self.0.store).await else { return longest };
+        let until = (next - self.0.clock.now()).to_std().unwrap_or_default();
+        // Not less than this, so that a run that is due but can't be taken does not keep the worker spinning.
+        until.clamp(Duration::from_millis(50), longest)
+    }
+}

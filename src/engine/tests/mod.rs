@@ -1,0 +1,154 @@
+//! Stories of runs, told with actions that make things in a world in memory, over a real database.
+
+mod crash;
+mod mending;
+mod saga;
+mod time;
+mod waking;
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use domain::action::Signature;
+use domain::resource::{Intent, LedgerChange};
+use domain::run::{Run, RunState};
+use domain::step::{Step, StepState};
+use domain::workflow::WorkflowStep;
+use serde_json::{Value, json};
+use tokio::sync::Notify;
+
+use crate::proof::{Proof, step};
+use crate::{Action, ActionError, Outcome, Record, Settings, Work};
+
+/// Things by the key that they bear, with how often each was made.
+#[derive(Default)]
+pub(super) struct World {
+    things: Mutex<BTreeMap<String, u32>>,
+    made: Mutex<u32>,
+    undone: Mutex<Vec<String>>,
+    /// Calls under way, and the most there ever were.
+    busy: Mutex<(usize, usize)>,
+    /// When set, calls that make things wait for it.
+    pub(super) gate: Mutex<Option<Arc<Notify>>>,
+}
+
+impl World {
+    pub(super) fn things(&self) -> Vec<String> {
+        self.things.lock().unwrap().keys().map(|key| key.split('/').next_back().unwrap().to_owned()).collect()
+    }
+
+    /// How many things were ever made.
+    pub(super) fn made(&self) -> u32 {
+        *self.made.lock().unwrap()
+    }
+
+    /// Steps in the order in which their things were removed.
+    pub(super) fn undone(&self) -> Vec<String> {
+        self.undone.lock().unwrap().clone()
+    }
+
+    pub(super) fn most_at_once(&self) -> usize {
+        self.busy.lock().unwrap().1
+    }
+}
+
+/// Makes one thing.
+struct Make(Arc<World>);
+
+#[async_trait]
+impl Action for Make {
+    fn signature(&self) -> Signature {
+        Signature {
+            name: "thing.make",
+            title: "Make thing",
+            summary: "Makes a thing.",
+            input: json!({ "type": "object", "properties": { "size": { "type": "integer" } }, "additionalProperties": false }),
+            output: json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" } } }),
+            provider: Some("world"),
+        }
+    }
+
+    fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError> {
+        let (kind, provider) = ("thing".to_owned(), "world".to_owned());
+        Ok(vec![Intent { key: work.key.clone(), kind, provider, name: work.step_key.clone() }])
+    }
+
+    async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
+        {
+            let mut busy = self.0.busy.lock().unwrap();
+            busy.0 += 1;
+            busy.1 = busy.1.max(busy.0);
+        }
+        let gate = self.0.gate.lock().unwrap().clone();
+        match gate {
+            Some(gate) => gate.notified().await,
+            None => tokio::task::yield_now().await,
+        }
+        self.0.busy.lock().unwrap().0 -= 1;
+        assert!(!work.ledger.is_empty(), "the intent is committed before the call");
+        self.0.things.lock().unwrap().entry(work.key.clone()).or_insert_with(|| {
+            *self.0.made.lock().unwrap() += 1;
+            1
+        });
+        work.say(format!("Made {}.", work.step_key));
+        Ok(Outcome::Done(Record {
+            output: json!({ "id": work.step_key }),
+            ledger: vec![LedgerChange::Live {
+                key: work.key.clone(),
+                native_id: format!("id-{}", work.step_key),
+                attributes: Value::Null,
+            }],
+            cis: vec![],
+        }))
+    }
+
+    async fn undo(&self, work: &Work) -> Result<Outcome, ActionError> {
+        if self.0.things.lock().unwrap().remove(&work.key).is_some() {
+            self.0.undone.lock().unwrap().push(work.step_key.clone());
+        }
+        Ok(Outcome::Done(Record {
+            ledger: work.ledger.iter().map(|row| LedgerChange::Gone { key: row.key.clone() }).collect(),
+            ..Record::default()
+        }))
+    }
+}
+
+pub(super) async fn proof_with(settings: Settings) -> (Proof, Arc<World>) {
+    let world = Arc::<World>::default();
+    let proof = Proof::new(vec![Arc::new(Make(Arc::clone(&world)))], settings).await;
+    (proof, world)
+}
+
+pub(super) async fn proof() -> (Proof, Arc<World>) {
+    proof_with(Settings::default()).await
+}
+
+pub(super) fn make(key: &str, needs: &[&str]) -> WorkflowStep {
+    step(key, "thing.make", needs, json!({}))
+}
+
+/// name → node[1], node[2] → pool → proof
+pub(super) fn diamond() -> Vec<WorkflowStep> {
+    vec![
+        make("name", &[]),
+        make("node[1]", &["name"]),
+        make("node[2]", &["name"]),
+        make("pool", &["node[1]", "node[2]"]),
+        make("proof", &["pool"]),
+    ]
+}
+
+pub(super) const DIAMOND: [&str; 5] = ["name", "node[1]", "node[2]", "pool", "proof"];
+
+pub(super) fn states(steps: &[Step]) -> Vec<StepState> {
+    steps.iter().map(|step| step.state).collect()
+}
+
+pub(super) fn step_of<'a>(steps: &'a [Step], key: &str) -> &'a Step {
+    steps.iter().find(|step| step.key == key).unwrap()
+}
+
+pub(super) fn assert_done(run: &Run) {
+    assert_eq!(run.state, RunState::Done, "{:?}", run.why);
+}

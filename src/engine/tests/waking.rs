@@ -1,0 +1,75 @@
+//! The queue: runs reach a worker at once, and commits stay durable.
+
+use std::time::{Duration, Instant};
+
+use domain::run::RunState;
+
+use super::*;
+use crate::Worker;
+
+async fn until(proof: &Proof, run: domain::ids::RunId, state: RunState) {
+    let mut events = proof.engine.subscribe();
+    let reached = async {
+        while proof.read(run).await.0.state != state {
+            let _ = events.recv().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("the run gets there");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_that_is_woken_starts_within_a_tenth_of_a_second() {
+    let (proof, world) = proof().await;
+    let worker = Worker::start(&proof.engine);
+    let warm_up = proof.enqueue(diamond()).await;
+    proof.engine.wake(warm_up);
+    until(&proof, warm_up, RunState::Done).await;
+
+    let mut waits = Vec::new();
+    for _ in 0..9 {
+        let run = proof.enqueue(vec![make("name", &[])]).await;
+        let mut events = proof.engine.subscribe();
+        let committed = Instant::now();
+        proof.engine.wake(run);
+        while events.recv().await.unwrap().step_key.is_none() {}
+        waits.push(committed.elapsed());
+        until(&proof, run, RunState::Done).await;
+    }
+    waits.sort();
+    assert!(waits[4] < Duration::from_millis(100), "{waits:?}");
+    assert!(world.made() >= 5);
+    assert_eq!(proof.engine.queue_depth().await.unwrap(), 0, "what is done is out of the queue");
+    let workers = store::worker::seen_since(&proof.store, chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    assert_eq!(workers.len(), 1);
+    worker.stop().await;
+    let workers = store::worker::seen_since(&proof.store, chrono::DateTime::UNIX_EPOCH).await.unwrap();
+    assert!(workers[0].stopped_at.is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_is_told_to_stop_finishes_its_calls_and_hands_the_run_back() {
+    let (proof, world) = proof().await;
+    let gate = Arc::new(Notify::new());
+    *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let worker = Worker::start(&proof.engine);
+    let run = proof.enqueue(diamond()).await;
+    proof.engine.wake(run);
+    while world.most_at_once() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let stopping = tokio::spawn(worker.stop());
+    gate.notify_one();
+    stopping.await.unwrap();
+    let (found, steps) = proof.read(run).await;
+    assert_eq!(found.lease_until, None, "another worker may take it at once");
+    assert_eq!(steps[0].state, StepState::Done);
+    *world.gate.lock().unwrap() = None;
+    assert_done(&proof.carry(run).await);
+    assert_eq!(world.made(), 5);
+}
+
+#[tokio::test]
+async fn commits_stay_durable_beside_the_queue() {
+    let (proof, _) = proof().await;
+    assert!(proof.store.is_durable().await.unwrap(), "the queue's own set-up would turn it off");
+}
