@@ -16,6 +16,7 @@ use store::run::Renewal;
 use store::{DbErr, Tx};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 use crate::attempt::{Finished, Said, panicked};
 use crate::draft::{Draft, Line, Rest};
@@ -65,6 +66,8 @@ pub(crate) struct Driver {
     pub(crate) mouth: mpsc::UnboundedSender<Said>,
     ear: mpsc::UnboundedReceiver<Said>,
     said: Vec<Said>,
+    /// When what was said is written at the latest.
+    log_due: Option<Instant>,
     /// A step is ready, but there is no free place for its call.
     pub(crate) wants_place: bool,
     /// The worker is told to stop: nothing new is started.
@@ -104,12 +107,7 @@ impl Engine {
 
 impl Driver {
     /// Takes the run and makes the first moves, in one transaction.
-    async fn begin(
-        engine: &Engine,
-        id: RunId,
-        worker: &str,
-        job: Option<String>,
-    ) -> Result<Option<Self>, DriveError> {
+    async fn begin(engine: &Engine, id: RunId, worker: &str, job: Option<String>) -> Result<Option<Self>, DriveError> {
         let tx = engine.0.store.begin().await?;
         let Some(held) = engine.take(&tx, id, worker).await? else {
             queue::forget(&tx, job.as_deref()).await?;
@@ -139,6 +137,7 @@ impl Driver {
             mouth,
             ear,
             said: Vec::new(),
+            log_due: None,
             wants_place: false,
             stopping: false,
             end: None,
@@ -177,15 +176,18 @@ impl Driver {
         let id = self.held.run.id;
         while self.end.is_none() {
             let due = self.until_due();
+            let write_log = self.log_due;
             let event = tokio::select! {
-                Some(call) = self.calls.join_next_with_id(), if !self.calls.is_empty() => self.returned(call),
-                Some(said) = self.ear.recv() => Event::Said(said),
-                () = tokio::time::sleep(self.engine.0.settings.log_delay), if !self.said.is_empty() => Event::WriteLog,
-                () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Event::Due,
-                _ = heartbeat.tick() => Event::Heartbeat,
-                () = heard_of(&mut changes, id) => Event::Changed,
-                Ok(()) = freed.changed(), if self.wants_place => Event::Place,
+                // In this order: nothing new is started for what finished after the worker was told to stop.
+                biased;
                 _ = stop.wait_for(|stop| *stop), if !self.stopping => Event::Stop,
+                _ = heartbeat.tick() => Event::Heartbeat,
+                Some(call) = self.calls.join_next_with_id(), if !self.calls.is_empty() => self.returned(call),
+                () = heard_of(&mut changes, id) => Event::Changed,
+                () = sleep_until(write_log) => Event::WriteLog,
+                () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Event::Due,
+                Ok(()) = freed.changed(), if self.wants_place => Event::Place,
+                Some(said) = self.ear.recv() => Event::Said(said),
             };
             self.handle(event).await?;
         }
@@ -196,6 +198,8 @@ impl Driver {
         match event {
             Event::Finished(finished) => self.turn(Some(&finished)).await,
             Event::Said(said) => {
+                let delay = self.engine.0.settings.log_delay;
+                self.log_due.get_or_insert_with(|| Instant::now() + delay);
                 self.said.push(said);
                 Ok(())
             }
@@ -213,7 +217,11 @@ impl Driver {
         }
     }
 
+    /// A call has returned; what it said before goes with it.
     fn returned(&mut self, call: Result<(tokio::task::Id, Finished), tokio::task::JoinError>) -> Event {
+        while let Ok(said) = self.ear.try_recv() {
+            self.said.push(said);
+        }
         Event::Finished(match call {
             Ok((id, finished)) => {
                 self.in_flight.remove(&id);
@@ -331,6 +339,7 @@ impl Driver {
     /// What was written is true now: it is told, and the calls are made.
     fn committed(&mut self, draft: Draft) {
         self.said.clear();
+        self.log_due = None;
         self.engine.0.hub.publish(&draft.events);
         if draft.let_go.is_some() {
             let handed_back = self.stopping && self.held.run.state.can_be_driven();
@@ -384,5 +393,12 @@ async fn heard_of(changes: &mut broadcast::Receiver<RunId>, run: RunId) {
             // The engine itself is held by the driver, so its channel stays open.
             Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
         }
+    }
+}
+
+async fn sleep_until(time: Option<Instant>) {
+    match time {
+        Some(time) => tokio::time::sleep_until(time).await,
+        None => std::future::pending().await,
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn resolve(run: &Run, steps: &[Step], at: usize) -> Input {
     if let (true, Some(input)) = (step.edited, &step.input) {
         return Input::Call(input.clone());
     }
-        if let Some(why) = &planned.planned.skip {
+    if let Some(why) = &planned.planned.skip {
         return Input::Skip(why.clone());
     }
     let outputs = outputs(&run.workflow, steps);

@@ -142,9 +142,8 @@ impl Engine {
 impl Known {
     fn read(action: Arc<dyn Action>) -> Result<Self, SetupError> {
         let signature = action.signature();
-        let shape = |side, schema| {
-            Shape::of(schema).map_err(|why| SetupError::Schema { action: signature.name, side, why })
-        };
+        let shape =
+            |side, schema| Shape::of(schema).map_err(|why| SetupError::Schema { action: signature.name, side, why });
         let (input, output) = (shape("input", &signature.input)?, shape("output", &signature.output)?);
         Ok(Self { action, input, output, signature })
     }

@@ -31,7 +31,14 @@ struct Patient {
 impl Engine {
     /// Tries a failed or waiting step again: with this input, or the one it had. On a stuck run, tries again to take
     /// the step back.
-    pub async fn retry(&self, tx: &Tx, run: RunId, key: &str, input: Option<Value>, by: &By<'_>) -> Result<(), Trouble> {
+    pub async fn retry(
+        &self,
+        tx: &Tx,
+        run: RunId,
+        key: &str,
+        input: Option<Value>,
+        by: &By<'_>,
+    ) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
         let at = patient.step(key)?;
         if patient.run.state == RunState::Stuck {
@@ -58,7 +65,14 @@ impl Engine {
 
     /// Skips a failed or waiting step; `output` is what it would have returned, for the steps that read it. On a
     /// stuck run, declares the step taken back by hand.
-    pub async fn skip(&self, tx: &Tx, run: RunId, key: &str, output: Option<Value>, by: &By<'_>) -> Result<(), Trouble> {
+    pub async fn skip(
+        &self,
+        tx: &Tx,
+        run: RunId,
+        key: &str,
+        output: Option<Value>,
+        by: &By<'_>,
+    ) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
         let at = patient.step(key)?;
         let now = self.0.clock.now();

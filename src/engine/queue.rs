@@ -7,16 +7,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use apalis::prelude::{
-    BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerBuilderExt, WorkerError,
-};
+use apalis::prelude::{BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerError};
 use apalis_sqlite::{Config, SqliteStorage};
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use store::{DbErr, Store, Tx};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
@@ -71,12 +69,18 @@ impl Engine {
     }
 }
 
-/// Takes jobs and drives their runs, until told to stop; then hands back what it has.
+/// Takes jobs and drives their runs, until told to stop; returns when all its drives have come to rest.
+///
+/// A job is handed over at once and never waited for: the library does not poll what it has begun while it waits for
+/// a handler, and a fetch that was left in the middle would keep the database's only writer from the very drives that
+/// are waited for. The bound on runs side by side is therefore kept here.
 pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<bool>) -> Result<(), QueueError> {
-    let places = engine.0.settings.runs_per_worker;
+    let settings = &engine.0.settings;
+    let all = u32::try_from(settings.runs_per_worker).unwrap_or(u32::MAX);
+    let places = Arc::new(Semaphore::new(settings.runs_per_worker));
     let config = Config::default()
         .queue(QUEUE)
-        .batch_size(places.min(10))
+        .batch_size(settings.runs_per_worker.clamp(1, 10))
         .heartbeat_interval(Duration::from_secs(10))
         .lock_tasks(false)
         // The drive takes its job out of the queue itself, with its last write.
@@ -84,20 +88,18 @@ pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<
     let pool = engine.0.store.sqlite_queue_pool().ok_or(QueueError::NotSqlite)?;
     let strategy = BellOrTick::new(Arc::clone(&engine.0.bell));
     let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
-    let carrier = Carrier { engine, worker: worker.clone(), stop: stop.clone() };
+    let carrier =
+        Carrier { engine: engine.clone(), worker: worker.clone(), stop: stop.clone(), places: Arc::clone(&places) };
     let told = async move {
         let mut stop = stop;
+        // A sender that is gone means stop as well.
         let _ = stop.wait_for(|stop| *stop).await;
         Ok::<(), WorkerError>(())
     };
-    WorkerBuilder::new(worker)
-        .backend(storage)
-        .data(carrier)
-        .concurrency(places)
-        .build(carry)
-        .run_until(told)
-        .await
-        .map_err(QueueError::Worker)
+    let served = WorkerBuilder::new(worker).backend(storage).data(carrier).build(take).run_until(told).await;
+    // Each drive holds a place; when all are free, all have come to rest.
+    let _all = places.acquire_many(all).await;
+    served.map_err(QueueError::Worker)
 }
 
 /// What a job needs to be carried.
@@ -106,22 +108,27 @@ struct Carrier {
     engine: Engine,
     worker: String,
     stop: watch::Receiver<bool>,
+    places: Arc<Semaphore>,
 }
 
-async fn carry(job: DriveRun, id: TaskId, carrier: Data<Carrier>) -> Result<(), BoxDynError> {
-    let Carrier { engine, worker, stop } = (*carrier).clone();
-    let run = job.run;
-    let id = id.to_string();
-    // A task of its own, so that runs are driven side by side on all cores and a fault of one stays its own.
-    let drive = tokio::spawn(async move { engine.drive(run, &worker, Some(id), stop).await });
-    match drive.await {
-        Ok(Ok(_)) => {}
-        Ok(Err(cause)) => {
-            tracing::error!(%run, error = &cause as &dyn std::error::Error, "a run broke off; it is taken up again when its lease is over");
-        }
-        Err(cause) => tracing::error!(%run, %cause, "the drive of a run broke down; it is taken up again when its lease is over"),
-    }
+/// Hands a job over to a task of its own, so that runs are driven side by side on all cores.
+async fn take(job: DriveRun, id: TaskId, carrier: Data<Carrier>) -> Result<(), BoxDynError> {
+    tokio::spawn((*carrier).clone().carry(job.run, id.to_string()));
     Ok(())
+}
+
+impl Carrier {
+    async fn carry(self, run: RunId, job: String) {
+        let Ok(_place) = self.places.acquire().await else { return };
+        if *self.stop.borrow() {
+            // Left in the queue: it comes to another worker when this one has gone.
+            return;
+        }
+        if let Err(cause) = self.engine.drive(run, &self.worker, Some(job), self.stop.clone()).await {
+            let error = &cause as &dyn std::error::Error;
+            tracing::error!(%run, error, "a run broke off; it is taken up again when its lease is over");
+        }
+    }
 }
 
 /// Rung when a job was committed in this process.

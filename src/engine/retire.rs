@@ -23,7 +23,9 @@ pub struct StandingStep {
 pub async fn standing_steps(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<StandingStep>, DbErr> {
     let runs = store::run::whole_of_deployment(on, deployment).await?;
     let steps = store::step::of_deployment(on, deployment).await?;
-    Ok(replay(&runs, steps, |step| step.state == StepState::Done || (step.state == StepState::Skipped && step.output.is_some())))
+    Ok(replay(&runs, steps, |step| {
+        step.state == StepState::Done || (step.state == StepState::Skipped && step.output.is_some())
+    }))
 }
 
 /// The graph that retires a deployment: the steps that own objects in the ledger, mirrored.

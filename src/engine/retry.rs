@@ -11,7 +11,9 @@ const SPREAD: f64 = 0.2;
 /// What is done about a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    TryAgain { after: TimeDelta },
+    TryAgain {
+        after: TimeDelta,
+    },
     /// A person has to look at it.
     GiveUp,
 }

@@ -97,10 +97,7 @@ pub async fn add_link(
 }
 
 /// The question that a link's secret opens, whatever became of it, and until when the link may be used.
-pub async fn find_by_link(
-    on: &impl Reads,
-    token_hash: &str,
-) -> Result<Option<(Approval, DateTime<Utc>)>, DbErr> {
+pub async fn find_by_link(on: &impl Reads, token_hash: &str) -> Result<Option<(Approval, DateTime<Utc>)>, DbErr> {
     let Some(link) = link::Entity::find_by_id(token_hash.to_owned()).one(on.db()).await? else { return Ok(None) };
     let found = row::Entity::find_by_id(link.approval_id).one(on.db()).await?.map(approval).transpose()?;
     Ok(found.map(|approval| (approval, link.expires_at)))

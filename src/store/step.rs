@@ -6,8 +6,8 @@ use domain::ids::{DeploymentId, RunId};
 use domain::step::{Step, StepState};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
-    RelationTrait, Set,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
+    Set,
 };
 
 use crate::tx::sealed::Connection;
@@ -84,7 +84,6 @@ pub async fn of_run(on: &impl Reads, run: RunId) -> Result<Vec<Step>, DbErr> {
     let rows = Entity::find().filter(Column::RunId.eq(run.0)).order_by_asc(Column::Position).all(on.db()).await?;
     rows.into_iter().map(step).collect()
 }
-
 
 /// The steps of all runs of a deployment, by run and in the order of the workflow.
 pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {

@@ -57,9 +57,7 @@ async fn a_worker_that_is_told_to_stop_finishes_its_calls_and_hands_the_run_back
     while world.most_at_once() == 0 {
         tokio::task::yield_now().await;
     }
-    let stopping = tokio::spawn(worker.stop());
-    gate.notify_one();
-    stopping.await.unwrap();
+    tokio::join!(worker.stop(), async { gate.notify_one() });
     let (found, steps) = proof.read(run).await;
     assert_eq!(found.lease_until, None, "another worker may take it at once");
     assert_eq!(steps[0].state, StepState::Done);
