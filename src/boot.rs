@@ -10,6 +10,7 @@ use actix_web::{App as Application, HttpServer};
 use app::App;
 use app::catalog::{self, Catalog};
 use domain::ports::clock::Clock;
+use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
 use domain::trouble::Trouble;
 use providers::simulated::Datacenter;
@@ -67,9 +68,11 @@ impl House {
         let mailer = open_mailer(&settings.mail)?;
         let file = &settings.datacenter.file;
         make_folder_of(file.to_str())?;
-        Datacenter::open(file, clock.clone()).map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
+        let datacenter = Datacenter::open(file, clock.clone())
+            .map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
+        let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
         let catalog = Catalog::new(actions::signatures());
-        let app = App { store, clock, base_url, catalog, demo, mailer };
+        let app = App { store, clock, base_url, catalog, demo, mailer, datacenter: Some(datacenter) };
         publish(&app, settings.catalog.folder.as_deref()).await?;
         Ok(Self { app })
     }

@@ -5,7 +5,9 @@ pub mod audit;
 pub mod audit_report;
 pub mod catalog;
 pub mod ci;
+pub mod datacenter;
 pub mod demo;
+pub mod deployment;
 pub mod mail;
 pub mod person;
 pub mod project;
@@ -17,6 +19,7 @@ pub mod workload;
 use std::sync::Arc;
 
 use domain::ports::clock::Clock;
+use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
 use domain::trouble::{Kind, Trouble};
 use store::{DbErr, Store};
@@ -34,6 +37,8 @@ pub struct App {
     pub demo: bool,
     /// Where mails go; `None` keeps them to be read in the portal.
     pub mailer: Option<Arc<dyn Mailer>>,
+    /// The controls of the simulated datacenter, where there is one.
+    pub datacenter: Option<Arc<dyn DatacenterControls>>,
 }
 
 impl App {

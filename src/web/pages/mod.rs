@@ -3,6 +3,8 @@
 mod account;
 mod audit_report;
 mod ci;
+mod datacenter;
+mod deployments;
 mod mail;
 mod session;
 
@@ -16,6 +18,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(account::configure)
         .configure(audit_report::configure)
         .configure(ci::configure)
+        .configure(datacenter::configure)
+        .configure(deployments::configure)
         .configure(mail::configure)
         .configure(session::configure);
 }

@@ -1,0 +1,138 @@
+//! Deployments: what was ordered and stands now, what it costs, and what may be done with it.
+
+mod follow;
+mod lease;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use domain::allocation::{Allocation, cents_so_far, monthly_cents};
+use domain::ci::Ci;
+use domain::deployment::Deployment;
+use domain::ids::{DeploymentId, PersonId, ProjectId};
+use domain::money::Money;
+use domain::person::{Principal, Role, Scope};
+use domain::project::Project;
+use domain::resource::Resource;
+use domain::trouble::Trouble;
+use store::ci::CiQuery;
+
+pub use follow::{begin, run_ended};
+pub use lease::{keep_leases, prolong};
+pub use store::deployment::{Filter, SortBy, Window};
+pub use store::run::RunSummary;
+
+use crate::{App, database};
+
+/// CIs that a deployment's page lists; the CMDB has the others.
+const CIS_SHOWN: u64 = 200;
+
+/// A line of the list.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub deployment: Deployment,
+    /// The project's title.
+    pub project: String,
+    pub owner: String,
+    /// What it costs at present.
+    pub monthly: Money,
+}
+
+/// A part of the list, and how long the whole of it is.
+#[derive(Clone, Debug)]
+pub struct Listing {
+    pub rows: Vec<Listed>,
+    pub total: u64,
+}
+
+/// Everything about one deployment.
+#[derive(Clone, Debug)]
+pub struct Details {
+    pub deployment: Deployment,
+    pub project: Project,
+    /// Who ordered it.
+    pub owner: String,
+    /// Its ledger, objects that are gone included.
+    pub resources: Vec<Resource>,
+    /// Newest first.
+    pub runs: Vec<RunSummary>,
+    pub cis: Vec<Ci>,
+    pub monthly: Money,
+    pub so_far: Money,
+    /// Whether the person may change it.
+    pub may_act: bool,
+    pub now: DateTime<Utc>,
+}
+
+/// The deployments that the person may see.
+pub async fn list(app: &App, who: &Principal, filter: &Filter, window: Window) -> Result<Listing, Trouble> {
+    let scope = who.scope();
+    let deployments = store::deployment::list(&app.store, &scope, filter, window).await.map_err(database)?;
+    let total = store::deployment::count(&app.store, &scope, filter).await.map_err(database)?;
+    let owners: Vec<PersonId> = deployments.iter().map(|deployment| deployment.owner).collect();
+    let owners = store::person::find_many(&app.store, &owners).await.map_err(database)?;
+    let projects = projects(app, &scope).await?;
+    let mut taken = taken(app, &deployments).await?;
+    let listed = |deployment: Deployment| Listed {
+        project: projects.get(&deployment.project).cloned().unwrap_or_default(),
+        owner: owners.get(&deployment.owner).map(|owner| owner.name.clone()).unwrap_or_default(),
+        monthly: Money::from_cents(monthly_cents(&taken.remove(&deployment.id).unwrap_or_default())),
+        deployment,
+    };
+    Ok(Listing { rows: deployments.into_iter().map(listed).collect(), total })
+}
+
+/// One deployment; one of another tenant's does not exist for the person.
+pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Details, Trouble> {
+    let scope = who.scope();
+    let deployment = find(app, &scope, id).await?;
+    let project = store::project::find(&app.store, deployment.project).await.map_err(database)?;
+    let project = project.ok_or_else(|| Trouble::not_found("deployment"))?;
+    let owner = store::person::find(&app.store, deployment.owner).await.map_err(database)?;
+    let resources = store::resource::of_deployment(&app.store, id).await.map_err(database)?;
+    let runs = store::run::of_deployment(&app.store, id).await.map_err(database)?;
+    let of_it = CiQuery { deployment: Some(id), limit: CIS_SHOWN, ..CiQuery::default() };
+    let cis = store::ci::find(&app.store, &scope, &of_it).await.map_err(database)?;
+    let allocations = store::allocation::of_deployments(&app.store, &[id]).await.map_err(database)?;
+    let now = app.clock.now();
+    Ok(Details {
+        owner: owner.map(|owner| owner.name).unwrap_or_default(),
+        monthly: Money::from_cents(monthly_cents(&allocations)),
+        so_far: Money::from_cents(cents_so_far(&allocations, now)),
+        may_act: may_act(who, deployment.project),
+        deployment,
+        project,
+        resources,
+        runs,
+        cis,
+        now,
+    })
+}
+
+/// The projects that the person may filter by: id and title.
+pub async fn projects_of(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
+    store::project::list(&app.store, &who.scope()).await.map_err(database)
+}
+
+async fn find(app: &App, scope: &Scope, id: DeploymentId) -> Result<Deployment, Trouble> {
+    let found = store::deployment::find_in(&app.store, id, scope).await.map_err(database)?;
+    found.ok_or_else(|| Trouble::not_found("deployment"))
+}
+
+fn may_act(who: &Principal, project: ProjectId) -> bool {
+    who.has(Role::Requester, project)
+}
+
+async fn projects(app: &App, scope: &Scope) -> Result<BTreeMap<ProjectId, String>, Trouble> {
+    let projects = store::project::list(&app.store, scope).await.map_err(database)?;
+    Ok(projects.into_iter().map(|project| (project.id, project.title)).collect())
+}
+
+async fn taken(app: &App, deployments: &[Deployment]) -> Result<BTreeMap<DeploymentId, Vec<Allocation>>, Trouble> {
+    let ids: Vec<DeploymentId> = deployments.iter().map(|deployment| deployment.id).collect();
+    let mut by_deployment: BTreeMap<DeploymentId, Vec<Allocation>> = BTreeMap::new();
+    for row in store::allocation::of_deployments(&app.store, &ids).await.map_err(database)? {
+        by_deployment.entry(row.deployment).or_default().push(row);
+    }
+    Ok(by_deployment)
+}

@@ -1,0 +1,120 @@
+//! Leases: prolonged by people, watched by the house. Nobody loses a machine without having been told twice.
+
+use chrono::TimeDelta;
+use domain::audit::{Actor, Note};
+use domain::deployment::{Deployment, Lease, LeaseDue};
+use domain::ids::DeploymentId;
+use domain::mail::Letter;
+use domain::person::{Person, Principal};
+use domain::trouble::Trouble;
+use serde_json::json;
+
+use super::{find, may_act};
+use crate::{App, audit, database, mail};
+
+/// The longest that a lease is prolonged at once, in days.
+const MOST_DAYS: i64 = 365;
+/// How far ahead the duty looks; no lease asks for anything earlier.
+const LOOK_AHEAD: TimeDelta = TimeDelta::days(15);
+
+/// Prolongs the lease of a deployment by so many days, as far as its blueprint allows.
+pub async fn prolong(app: &App, who: &Principal, id: DeploymentId, days: i64) -> Result<Deployment, Trouble> {
+    let deployment = find(app, &who.scope(), id).await?;
+    if !may_act(who, deployment.project) {
+        return Err(Trouble::forbidden(
+            "Only requesters of the project may prolong its leases.",
+            format!("Ask {}, who answers for the application.", deployment.application),
+        ));
+    }
+    if !(1..=MOST_DAYS).contains(&days) {
+        return Err(Trouble::field("days", format!("Give a number of days from 1 to {MOST_DAYS}.")));
+    }
+    let before = deployment.lease.until;
+    let lease = deployment.lease.prolonged(days, app.clock.now()).map_err(|longest| {
+        Trouble::conflict(format!("{longest}."), "Order a new deployment if it is needed for longer.")
+    })?;
+    let deployment = Deployment { lease, ..deployment };
+    let tx = app.store.begin().await.map_err(database)?;
+    store::deployment::update(&tx, &deployment).await.map_err(database)?;
+    let note = Note {
+        actor: Actor::person(who, "portal"),
+        action: "deployment.prolonged",
+        subject: format!("deployment {}", deployment.name),
+        project: Some(deployment.project),
+        data: json!({ "before": before, "after": lease.until }),
+    };
+    audit::note(app, &tx, note).await?;
+    tx.commit().await.map_err(database)?;
+    Ok(deployment)
+}
+
+/// Tells people whose leases end, and returns the deployments whose grace is over.
+pub async fn keep_leases(app: &App) -> Result<Vec<Deployment>, Trouble> {
+    let now = app.clock.now();
+    let ending = store::deployment::lease_ends_before(&app.store, now + LOOK_AHEAD).await.map_err(database)?;
+    let mut over = Vec::new();
+    for deployment in ending {
+        match deployment.lease.due(now) {
+            LeaseDue::Nothing => {}
+            LeaseDue::Warn | LeaseDue::SayEnded => tell(app, deployment.id).await?,
+            LeaseDue::Remove => over.push(deployment),
+        }
+    }
+    Ok(over)
+}
+
+/// Tells the owner how the lease stands, unless that has been done meanwhile.
+async fn tell(app: &App, id: DeploymentId) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    let tx = app.store.begin().await.map_err(database)?;
+    let found = store::deployment::find(&tx, id).await.map_err(database)?;
+    let Some(deployment) = found else { return Ok(()) };
+    let ended = match deployment.lease.due(now) {
+        LeaseDue::Warn => false,
+        LeaseDue::SayEnded => true,
+        LeaseDue::Nothing | LeaseDue::Remove => return Ok(()),
+    };
+    if let Some(owner) = store::person::find(&tx, deployment.owner).await.map_err(database)? {
+        mail::post(app, &tx, letter(app, &deployment, &owner, ended)).await?;
+    }
+    let lease = Lease { warned_at: Some(now), ..deployment.lease };
+    store::deployment::update(&tx, &Deployment { lease, ..deployment }).await.map_err(database)?;
+    tx.commit().await.map_err(database)
+}
+
+fn letter(app: &App, deployment: &Deployment, owner: &Person, ended: bool) -> Letter {
+    let name = &deployment.name;
+    let until = deployment.lease.until.format("%-d %B %Y");
+    let removal = (deployment.lease.until + TimeDelta::days(deployment.lease.grace_days)).format("%-d %B %Y");
+    let subject =
+        if ended { format!("The lease of {name} has ended") } else { format!("The lease of {name} ends on {until}") };
+    let address = format!("{}/deployments/{}", app.base_url, deployment.id);
+    let text = format!(
+        "{subject}.\n\nUnless it is prolonged, {name} ({}) is removed on {removal}.\n\nProlong it, or retire it now:\n{address}\n",
+        deployment.title
+    );
+    let html = format!(
+        "<p>{}.</p><p>Unless it is prolonged, it is removed on {removal}.</p><p><a href=\"{address}\">Prolong it, or retire it now</a></p>",
+        escaped(&subject)
+    );
+    Letter {
+        to_name: owner.name.clone(),
+        to_email: owner.email.clone(),
+        kind: "lease",
+        subject,
+        text,
+        html,
+        request: Some(deployment.request),
+        approval: None,
+        reason: format!(
+            "lease of {} until {} {}",
+            deployment.id,
+            deployment.lease.until,
+            if ended { "ended" } else { "ends" }
+        ),
+    }
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
