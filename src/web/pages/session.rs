@@ -36,15 +36,18 @@ struct SignIn {
 struct Wanted {
     #[serde(default)]
     next: String,
+    /// Filled in beforehand, by the demo's list of people.
+    #[serde(default)]
+    email: String,
 }
 
 async fn show(guest: Guest, wanted: Query<Wanted>) -> HttpResponse {
     if guest.visitor.is_some() {
         return see_other(local(&wanted.next));
     }
-    let next = wanted.into_inner().next;
+    let Wanted { next, email } = wanted.into_inner();
     let shell = guest.bare_shell("Sign in");
-    page(StatusCode::OK, &SignIn { shell, email: String::new(), next, trouble: String::new(), advice: String::new() })
+    page(StatusCode::OK, &SignIn { shell, email, next, trouble: String::new(), advice: String::new() })
 }
 
 #[derive(Deserialize)]
