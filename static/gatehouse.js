@@ -68,6 +68,8 @@
       setTimeout(() => { busy = false; if (asked) { asked = false; refresh(); } }, 330);
     }
     source.onmessage = refresh;
+    source.onerror = () => { if (source.readyState !== EventSource.CLOSED) part.setAttribute("data-live-lost", ""); };
+    source.onopen = () => { if (part.hasAttribute("data-live-lost")) refresh(); };
     source.addEventListener("change", refresh);
     source.addEventListener("end", () => { source.close(); refresh(); });
     addEventListener("pagehide", () => source.close());
@@ -125,6 +127,7 @@
     if (form) form.requestSubmit();
   });
 
+  document.addEventListener("htmx:sendError", () => toast("Gatehouse does not answer. What you typed is still here; try again."));
   document.addEventListener("htmx:afterSwap", (event) => reveal(event.target));
   document.addEventListener("DOMContentLoaded", () => {
     reveal(document);
