@@ -7,4 +7,5 @@ pub mod boot;
 pub mod cli;
 mod duties;
 pub mod settings;
+pub mod systems;
 mod workflows;

@@ -5,6 +5,7 @@ pub mod audit;
 pub mod audit_report;
 pub mod catalog;
 pub mod ci;
+pub mod cmdb;
 pub mod datacenter;
 pub mod demo;
 pub mod deployment;

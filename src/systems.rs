@@ -1,0 +1,23 @@
+//! The outside systems that actions work on, put together from the providers that are configured.
+
+use std::sync::Arc;
+
+use actions::Systems;
+use app::cmdb::BuiltIn;
+use providers::simulated::Datacenter;
+use store::Store;
+
+/// The simulated datacenter in every part, with the built-in CMDB.
+pub fn simulated(datacenter: &Datacenter, store: &Store) -> Systems {
+    let datacenter = Arc::new(datacenter.clone());
+    Systems {
+        names: datacenter.clone(),
+        machines: datacenter.clone(),
+        configuration: datacenter.clone(),
+        balancer: datacenter.clone(),
+        container_hosts: datacenter.clone(),
+        spaces: datacenter.clone(),
+        probe: datacenter,
+        cmdbs: vec![Arc::new(BuiltIn { store: store.clone() })],
+    }
+}
