@@ -9,10 +9,13 @@ use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as Application, HttpServer};
 use app::App;
 use app::catalog::{self, Catalog};
+use app::consequences::House as Consequences;
+use chrono::TimeDelta;
 use domain::ports::clock::Clock;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
 use domain::trouble::Trouble;
+use engine::{Engine, SetupError};
 use providers::simulated::Datacenter;
 use providers::smtp::{Privacy, Smtp, SmtpSettings, SmtpSettingsError};
 use store::{OpenError, Store};
@@ -22,8 +25,8 @@ use web::limits::Limits;
 use web::metrics::Metrics;
 
 use crate::duties;
-use crate::settings::{Database, Mail, Security, Server, Settings};
-use crate::workflows;
+use crate::settings::{Database, Mail, Security, Server, Settings, Worker};
+use crate::{systems, workflows};
 
 /// How long answers that are under way may take when the process stops.
 const GRACE_SECONDS: u64 = 5;
@@ -47,6 +50,8 @@ pub enum BootError {
     Blueprints(String),
     #[error("the blueprints can't be published")]
     Publish(#[source] Trouble),
+    #[error("runs can't be carried")]
+    Engine(#[from] SetupError),
     #[error("the portal stopped")]
     Serve(#[source] io::Error),
 }
@@ -70,11 +75,30 @@ impl House {
         make_folder_of(file.to_str())?;
         let datacenter = Datacenter::open(file, clock.clone())
             .map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
-        let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
+        let consequences = Consequences { base_url: base_url.clone(), mailer: mailer.clone() };
+        let engine = Engine::new(
+            store.clone(),
+            clock.clone(),
+            actions::all(&systems::simulated(&datacenter, &store)),
+            Arc::new(consequences),
+            engine_settings(&settings.worker),
+        )
+        .await?;
         let catalog = Catalog::new(actions::signatures());
-        let app = App { store, clock, base_url, catalog, demo, mailer, datacenter: Some(datacenter) };
+        let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
+        let app = App { store, clock, base_url, catalog, engine, demo, mailer, datacenter: Some(datacenter) };
         publish(&app, settings.catalog.folder.as_deref()).await?;
         Ok(Self { app })
+    }
+}
+
+fn engine_settings(worker: &Worker) -> engine::Settings {
+    let lease = worker.lease();
+    engine::Settings {
+        runs_per_worker: worker.concurrency,
+        lease: TimeDelta::from_std(lease).unwrap_or(TimeDelta::seconds(15)),
+        heartbeat: lease / 4,
+        ..engine::Settings::default()
     }
 }
 
@@ -126,6 +150,7 @@ impl Process {
         });
         let mut background = JoinSet::new();
         if self.worker {
+            background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
             background.spawn(duties::keep(house.app.clone(), name(), stopping.clone()));
         }
         if let Some(listener) = self.portal {
@@ -134,6 +159,14 @@ impl Process {
         background.join_all().await;
         Ok(())
     }
+}
+
+/// Drives runs until told to stop, then finishes the calls that are under way and hands the runs back.
+async fn drive_runs(engine: Engine, mut stopping: watch::Receiver<bool>) {
+    let worker = engine::Worker::start(&engine);
+    // A dropped sender means that the process ends, too.
+    let _ = stopping.wait_for(|stop| *stop).await;
+    worker.stop().await;
 }
 
 /// Answers requests until told to stop, then finishes those that are under way.

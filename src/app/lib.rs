@@ -6,6 +6,7 @@ pub mod audit_report;
 pub mod catalog;
 pub mod ci;
 pub mod cmdb;
+pub mod consequences;
 pub mod datacenter;
 pub mod demo;
 pub mod deployment;
@@ -23,6 +24,7 @@ use domain::ports::clock::Clock;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
 use domain::trouble::{Kind, Trouble};
+use engine::Engine;
 use store::{DbErr, Store};
 
 /// What every use case gets: the house's parts, made once by the composition root.
@@ -34,6 +36,8 @@ pub struct App {
     pub base_url: String,
     /// What may be ordered.
     pub catalog: catalog::Catalog,
+    /// Carries runs.
+    pub engine: Engine,
     /// Whether this is the demo, which shows its people's passwords, its mail and its datacenter.
     pub demo: bool,
     /// Where mails go; `None` keeps them to be read in the portal.
