@@ -34,10 +34,18 @@ impl Duty {
 /// Every duty of the house. `process` names this process to the others.
 fn all(process: &str) -> Vec<Duty> {
     let sender = process.to_owned();
-    vec![Duty::new("send mails", Duration::from_secs(2), move |app| {
-        let sender = sender.clone();
-        async move { app::mail::send_due(&app, &sender).await.map(drop) }
-    })]
+    vec![
+        Duty::new("send mails", Duration::from_secs(2), move |app| {
+            let sender = sender.clone();
+            async move { app::mail::send_due(&app, &sender).await.map(drop) }
+        }),
+        Duty::new("remind approvers and end what nobody decided", Duration::from_secs(30), |app| async move {
+            app::approval::keep_time(&app).await.map(drop)
+        }),
+        Duty::new("forget sessions that are over", Duration::from_secs(3600), |app| async move {
+            app::session::sweep(&app).await
+        }),
+    ]
 }
 
 /// Does the duties until `stop` says so; one that is under way is finished.

@@ -1,6 +1,7 @@
 //! Use cases: one file a noun, one function for each thing a person can do. This room alone decides order,
 //! authorisation and transactions.
 
+pub mod approval;
 pub mod audit;
 pub mod audit_report;
 pub mod catalog;
@@ -10,9 +11,12 @@ pub mod consequences;
 pub mod datacenter;
 pub mod demo;
 pub mod deployment;
+mod letter;
 pub mod mail;
 pub mod person;
 pub mod project;
+pub mod quota;
+pub mod request;
 pub mod secret;
 pub mod session;
 pub mod token;
@@ -36,7 +40,7 @@ pub struct App {
     pub base_url: String,
     /// What may be ordered.
     pub catalog: catalog::Catalog,
-    /// Carries runs.
+    /// What carries out what was approved.
     pub engine: Engine,
     /// Whether this is the demo, which shows its people's passwords, its mail and its datacenter.
     pub demo: bool,

@@ -111,3 +111,11 @@ pub async fn sign_out(app: &App, token: &str) -> Result<(), Trouble> {
     store::session::delete(&tx, &secret::hash(token)).await.map_err(database)?;
     tx.commit().await.map_err(database)
 }
+
+/// Forgets sessions that are over and tries that count no more.
+pub async fn sweep(app: &App) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    let tx = app.store.begin().await.map_err(database)?;
+    store::session::sweep(&tx, now, now - TRIES_COUNT_FOR).await.map_err(database)?;
+    tx.commit().await.map_err(database)
+}

@@ -17,12 +17,10 @@ pub enum RequestKind {
     Action,
     /// The end of a deployment.
     Retire,
-    /// A longer life for a deployment.
-    Prolong,
 }
 
 impl RequestKind {
-    pub const ALL: [Self; 4] = [Self::Provision, Self::Action, Self::Retire, Self::Prolong];
+    pub const ALL: [Self; 3] = [Self::Provision, Self::Action, Self::Retire];
 
     /// The word that the database and the API use.
     pub const fn word(self) -> &'static str {
@@ -30,7 +28,6 @@ impl RequestKind {
             Self::Provision => "provision",
             Self::Action => "action",
             Self::Retire => "retire",
-            Self::Prolong => "prolong",
         }
     }
 
@@ -115,7 +112,7 @@ pub struct Request {
     /// The deployment it is about, or will leave.
     pub deployment: DeploymentId,
     pub parameters: Map<String, Value>,
-    /// What was shown, is approved and is built. None for what needs no blueprint: retiring, prolonging.
+    /// What was shown, is approved and is built. None for retiring, which takes back what stands.
     pub plan: Option<Plan>,
     /// Why it is wanted, in the requester's words.
     pub reason: String,

@@ -177,3 +177,8 @@ const fn word(state: AllocationState) -> &'static str {
         AllocationState::Released => "released",
     }
 }
+
+/// Forgets what a request reserved: it was changed, and reserves anew.
+pub async fn forget(tx: &Tx, request: RequestId) -> Result<(), DbErr> {
+    row::Entity::delete_many().filter(row::Column::RequestId.eq(request.0)).exec(&tx.0).await.map(drop)
+}

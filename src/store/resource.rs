@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::DeploymentId;
 use domain::resource::{LedgerChange, Resource, ResourceState};
 use sea_orm::sea_query::Expr;
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
@@ -98,6 +98,19 @@ pub async fn standing(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<R
         .all(on.db())
         .await?;
     rows.into_iter().map(resource).collect()
+}
+
+/// Which of these names something bears that is there, or may be there.
+pub async fn names_in_use(on: &impl Reads, names: &[String]) -> Result<Vec<String>, DbErr> {
+    Entity::find()
+        .select_only()
+        .column(Column::Name)
+        .distinct()
+        .filter(Column::Name.is_in(names))
+        .filter(Column::State.ne(word(ResourceState::Gone)))
+        .into_tuple()
+        .all(on.db())
+        .await
 }
 
 fn active(row: &Resource) -> ActiveModel {

@@ -132,8 +132,9 @@ async fn resume(request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
     let Some(app) = request.app_data::<Data<App>>() else { return Ok(None) };
     let Some(cookie) = request.cookie(session_cookie_name(app)) else { return Ok(None) };
     let Some(session) = app::session::resume(app, cookie.value()).await? else { return Ok(None) };
+    let approvals_open = app::approval::count_open(app, &session.principal).await?;
     let visitor =
-        Visitor { principal: session.principal, csrf: session.csrf, approvals_open: 0, frame: Frame::of(request) };
+        Visitor { principal: session.principal, csrf: session.csrf, approvals_open, frame: Frame::of(request) };
     request.extensions_mut().insert(visitor.clone());
     Ok(Some(visitor))
 }

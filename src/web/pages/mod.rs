@@ -1,11 +1,13 @@
 //! Pages for people, one folder or file a noun.
 
 mod account;
+mod approval;
 mod audit_report;
 mod ci;
 mod datacenter;
 mod deployments;
 mod mail;
+mod plan;
 mod session;
 
 use actix_web::HttpResponse;
@@ -16,6 +18,7 @@ use actix_web::web::ServiceConfig;
 pub fn configure(service: &mut ServiceConfig) {
     service
         .configure(account::configure)
+        .configure(approval::configure)
         .configure(audit_report::configure)
         .configure(ci::configure)
         .configure(datacenter::configure)

@@ -1,0 +1,260 @@
+//! Asking: who may decide at a level, standing in for whom, and the mail with each one's own link.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use domain::approval::{Approval, ApprovalState};
+use domain::blueprint::plan::Level;
+use domain::blueprint::{Approvers, Quorum};
+use domain::ids::{ApprovalId, PersonId};
+use domain::person::{Person, Role};
+use domain::project::Project;
+use domain::request::Request;
+use domain::trouble::Trouble;
+use store::approval_level::OpenLevel;
+use store::{Reads, Tx};
+
+use super::{called, post};
+use crate::letter::{Message, Way, facts, moment};
+use crate::{App, database, secret};
+
+/// How long a link may be used after its level's time is up: an escalation gives more time.
+const LINK_GRACE: TimeDelta = TimeDelta::days(7);
+/// How many people a chain of stand-ins may go through.
+const LONGEST_CHAIN: usize = 5;
+
+/// Somebody who is asked.
+pub(super) struct Asked {
+    pub approver: Person,
+    /// Who is away, when the approver stands in for him.
+    pub on_behalf_of: Option<Person>,
+    /// Why he is asked: `group application-owners`.
+    pub asked_as: String,
+}
+
+/// What asking needs to know of a request.
+pub(crate) struct Subject<'s> {
+    pub request: &'s Request,
+    pub requester: &'s Person,
+    pub project: &'s Project,
+}
+
+/// Makes sure that each level has enough people who may decide, so that nothing waits for nobody.
+pub(crate) async fn check_levels(
+    app: &App,
+    on: &impl Reads,
+    levels: &[Level],
+    requester: &Person,
+    project: &Project,
+) -> Result<(), Trouble> {
+    for level in levels {
+        let asked = deciders(on, level, requester, project, app.clock.now()).await?;
+        let needed = match level.quorum {
+            Quorum::All => 1,
+            Quorum::AtLeast(needed) => usize::try_from(needed).unwrap_or(usize::MAX),
+        };
+        if asked.len() < needed {
+            let names: Vec<String> = level.approvers.iter().map(ToString::to_string).collect();
+            return Err(Trouble::conflict(
+                format!(
+                    "This takes {needed} approval(s) at level {} by {}, but only {} other than you can decide it.",
+                    level.level,
+                    names.join(", "),
+                    asked.len()
+                ),
+                "Ask an administrator to add approvers; nobody decides on a request of his own.",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Opens a level: asks everybody who may decide there, each with a mail and a link of his own.
+pub(crate) async fn ask_level(app: &App, tx: &Tx, subject: &Subject<'_>, level: &Level) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    let due_at = now + TimeDelta::seconds(i64::from(level.within.seconds));
+    let number = i32::try_from(level.level).map_err(Trouble::bug)?;
+    let (request, revision) = (subject.request.id, subject.request.revision);
+    let open = OpenLevel { request, revision, level: number, due_at, escalations: 0 };
+    store::approval_level::insert(tx, &open).await.map_err(database)?;
+    for asked in deciders(tx, level, subject.requester, subject.project, now).await? {
+        ask(app, tx, subject, &open, asked).await?;
+    }
+    Ok(())
+}
+
+/// Asks one person: the question, its link, the mail.
+pub(super) async fn ask(
+    app: &App,
+    tx: &Tx,
+    subject: &Subject<'_>,
+    level: &OpenLevel,
+    asked: Asked,
+) -> Result<(), Trouble> {
+    let now = app.clock.now();
+    let approval = Approval {
+        id: store::fresh_id(),
+        request: level.request,
+        revision: level.revision,
+        level: level.level,
+        approver: asked.approver.id,
+        on_behalf_of: asked.on_behalf_of.as_ref().map(|person| person.id),
+        asked_as: asked.asked_as.clone(),
+        state: ApprovalState::Open,
+        opened_at: now,
+        remind_at: next_reminder(now, level.due_at),
+        decision: None,
+        disputed_at: None,
+    };
+    store::approval::insert(tx, &approval).await.map_err(database)?;
+    let url = link(app, tx, approval.id, level.due_at).await?;
+    let lines = vec![introduction(subject, &asked)];
+    let message = question_mail(subject, &approval, &asked.approver, lines, url, level.due_at);
+    post(app, tx, message).await
+}
+
+/// A new link to a question; only its hash is kept.
+pub(super) async fn link(
+    app: &App,
+    tx: &Tx,
+    approval: ApprovalId,
+    due_at: DateTime<Utc>,
+) -> Result<String, Trouble> {
+    let token = secret::fresh();
+    store::approval::add_link(tx, approval, secret::hash(&token), due_at + LINK_GRACE).await.map_err(database)?;
+    Ok(format!("{}/decide/{token}", app.base_url))
+}
+
+fn introduction(subject: &Subject<'_>, asked: &Asked) -> String {
+    let requester = &subject.requester.name;
+    match &asked.on_behalf_of {
+        Some(away) => format!("{requester} asks for your decision. You stand in for {}, who is away.", away.name),
+        None => format!("{requester} asks for your decision ({}).", asked.asked_as),
+    }
+}
+
+/// The mail that carries a question; a reminder begins with other lines.
+pub(super) fn question_mail<'m>(
+    subject: &Subject<'_>,
+    approval: &Approval,
+    to: &'m Person,
+    lines: Vec<String>,
+    url: String,
+    due_at: DateTime<Utc>,
+) -> Message<'m> {
+    let request = subject.request;
+    Message {
+        to,
+        kind: "approval_asked",
+        headline: format!("Approve {} for {}?", called(request), subject.project.title),
+        lines,
+        facts: facts(request, subject.requester, subject.project),
+        ways: vec![Way { label: "Look and decide".to_owned(), url: url.clone() }],
+        fine: vec![
+            format!("Please decide until {}. Opening the link decides nothing.", moment(due_at)),
+            "The link is for you alone: who holds it decides in your name.".to_owned(),
+        ],
+        request: Some(request.id),
+        approval: Some(approval.id),
+        reason: format!("question {} {}", approval.id, secret::hash(&url)),
+    }
+}
+
+/// The next nine o'clock (UTC) at which an approver is reminded, if there is one before time is up.
+pub(super) fn next_reminder(now: DateTime<Utc>, due_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
+    let nine = NaiveTime::from_hms_opt(9, 0, 0)?;
+    let tomorrow = (now + TimeDelta::days(1)).date_naive().and_time(nine).and_utc();
+    (tomorrow < due_at).then_some(tomorrow)
+}
+
+/// Who may decide at a level: never the requester, nobody twice, and a stand-in for whoever is away.
+pub(super) async fn deciders(
+    on: &impl Reads,
+    level: &Level,
+    requester: &Person,
+    project: &Project,
+    now: DateTime<Utc>,
+) -> Result<Vec<Asked>, Trouble> {
+    let mut named = Vec::new();
+    for approvers in &level.approvers {
+        named.extend(people_of(on, approvers, requester, project).await?);
+    }
+    named.retain(|(person, _)| person.active && person.id != requester.id);
+    let ids: Vec<PersonId> = named.iter().map(|(person, _)| person.id).collect();
+    let mut seen: BTreeSet<PersonId> = BTreeSet::new();
+    let mut asked: Vec<Asked> = Vec::new();
+    let stand_ins = stand_ins(on, &ids, requester.id, project, now).await?;
+    // Who is there is asked in his own right; nobody is asked again as a stand-in.
+    let (away, there): (Vec<_>, Vec<_>) = named.into_iter().partition(|(person, _)| stand_ins.contains_key(&person.id));
+    for (approver, asked_as) in there {
+        if seen.insert(approver.id) {
+            asked.push(Asked { approver, on_behalf_of: None, asked_as });
+        }
+    }
+    for (person, asked_as) in away {
+        if let Some(stand_in) = stand_ins.get(&person.id)
+            && seen.insert(stand_in.id)
+        {
+            asked.push(Asked { approver: stand_in.clone(), on_behalf_of: Some(person), asked_as });
+        }
+    }
+    Ok(asked)
+}
+
+async fn people_of(
+    on: &impl Reads,
+    approvers: &Approvers,
+    requester: &Person,
+    project: &Project,
+) -> Result<Vec<(Person, String)>, Trouble> {
+    match approvers {
+        Approvers::Group(group) => {
+            // A group spans organisations; who decides must be an approver in this project.
+            let may = store::person::holders(on, Role::Approver, project).await.map_err(database)?;
+            let members = store::person::members(on, group).await.map_err(database)?;
+            let asked_as = format!("group {group}");
+            Ok(members.into_iter().filter(|p| may.contains(&p.id)).map(|p| (p, asked_as.clone())).collect())
+        }
+        Approvers::Person(email) => {
+            let found = store::person::find_by_email(on, &email.to_lowercase()).await.map_err(database)?;
+            Ok(found.into_iter().map(|(person, _)| (person, "named by the policy".to_owned())).collect())
+        }
+        Approvers::Manager => {
+            let Some(manager) = requester.manager else { return Ok(Vec::new()) };
+            let found = store::person::find(on, manager).await.map_err(database)?;
+            Ok(found.into_iter().map(|person| (person, format!("manager of {}", requester.name))).collect())
+        }
+    }
+}
+
+/// Who stands in for those of these people who are away. Somebody whose stand-in can't decide is asked himself.
+async fn stand_ins(
+    on: &impl Reads,
+    people: &[PersonId],
+    requester: PersonId,
+    project: &Project,
+    now: DateTime<Utc>,
+) -> Result<BTreeMap<PersonId, Person>, Trouble> {
+    let mut found = BTreeMap::new();
+    let mut chains: BTreeMap<PersonId, PersonId> = people.iter().map(|id| (*id, *id)).collect();
+    for _ in 0..LONGEST_CHAIN {
+        let ends: Vec<PersonId> = chains.values().copied().collect();
+        let away = store::absence::away(on, &ends, now).await.map_err(database)?;
+        if away.is_empty() {
+            break;
+        }
+        for end in chains.values_mut() {
+            if let Some(absence) = away.get(end) {
+                *end = absence.delegate;
+            }
+        }
+    }
+    for (person, end) in chains.into_iter().filter(|(person, end)| person != end && *end != requester) {
+        let principal = store::person::principal(on, end).await.map_err(database)?;
+        let may_see = principal.is_some_and(|principal| principal.scope().covers(project.id));
+        if may_see && let Some(stand_in) = store::person::find(on, end).await.map_err(database)? {
+            found.insert(person, stand_in);
+        }
+    }
+    Ok(found)
+}

@@ -1,0 +1,193 @@
+//! What Gatehouse writes to people: each mail as plain text and as HTML, from the same words.
+
+use askama::Template;
+use chrono::{DateTime, Utc};
+use domain::blueprint::plan::Plan;
+use domain::ids::{ApprovalId, RequestId};
+use domain::mail::Letter;
+use domain::person::Person;
+use domain::project::Project;
+use domain::request::{Request, number};
+use domain::trouble::Trouble;
+
+/// A mail before it is written out.
+pub(crate) struct Message<'m> {
+    pub to: &'m Person,
+    /// Which sort of mail it is, `approval_asked`.
+    pub kind: &'static str,
+    /// The subject, and the headline inside.
+    pub headline: String,
+    pub lines: Vec<String>,
+    pub facts: Vec<Fact>,
+    /// What can be done, as buttons.
+    pub ways: Vec<Way>,
+    /// What stands small at the end.
+    pub fine: Vec<String>,
+    pub request: Option<RequestId>,
+    pub approval: Option<ApprovalId>,
+    /// The same reason is told to the same person once.
+    pub reason: String,
+}
+
+/// A line of the table of facts.
+pub(crate) struct Fact {
+    pub label: &'static str,
+    pub value: String,
+    /// What has to be seen at a glance: the money.
+    pub large: bool,
+}
+
+/// Something to click.
+pub(crate) struct Way {
+    pub label: String,
+    pub url: String,
+}
+
+#[derive(Template)]
+#[template(path = "mail/letter.txt", escape = "none")]
+struct Text<'m> {
+    headline: &'m str,
+    lines: &'m [String],
+    facts: &'m [Fact],
+    ways: &'m [Way],
+    fine: &'m [String],
+    base_url: &'m str,
+}
+
+#[derive(Template)]
+#[template(path = "mail/letter.html")]
+struct Html<'m> {
+    headline: &'m str,
+    lines: &'m [String],
+    facts: &'m [Fact],
+    ways: &'m [Way],
+    fine: &'m [String],
+}
+
+impl Message<'_> {
+    /// Writes the mail out. Line breaks are taken out of what people typed, so that nothing typed looks like a line
+    /// of ours.
+    pub(crate) fn write(self, base_url: &str) -> Result<Letter, Trouble> {
+        let headline = one_line(&self.headline);
+        let lines: Vec<String> = self.lines.iter().map(|line| one_line(line)).collect();
+        let facts: Vec<Fact> =
+            self.facts.into_iter().map(|fact| Fact { value: one_line(&fact.value), ..fact }).collect();
+        let (ways, fine) = (&self.ways[..], &self.fine[..]);
+        let (lines, facts) = (&lines[..], &facts[..]);
+        let text = Text { headline: &headline, lines, facts, ways, fine, base_url }.render().map_err(Trouble::bug)?;
+        let html = Html { headline: &headline, lines, facts, ways, fine }.render().map_err(Trouble::bug)?;
+        Ok(Letter {
+            to_name: self.to.name.clone(),
+            to_email: self.to.email.clone(),
+            kind: self.kind,
+            subject: headline,
+            text,
+            html,
+            request: self.request,
+            approval: self.approval,
+            reason: self.reason,
+        })
+    }
+}
+
+/// Text on one line, without control characters and with an end.
+fn one_line(text: &str) -> String {
+    const LONGEST: usize = 500;
+    let plain = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
+    plain.take(LONGEST).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// What a request is about, as a table of facts.
+pub(crate) fn facts(request: &Request, requester: &Person, project: &Project) -> Vec<Fact> {
+    let fact = |label, value: String| Fact { label, value, large: false };
+    let mut facts = vec![
+        fact("Request", format!("{}: {}", number(request.number), request.title)),
+        fact("For", format!("{} ({})", project.title, project.organisation_name)),
+        fact("Asked by", format!("{} <{}>", requester.name, requester.email)),
+    ];
+    if !request.reason.is_empty() {
+        facts.push(fact("Why", request.reason.clone()));
+    }
+    if let Some(plan) = &request.plan {
+        facts.extend(plan_facts(plan));
+    }
+    facts
+}
+
+fn plan_facts(plan: &Plan) -> Vec<Fact> {
+    let mut facts = vec![
+        Fact { label: "Per month", value: plan.monthly.to_string(), large: true },
+        Fact { label: "In total", value: format!("{} over {}", plan.total, plan.lease), large: false },
+    ];
+    if plan.action.is_some() {
+        facts[0].value = format!("{} (now {})", plan.monthly, plan.monthly_before);
+    }
+    if !plan.names.is_empty() {
+        facts.push(Fact { label: "Names", value: plan.names.join(", "), large: false });
+    }
+    let quota: Vec<String> = plan
+        .quota
+        .iter()
+        .filter(|line| line.amount != line.before)
+        .map(|line| format!("{} {}", line.amount - line.before, line.title.to_lowercase()))
+        .collect();
+    if !quota.is_empty() {
+        facts.push(Fact { label: "Takes", value: quota.join(", "), large: false });
+    }
+    facts.push(Fact {
+        label: "Answers for it",
+        value: format!("platform {}, application {}", plan.responsible.platform, plan.responsible.application),
+        large: false,
+    });
+    facts
+}
+
+/// A time as mails write it: `Monday 23 November, 09:00 UTC`.
+pub(crate) fn moment(time: DateTime<Utc>) -> String {
+    time.format("%A %-d %B, %H:%M UTC").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn person() -> Person {
+        Person {
+            id: uuid::Uuid::nil().into(),
+            email: "adam@example.org".into(),
+            name: "Adam".into(),
+            active: true,
+            manager: None,
+            created_at: DateTime::UNIX_EPOCH,
+        }
+    }
+
+    fn written(headline: &str, line: &str) -> Letter {
+        let to = person();
+        let message = Message {
+            to: &to,
+            kind: "approval_asked",
+            headline: headline.to_owned(),
+            lines: vec![line.to_owned()],
+            facts: vec![Fact { label: "Why", value: line.to_owned(), large: false }],
+            ways: vec![Way { label: "Look and decide".into(), url: "https://gate/decide/abc".into() }],
+            fine: Vec::new(),
+            request: None,
+            approval: None,
+            reason: "test".into(),
+        };
+        message.write("https://gate").expect("a letter")
+    }
+
+    #[test]
+    fn what_a_requester_types_can_forge_neither_a_button_nor_a_header() {
+        let letter = written(
+            "Order\r\nBcc: everybody@example.org",
+            "<a href=\"https://evil\">Approve</a>\n\nApprove here:\nhttps://evil",
+        );
+        assert_eq!(letter.subject, "Order Bcc: everybody@example.org");
+        assert!(!letter.html.contains("<a href=\"https://evil\""), "{}", letter.html);
+        assert!(!letter.text.contains("\nhttps://evil"), "{}", letter.text);
+        assert!(letter.text.contains("https://gate/decide/abc") && letter.html.contains("https://gate/decide/abc"));
+    }
+}

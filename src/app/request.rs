@@ -1,0 +1,13 @@
+//! Requests: ordering, looking, taking back, changing, and what follows when everybody has said yes.
+
+mod change;
+mod order;
+mod show;
+mod start;
+mod submit;
+
+pub use change::{change, withdraw};
+pub use order::{Order, What, submit};
+pub use show::{Asking, List, Listed, Page, list, show};
+pub(crate) use start::{end_before_run, start, wake};
+pub use store::request::{Filter, SortBy, Window};

@@ -1,0 +1,193 @@
+//! Ordering: from what somebody filled in to a planned request that can be filed.
+
+use chrono::{DateTime, Utc};
+use domain::blueprint::Period;
+use domain::blueprint::plan::{DeploymentFacts, Plan, StepOutput, outputs_by_step};
+use domain::deployment::{Deployment, DeploymentState};
+use domain::ids::{DeploymentId, ProjectId};
+use domain::person::Principal;
+use domain::project::Project;
+use domain::request::{Request, RequestKind, number};
+use domain::trouble::Trouble;
+use serde_json::{Map, Value};
+
+use super::submit::{Filing, acceptable_reason, file, project_to_order_in};
+use crate::{App, catalog, database};
+
+/// What somebody orders.
+#[derive(Clone, Debug)]
+pub struct Order {
+    pub what: What,
+    /// Why it is wanted, for the approvers.
+    pub reason: String,
+    /// How the person came in: `portal`, `token`.
+    pub via: &'static str,
+    /// Made with the form, or sent by the program: the same key from the same person orders once.
+    pub key: String,
+}
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub enum What {
+    Provision {
+        project: ProjectId,
+        blueprint: String,
+        /// The version whose form was filled in; none takes what is offered now.
+        version: Option<String>,
+        parameters: Map<String, Value>,
+        lease: Option<Period>,
+    },
+    Action {
+        deployment: DeploymentId,
+        action: String,
+        parameters: Map<String, Value>,
+    },
+    Retire {
+        deployment: DeploymentId,
+    },
+}
+
+/// Orders: the request waits for its approvers, or is carried out at once when nobody has to be asked.
+pub async fn submit(app: &App, who: &Principal, order: Order) -> Result<Request, Trouble> {
+    if !(8..=200).contains(&order.key.len()) {
+        return Err(Trouble::field("key", "The key of an order has between 8 and 200 letters."));
+    }
+    // What was ordered before with this key is the answer, whatever happened since to names, quota or the catalog.
+    if let Some(before) = store::request::find_by_key(&app.store, who.person, &order.key).await.map_err(database)? {
+        return Ok(before);
+    }
+    let reason = acceptable_reason(&order.reason)?;
+    let filing = match order.what {
+        What::Provision { project, blueprint, version, parameters, lease } => {
+            let project = project_to_order_in(app, who, project).await?;
+            let plan = catalog::plan(app, who, project.id, &blueprint, &parameters, lease).await?;
+            refuse_stale(version.as_deref(), &plan)?;
+            of_plan(RequestKind::Provision, project, store::fresh_id(), plan)
+        }
+        What::Action { deployment, action, parameters } => {
+            let (deployment, project) = deployment_to_change(app, who, deployment).await?;
+            let facts = facts_of(app, &deployment).await?;
+            let edition = (deployment.blueprint.as_str(), deployment.version.as_str());
+            let request = catalog::facts(who, Some(&project));
+            let plan = catalog::plan_action(app, &request, edition, &action, &parameters, &facts).await?;
+            of_plan(RequestKind::Action, project, deployment.id, plan)
+        }
+        What::Retire { deployment } => {
+            let (deployment, project) = deployment_to_change(app, who, deployment).await?;
+            retirement(project, &deployment)
+        }
+    };
+    file(app, who, Filing { reason, via: order.via, key: order.key, ..filing }).await
+}
+
+/// The same order with other parameters, planned anew by the version it was ordered with.
+pub(super) async fn replan(
+    app: &App,
+    who: &Principal,
+    project: &Project,
+    before: &Request,
+    parameters: &Map<String, Value>,
+) -> Result<Plan, Trouble> {
+    let lease = before.plan.as_ref().map(|plan| plan.lease);
+    let plan = catalog::plan(app, who, project.id, &before.blueprint, parameters, lease).await?;
+    refuse_stale(Some(&before.version), &plan)?;
+    Ok(plan)
+}
+
+fn refuse_stale(version: Option<&str>, plan: &Plan) -> Result<(), Trouble> {
+    let offered = plan.version.to_string();
+    match version.filter(|version| *version != offered) {
+        Some(version) => Err(Trouble::conflict(
+            format!("{} {version} is not offered any more; it is {offered} now.", plan.title),
+            "Look at the order again with the new version; what you typed is kept.",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn of_plan(kind: RequestKind, project: Project, deployment: DeploymentId, plan: Plan) -> Filing {
+    Filing {
+        kind,
+        project,
+        deployment,
+        title: plan.title.clone(),
+        blueprint: plan.blueprint.clone(),
+        version: plan.version.to_string(),
+        action: plan.action.clone(),
+        parameters: plan.parameters.clone(),
+        plan: Some(plan),
+        reason: String::new(),
+        via: "",
+        key: String::new(),
+    }
+}
+
+fn retirement(project: Project, deployment: &Deployment) -> Filing {
+    Filing {
+        kind: RequestKind::Retire,
+        project,
+        deployment: deployment.id,
+        title: format!("Retire {}", deployment.name),
+        blueprint: deployment.blueprint.clone(),
+        version: deployment.version.clone(),
+        action: None,
+        parameters: Map::new(),
+        plan: None,
+        reason: String::new(),
+        via: "",
+        key: String::new(),
+    }
+}
+
+/// The deployment, if the person may change it and nothing else is under way with it.
+async fn deployment_to_change(
+    app: &App,
+    who: &Principal,
+    id: DeploymentId,
+) -> Result<(Deployment, Project), Trouble> {
+    let found = store::deployment::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
+    let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
+    let project = project_to_order_in(app, who, deployment.project).await?;
+    if deployment.state != DeploymentState::Live {
+        return Err(Trouble::conflict(
+            format!("{} is {}, so it can't be changed now.", deployment.name, deployment.state.word()),
+            "Its page shows what is under way; ask again when that has ended.",
+        ));
+    }
+    let requests = store::request::of_deployment(&app.store, id).await.map_err(database)?;
+    let open = requests.iter().find(|request| !request.state.is_over() && request.kind != RequestKind::Provision);
+    if let Some(open) = open {
+        return Err(Trouble::conflict(
+            format!("{} ({}) is still open for {}.", number(open.number), open.title, deployment.name),
+            "Wait until it has ended, or take it back first.",
+        ));
+    }
+    Ok((deployment, project))
+}
+
+/// What expressions of an action see of the deployment.
+pub(crate) async fn facts_of(app: &App, deployment: &Deployment) -> Result<DeploymentFacts, Trouble> {
+    let standing = engine::retire::standing_steps(&app.store, deployment.id).await.map_err(database)?;
+    let outputs: Vec<StepOutput> = standing
+        .into_iter()
+        .filter_map(|standing| {
+            Some(StepOutput {
+                key: standing.workflow.object_key().to_owned(),
+                id: standing.workflow.planned.id.clone(),
+                n: standing.workflow.planned.each.as_ref().map(|each| each.n),
+                output: standing.step.output?,
+            })
+        })
+        .collect();
+    Ok(DeploymentFacts {
+        name: deployment.name.clone(),
+        params: deployment.params.clone(),
+        steps: outputs_by_step(&outputs),
+        lease: rest_of_lease(deployment, app.clock.now()),
+    })
+}
+
+fn rest_of_lease(deployment: &Deployment, now: DateTime<Utc>) -> Period {
+    let days = (deployment.lease.until - now).num_days().max(1);
+    Period::of_days(u32::try_from(days).unwrap_or(u32::MAX / 86_400))
+}

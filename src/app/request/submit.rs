@@ -1,0 +1,188 @@
+//! Filing a request: what is checked again at the counter, and what is written with it.
+
+use std::collections::BTreeSet;
+
+use domain::approval::ApprovalState;
+use domain::audit::Actor;
+use domain::blueprint::plan::Plan;
+use domain::ids::{DeploymentId, ProjectId};
+use domain::person::{Person, Principal, Role};
+use domain::project::Project;
+use domain::request::{Request, RequestKind, RequestState};
+use domain::trouble::Trouble;
+use serde_json::{Map, Value, json};
+use store::Tx;
+use store::request::{Filter, SortBy, Window};
+
+use super::start::{start, wake};
+use crate::approval::{Subject, ask_level, check_levels, note};
+use crate::{App, database, quota};
+
+/// The longest reason that is kept, in letters.
+const REASON_MAX: usize = 2_000;
+
+/// What is filed: an order that was read and planned.
+pub(super) struct Filing {
+    pub kind: RequestKind,
+    pub project: Project,
+    /// The deployment it is about, or the id of the one it will leave.
+    pub deployment: DeploymentId,
+    pub title: String,
+    pub blueprint: String,
+    pub version: String,
+    pub action: Option<String>,
+    pub parameters: Map<String, Value>,
+    pub plan: Option<Plan>,
+    pub reason: String,
+    pub via: &'static str,
+    /// The same key from the same person is the same request.
+    pub key: String,
+}
+
+/// The project, if the person may order in it.
+pub(super) async fn project_to_order_in(app: &App, who: &Principal, id: ProjectId) -> Result<Project, Trouble> {
+    if !who.scope().covers(id) {
+        return Err(Trouble::not_found("project"));
+    }
+    let found = store::project::find(&app.store, id).await.map_err(database)?;
+    let project = found.ok_or_else(|| Trouble::not_found("project"))?;
+    if !who.has(Role::Requester, id) {
+        return Err(Trouble::forbidden(
+            format!("You may look at {}, but not order in it.", project.title),
+            "Ask an administrator for the role of a requester there.",
+        ));
+    }
+    Ok(project)
+}
+
+pub(super) fn acceptable_reason(reason: &str) -> Result<String, Trouble> {
+    let reason = reason.trim();
+    if reason.chars().count() > REASON_MAX {
+        return Err(Trouble::field("reason", format!("A reason has at most {REASON_MAX} letters.")));
+    }
+    Ok(reason.to_owned())
+}
+
+/// Files a request, once for each key: quota, names, audit, approvals or the run, and the mails commit together.
+pub(super) async fn file(app: &App, who: &Principal, filing: Filing) -> Result<Request, Trouble> {
+    let tx = app.store.begin().await.map_err(database)?;
+    if let Some(before) = store::request::find_by_key(&tx, who.person, &filing.key).await.map_err(database)? {
+        return Ok(before);
+    }
+    let requester = store::person::find(&tx, who.person).await.map_err(database)?;
+    let requester = requester.ok_or_else(|| Trouble::not_found("person"))?;
+    let request = new_request(app, who, &filing);
+    if let Some(plan) = &request.plan {
+        check_names(&tx, &request, plan).await?;
+        check_levels(app, &tx, &plan.levels(), &requester, &filing.project).await?;
+    }
+    let request = store::request::insert(&tx, request, &filing.key).await.map_err(database)?;
+    if let Some(plan) = &request.plan {
+        quota::reserve(app, &tx, &request, plan).await?;
+    }
+    let data = json!({
+        "kind": request.kind,
+        "number": request.number,
+        "blueprint": request.blueprint,
+        "version": request.version,
+        "action": request.action,
+        "deployment": request.deployment,
+        "parameters": request.parameters,
+        "reason": request.reason,
+    });
+    note(app, &tx, Actor::person(who, filing.via), "request.submitted", &request, data).await?;
+    let request = open(app, &tx, request, &requester, &filing.project).await?;
+    tx.commit().await.map_err(database)?;
+    wake(app, &request);
+    Ok(request)
+}
+
+fn new_request(app: &App, who: &Principal, filing: &Filing) -> Request {
+    Request {
+        id: store::fresh_id(),
+        number: 0,
+        project: filing.project.id,
+        requester: who.person,
+        kind: filing.kind,
+        title: filing.title.clone(),
+        blueprint: filing.blueprint.clone(),
+        version: filing.version.clone(),
+        action: filing.action.clone(),
+        deployment: filing.deployment,
+        parameters: filing.parameters.clone(),
+        plan: filing.plan.clone(),
+        reason: filing.reason.clone(),
+        revision: 1,
+        state: RequestState::AwaitingApproval,
+        outcome: None,
+        run: None,
+        submitted_at: app.clock.now(),
+        decided_at: None,
+        ended_at: None,
+    }
+}
+
+/// Asks the first level, or starts at once when nobody has to be asked.
+pub(super) async fn open(
+    app: &App,
+    tx: &Tx,
+    request: Request,
+    requester: &Person,
+    project: &Project,
+) -> Result<Request, Trouble> {
+    let levels = request.plan.as_ref().map(Plan::levels).unwrap_or_default();
+    match levels.first() {
+        Some(level) => {
+            ask_level(app, tx, &Subject { request: &request, requester, project }, level).await?;
+            Ok(request)
+        }
+        None => {
+            let read_as = (request.state, request.revision);
+            let approved = request.approved(app.clock.now()).map_err(Trouble::bug)?;
+            start(app, tx, approved, read_as).await
+        }
+    }
+}
+
+/// How many open requests of a project are looked through for names.
+const OPEN_REQUESTS: u64 = 1_000;
+
+/// Refuses names that something living bears, or that another open request of the project will take.
+pub(super) async fn check_names(tx: &Tx, request: &Request, plan: &Plan) -> Result<(), Trouble> {
+    if request.kind != RequestKind::Provision {
+        return Ok(());
+    }
+    let application = plan.application.as_ref().map(|application| application.name.clone());
+    let wanted: BTreeSet<&String> = application.iter().chain(&plan.names).collect();
+    let states = RequestState::ALL.into_iter().filter(|state| !state.is_over()).collect();
+    let filter = Filter { states, ..Filter::default() };
+    let window = Window { sort: SortBy::Number, descending: true, offset: 0, limit: OPEN_REQUESTS };
+    let open = store::request::list(tx, &domain::person::Scope::Everything, &filter, window).await.map_err(database)?;
+    let promised = open.iter().filter(|other| other.id != request.id).find_map(|other| {
+        let plan = other.plan.as_ref()?;
+        plan.names.iter().find(|name| wanted.contains(name)).map(|name| (name.clone(), other.project == request.project))
+    });
+    if let Some((name, own)) = promised {
+        let whose = if own { "Another open request of this project" } else { "Another open request" };
+        return Err(taken(&name, whose));
+    }
+    let names: Vec<String> = plan.names.clone();
+    let living = store::resource::names_in_use(tx, &names).await.map_err(database)?;
+    match living.first() {
+        Some(name) => Err(taken(name, "Something that lives already")),
+        None => Ok(()),
+    }
+}
+
+fn taken(name: &str, by: &str) -> Trouble {
+    Trouble::conflict(
+        format!("The name {name} is taken. {by} bears it."),
+        "Choose another application name or environment and send the order again.",
+    )
+}
+
+/// Ends what was asked about a request's earlier revision.
+pub(super) async fn void_questions(tx: &Tx, request: &Request, state: ApprovalState) -> Result<(), Trouble> {
+    store::approval::close(tx, request.id, None, state).await.map_err(database)?;
+    store::approval_level::close(tx, request.id).await.map_err(database)
+}

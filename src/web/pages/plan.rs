@@ -1,0 +1,43 @@
+//! A plan as pages show it.
+
+use domain::blueprint::plan::{Plan, PlannedStep};
+use serde_json::Value;
+
+use crate::drawing::{Drawing, Edge, Node, plan_graph};
+
+/// The plan's steps as a graph.
+pub(crate) fn drawing(plan: &Plan) -> Drawing {
+    let runs: Vec<&PlannedStep> = plan.steps.iter().filter(|step| step.skip.is_none()).collect();
+    let nodes: Vec<Node> = runs.iter().map(|step| node(step)).collect();
+    let edges: Vec<Edge> = runs
+        .iter()
+        .flat_map(|step| step.needs.iter().map(|need| Edge::new(need.clone(), step.key.clone())))
+        .collect();
+    plan_graph(&nodes, &edges, "The steps that would be done")
+}
+
+fn node(step: &PlannedStep) -> Node {
+    let node = Node::new(step.key.clone(), step.title.clone()).note(step.name.clone().unwrap_or_default());
+    if step.each.is_some() { node.group(step.id.clone()) } else { node }
+}
+
+/// The parameters that were chosen, as words: name and value.
+pub(crate) fn parameters(plan: &Plan) -> Vec<(String, String)> {
+    plan.parameters.iter().map(|(name, value)| (spoken(name), said(value))).collect()
+}
+
+fn spoken(name: &str) -> String {
+    let words = name.replace(['_', '-'], " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+fn said(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Bool(yes) => (if *yes { "yes" } else { "no" }).to_owned(),
+        Value::Null => "none".to_owned(),
+        Value::Array(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
+        other => other.to_string(),
+    }
+}
