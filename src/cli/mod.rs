@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use app::App;
 use clap::{Parser, Subcommand};
+use domain::trouble::Trouble;
 use providers::clock::SystemClock;
 
 use crate::boot::House;
@@ -128,6 +129,11 @@ fn read_settings(named: Option<&Path>) -> Result<Settings, Vec<Mistake>> {
 /// The failure with what caused it, each on a line.
 fn with_causes(failure: &(dyn Error + 'static)) -> String {
     let mut text = failure.to_string();
+    if let Some(trouble) = failure.downcast_ref::<Trouble>() {
+        for wrong in &trouble.fields {
+            text.push_str(&format!("\n  {}: {}", wrong.field, wrong.message));
+        }
+    }
     let mut cause = failure.source();
     while let Some(deeper) = cause {
         text.push_str(&format!("\n  because: {deeper}"));
