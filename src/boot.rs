@@ -12,6 +12,7 @@ use app::catalog::{self, Catalog};
 use app::consequences::House as Consequences;
 use chrono::TimeDelta;
 use domain::ports::clock::Clock;
+use domain::ports::container_host::ContainerHost;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
 use domain::trouble::Trouble;
@@ -59,6 +60,8 @@ pub enum BootError {
 /// The open house: every part, ready to be used by a door or a worker.
 pub struct House {
     pub app: App,
+    /// Where containers are looked at.
+    container_hosts: Arc<dyn ContainerHost>,
 }
 
 impl House {
@@ -76,10 +79,11 @@ impl House {
         let datacenter = Datacenter::open(file, clock.clone())
             .map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
         let consequences = Consequences { base_url: base_url.clone(), mailer: mailer.clone() };
+        let systems = systems::simulated(&datacenter, &store);
         let engine = Engine::new(
             store.clone(),
             clock.clone(),
-            actions::all(&systems::simulated(&datacenter, &store)),
+            actions::all(&systems),
             Arc::new(consequences),
             engine_settings(&settings.worker),
         )
@@ -88,7 +92,7 @@ impl House {
         let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
         let app = App { store, clock, base_url, catalog, engine, demo, mailer, datacenter: Some(datacenter) };
         publish(&app, settings.catalog.folder.as_deref()).await?;
-        Ok(Self { app })
+        Ok(Self { app, container_hosts: systems.container_hosts })
     }
 }
 
@@ -151,7 +155,8 @@ impl Process {
         let mut background = JoinSet::new();
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
-            background.spawn(duties::keep(house.app.clone(), name(), stopping.clone()));
+            let duties = duties::all(&name(), house.container_hosts);
+            background.spawn(duties::keep(duties, house.app.clone(), stopping.clone()));
         }
         if let Some(listener) = self.portal {
             serve(house.app, server, listener, stopping).await?;

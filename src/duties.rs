@@ -4,9 +4,11 @@
 //! processes never do the same piece of it.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use domain::ports::container_host::ContainerHost;
 use domain::trouble::Trouble;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -15,7 +17,7 @@ use tokio::time::{MissedTickBehavior, interval};
 type Work = Box<dyn Fn(App) -> Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>> + Send + Sync>;
 
 /// One thing that has to be done again and again.
-struct Duty {
+pub struct Duty {
     /// What the log calls it.
     name: &'static str,
     every: Duration,
@@ -32,7 +34,7 @@ impl Duty {
 }
 
 /// Every duty of the house. `process` names this process to the others.
-fn all(process: &str) -> Vec<Duty> {
+pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>) -> Vec<Duty> {
     let sender = process.to_owned();
     vec![
         Duty::new("send mails", Duration::from_secs(2), move |app| {
@@ -45,13 +47,20 @@ fn all(process: &str) -> Vec<Duty> {
         Duty::new("forget sessions that are over", Duration::from_secs(3600), |app| async move {
             app::session::sweep(&app).await
         }),
+        Duty::new("keep leases", Duration::from_secs(60), |app| async move {
+            app::deployment::keep_leases(&app).await.map(drop)
+        }),
+        Duty::new("look at containers", Duration::from_secs(30), move |app| {
+            let hosts = container_hosts.clone();
+            async move { app::workload::observe(&app, hosts.as_ref()).await.map(drop) }
+        }),
     ]
 }
 
 /// Does the duties until `stop` says so; one that is under way is finished.
-pub async fn keep(app: App, process: String, stop: watch::Receiver<bool>) {
+pub async fn keep(duties: Vec<Duty>, app: App, stop: watch::Receiver<bool>) {
     let mut kept = JoinSet::new();
-    for duty in all(&process) {
+    for duty in duties {
         kept.spawn(keep_one(duty, app.clone(), stop.clone()));
     }
     kept.join_all().await;
