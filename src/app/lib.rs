@@ -17,6 +17,7 @@ pub mod person;
 pub mod project;
 pub mod quota;
 pub mod request;
+pub mod sample;
 pub mod secret;
 pub mod session;
 pub mod token;

@@ -22,6 +22,9 @@ pub struct Arguments {
     /// Forget everything that was done in this folder's demo before
     #[arg(long)]
     reset: bool,
+    /// Add this many sample deployments, ten CIs each, for measurements; they exist in no datacenter
+    #[arg(long, value_name = "NUMBER")]
+    sample_deployments: Option<u32>,
 }
 
 /// Serves the demo until the process is asked to stop; the next start goes on with the same data.
@@ -34,6 +37,9 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     let url = settings.server.url(listener.local_addr()?.port());
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), true).await?;
     app::demo::people(&house.app).await?;
+    if let Some(number) = arguments.sample_deployments {
+        app::sample::fill(&house.app, number, |done| eprintln!("{done} of {number} sample deployments")).await?;
+    }
     introduce(&url);
     Process { portal: Some(listener), worker: true }.run(house, &settings.server, stop::asked()).await?;
     Ok(())
