@@ -32,8 +32,7 @@ pub(crate) async fn note(
     request: &Request,
     data: Value,
 ) -> Result<(), Trouble> {
-    let note =
-        Note { actor, action, subject: format!("request {}", request.id), project: Some(request.project), data };
+    let note = Note { actor, action, subject: format!("request {}", request.id), project: Some(request.project), data };
     audit::note(app, tx, note).await
 }
 

@@ -17,10 +17,11 @@ use domain::money::Money;
 use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
 use domain::run::RunKind;
-use domain::trouble::{Kind, Trouble};
+use domain::trouble::{FieldError, Kind, Trouble};
 pub use publish::{File, publish};
 use serde_json::{Map, Value};
 
+use crate::quota::QuotaAfter;
 use crate::{App, database};
 
 /// The blueprints that are offered, parsed, and the actions they are checked against.
@@ -58,6 +59,16 @@ pub struct OrderForm {
     pub usually: Option<Duration>,
     /// The projects that the person may order for; at least one.
     pub projects: Vec<Project>,
+}
+
+/// What a form comes to as it is filled in.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub plan: Plan,
+    /// What is missing or does not fit; the plan has the default in its place.
+    pub errors: Vec<FieldError>,
+    /// The project's quota before and after.
+    pub quota: Vec<QuotaAfter>,
 }
 
 impl Catalog {
@@ -136,6 +147,24 @@ pub async fn plan(
     let request = facts(who, Some(&project));
     let order = Order { parameters, lease, request: &request, on: None };
     blueprint.plan(&order, app.catalog.actions()).map_err(unplannable)
+}
+
+/// What an order comes to while its form is filled in: what does not fit is told, and the rest is planned.
+pub async fn draft(
+    app: &App,
+    who: &Principal,
+    project: ProjectId,
+    blueprint: &str,
+    parameters: &Map<String, Value>,
+    lease: Option<Period>,
+) -> Result<Draft, Trouble> {
+    let blueprint = offered(app, blueprint)?;
+    let project = project_to_order_for(app, who, project).await?;
+    let request = facts(who, Some(&project));
+    let order = Order { parameters, lease, request: &request, on: None };
+    let (plan, errors) = blueprint.draft(&order, app.catalog.actions()).map_err(unplannable)?;
+    let quota = crate::quota::quota_after(&app.store, project.id, &plan, false).await?;
+    Ok(Draft { plan, errors, quota })
 }
 
 /// What an action on a deployment would do, by the version the deployment was built with. The caller has made sure

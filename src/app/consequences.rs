@@ -98,7 +98,9 @@ impl House {
     async fn tell(&self, tx: &Tx, request: &Request, now: DateTime<Utc>) -> Result<(), DbErr> {
         let Some(requester) = store::person::find(tx, request.requester).await? else { return Ok(()) };
         let (headline, line) = match request.state {
-            RequestState::Fulfilled => (format!("{} is done", called(request)), "What you asked for is there.".to_owned()),
+            RequestState::Fulfilled => {
+                (format!("{} is done", called(request)), "What you asked for is there.".to_owned())
+            }
             _ => (format!("{} failed", called(request)), request.outcome.clone().unwrap_or_default()),
         };
         let message = Message {

@@ -34,12 +34,7 @@ pub(crate) async fn quota_after(
     Ok(lines(plan, &used, &limits, reserved))
 }
 
-fn lines(
-    plan: &Plan,
-    used: &BTreeMap<String, i64>,
-    limits: &BTreeMap<String, i64>,
-    reserved: bool,
-) -> Vec<QuotaAfter> {
+fn lines(plan: &Plan, used: &BTreeMap<String, i64>, limits: &BTreeMap<String, i64>, reserved: bool) -> Vec<QuotaAfter> {
     let line = |line: &domain::blueprint::plan::QuotaLine| {
         let used = used.get(&line.kind).copied().unwrap_or_default();
         let change = line.amount - line.before;

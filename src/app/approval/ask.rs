@@ -114,12 +114,7 @@ pub(super) async fn ask(
 }
 
 /// A new link to a question; only its hash is kept.
-pub(super) async fn link(
-    app: &App,
-    tx: &Tx,
-    approval: ApprovalId,
-    due_at: DateTime<Utc>,
-) -> Result<String, Trouble> {
+pub(super) async fn link(app: &App, tx: &Tx, approval: ApprovalId, due_at: DateTime<Utc>) -> Result<String, Trouble> {
     let token = secret::fresh();
     store::approval::add_link(tx, approval, secret::hash(&token), due_at + LINK_GRACE).await.map_err(database)?;
     Ok(format!("{}/decide/{token}", app.base_url))

@@ -150,8 +150,9 @@ pub(super) fn level_of(request: &Request, number: i32) -> Option<Level> {
 async fn settle(app: &App, tx: &Tx, case: &Case, answer: Answer, decision: &Decision) -> Result<Request, Trouble> {
     let dispute = secret::fresh();
     let state = answer.state();
-    let decided =
-        store::approval::decide(tx, case.approval.id, state, decision, secret::hash(&dispute)).await.map_err(database)?;
+    let decided = store::approval::decide(tx, case.approval.id, state, decision, secret::hash(&dispute))
+        .await
+        .map_err(database)?;
     if !decided {
         return Err(closed(app, tx, &case.approval, &case.request).await?);
     }

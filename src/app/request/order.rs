@@ -140,11 +140,7 @@ fn retirement(project: Project, deployment: &Deployment) -> Filing {
 }
 
 /// The deployment, if the person may change it and nothing else is under way with it.
-async fn deployment_to_change(
-    app: &App,
-    who: &Principal,
-    id: DeploymentId,
-) -> Result<(Deployment, Project), Trouble> {
+async fn deployment_to_change(app: &App, who: &Principal, id: DeploymentId) -> Result<(Deployment, Project), Trouble> {
     let found = store::deployment::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
     let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
     let project = project_to_order_in(app, who, deployment.project).await?;

@@ -160,7 +160,10 @@ pub(super) async fn check_names(tx: &Tx, request: &Request, plan: &Plan) -> Resu
     let open = store::request::list(tx, &domain::person::Scope::Everything, &filter, window).await.map_err(database)?;
     let promised = open.iter().filter(|other| other.id != request.id).find_map(|other| {
         let plan = other.plan.as_ref()?;
-        plan.names.iter().find(|name| wanted.contains(name)).map(|name| (name.clone(), other.project == request.project))
+        plan.names
+            .iter()
+            .find(|name| wanted.contains(name))
+            .map(|name| (name.clone(), other.project == request.project))
     });
     if let Some((name, own)) = promised {
         let whose = if own { "Another open request of this project" } else { "Another open request" };

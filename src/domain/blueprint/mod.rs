@@ -231,6 +231,8 @@ pub struct Retry {
 pub struct Application {
     pub class: CiClass,
     pub name: Located<Template>,
+    /// The steps after which it is registered, beside those it stands in relation to.
+    pub needs: Vec<Located<String>>,
     /// What it stands in relation to: the CIs of a step.
     pub relations: Vec<(Relation, Located<String>)>,
 }

@@ -302,13 +302,15 @@ fn day_two(node: &Node, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Option<D
 pub(super) fn application(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<Application> {
     let cmdb = Table::open(table.get("cmdb")?, "`cmdb`", &["application"], mistakes)?;
     let node = cmdb.required("application", mistakes)?;
-    let table = Table::open(node, "`application`", &["class", "name", "relations"], mistakes)?;
+    let table = Table::open(node, "`application`", &["class", "name", "needs", "relations"], mistakes)?;
     let class = table.required_text("class", mistakes);
     let class = class.and_then(|word| known_word::<CiClass>(&word.value, word.at, "CI class", &CI_CLASSES, mistakes));
     let name = table.template("name", mistakes);
+    let needs = table.get("needs").map_or(&[][..], |node| list(node, "needs", mistakes));
+    let needs = needs.iter().filter_map(|item| text(item, "needs", mistakes)).collect();
     let relations = table.get("relations").map_or(&[][..], |node| list(node, "relations", mistakes));
     let relations = relations.iter().flat_map(|item| relation(item, mistakes)).collect();
-    Some(Application { class: class?, name: name?, relations })
+    Some(Application { class: class?, name: name?, needs, relations })
 }
 
 /// The step that registers the application service; its id is what other steps need.
@@ -344,7 +346,7 @@ pub(super) fn application_step(application: &Application, steps: &[StepDeclarati
     StepDeclaration {
         id: Located { value: APPLICATION_STEP.to_owned(), at },
         work: Work::Do(Located { value: "cmdb.register".to_owned(), at }),
-        needs: Vec::new(),
+        needs: application.needs.clone(),
         when: None,
         for_each: None,
         with: Node { at, text_at: at, tree: Tree::Table(with) },

@@ -40,6 +40,8 @@ const KEYS: [&str; 16] = [
 const SCHEMA_KEYS: [&str; 8] =
     ["type", "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern"];
 const SIZES: &str = "#/sizes";
+/// Fields that every form has beside its parameters.
+const TAKEN: [&str; 6] = ["check", "csrf", "key", "lease", "project", "reason"];
 /// No parameter needs a longer text.
 const MAX_TEXT: u64 = 2_000;
 
@@ -337,6 +339,11 @@ fn parameter(entry: &Entry, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Opti
         let message =
             format!("`{}` can't name a parameter: lower-case letters, digits and `_`, a letter first", entry.key);
         mistakes.add(entry.key_at, message);
+        return None;
+    }
+    if TAKEN.contains(&entry.key.as_str()) {
+        mistakes
+            .add(entry.key_at, format!("`{}` can't name a parameter: every form has a field of that name", entry.key));
         return None;
     }
     let node = &entry.value;

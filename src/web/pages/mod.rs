@@ -3,6 +3,8 @@
 mod account;
 mod approval;
 mod audit_report;
+mod blueprints;
+mod catalog;
 mod ci;
 mod datacenter;
 mod deployments;
@@ -20,6 +22,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(account::configure)
         .configure(approval::configure)
         .configure(audit_report::configure)
+        .configure(blueprints::configure)
+        .configure(catalog::configure)
         .configure(ci::configure)
         .configure(datacenter::configure)
         .configure(deployments::configure)

@@ -9,10 +9,8 @@ use crate::drawing::{Drawing, Edge, Node, plan_graph};
 pub(crate) fn drawing(plan: &Plan) -> Drawing {
     let runs: Vec<&PlannedStep> = plan.steps.iter().filter(|step| step.skip.is_none()).collect();
     let nodes: Vec<Node> = runs.iter().map(|step| node(step)).collect();
-    let edges: Vec<Edge> = runs
-        .iter()
-        .flat_map(|step| step.needs.iter().map(|need| Edge::new(need.clone(), step.key.clone())))
-        .collect();
+    let edges: Vec<Edge> =
+        runs.iter().flat_map(|step| step.needs.iter().map(|need| Edge::new(need.clone(), step.key.clone()))).collect();
     plan_graph(&nodes, &edges, "The steps that would be done")
 }
 

@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::late::each_value;
-use super::{
-    Each, Expression, PlannedStep, PlannedWork, Scope, Signature, StepDeclaration, Work, Workflow, facts, is_true,
-};
+use super::verdict::facts;
+use super::{Each, Expression, PlannedStep, PlannedWork, Scope, Signature, StepDeclaration, Work, Workflow, is_true};
 use crate::blueprint::Parameters;
 use crate::blueprint::expression::path_of;
 use crate::blueprint::template::{Template, fill_all};

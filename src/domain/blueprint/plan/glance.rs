@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value};
 
-use super::{Blueprint, Level, Order, Plan, RequestFacts, Unplannable};
+use super::{Blueprint, LEASE, Level, Order, Plan, RequestFacts, Unplannable};
 use crate::action::Signature;
 use crate::blueprint::schema::{FieldKind, Parameters};
 use crate::money::Money;
+use crate::trouble::FieldError;
 
 /// What the catalog's card says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,34 @@ impl Blueprint {
         let usual = self.planned_over(samples(parameters, false), request, actions)?;
         let least = self.planned_over(samples(parameters, true), request, actions)?;
         Ok(Glance { price_from: least.monthly.min(usual.monthly), levels: usual.levels() })
+    }
+
+    /// The plan of a form that is not finished: what is missing or does not fit is told, and the rest is planned with
+    /// the default in its place.
+    pub fn draft(&self, order: &Order<'_>, actions: &[Signature]) -> Result<(Plan, Vec<FieldError>), Unplannable> {
+        let mut errors = match self.plan(order, actions) {
+            Err(Unplannable::Fields(errors)) => errors,
+            other => return other.map(|plan| (plan, Vec::new())),
+        };
+        let workflow = self.workflow_of(order)?;
+        let is_wrong = |name: &str| errors.iter().any(|error| error.field == name);
+        let samples = samples(&workflow.parameters, false);
+        let mut given = order.parameters.clone();
+        given.retain(|name, value| samples.contains_key(name) && !is_wrong(name) && !value.is_null());
+        let filled = |(name, sample): (String, Value)| {
+            let value = given.remove(&name).unwrap_or(sample);
+            (name, value)
+        };
+        let parameters: Map<String, Value> = samples.into_iter().map(filled).collect();
+        let order = Order { lease: order.lease.filter(|_| !is_wrong(LEASE)), ..*order };
+        let plan = match self.plan_over(parameters.clone(), &order, actions) {
+            Err(Unplannable::Fields(more)) => {
+                errors.extend(more);
+                self.plan_over(parameters, &Order { lease: None, ..order }, actions)?
+            }
+            other => other?,
+        };
+        Ok((plan, errors))
     }
 
     fn planned_over(

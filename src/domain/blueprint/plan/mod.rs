@@ -23,11 +23,15 @@ use crate::trouble::FieldError;
 mod fan_out;
 mod glance;
 mod late;
+mod verdict;
 
 pub(super) use fan_out::{inherited, needed_ids};
 pub use glance::Glance;
 pub(super) use glance::samples;
 pub use late::{Bindings, StepOutput, outputs_by_step};
+
+/// What the lease is called among the fields of an order.
+pub const LEASE: &str = "lease";
 
 /// What is ordered, by whom and for what.
 #[derive(Clone, Copy, Debug)]
@@ -298,7 +302,7 @@ impl Blueprint {
             title: day_two.map_or(&self.title, |day_two| &day_two.title).clone(),
             action: day_two.map(|day_two| day_two.action.value.clone()),
             quota: self.quota_lines(&after, before, &scope)?,
-            approval: verdicts(workflow, &scope)?,
+            approval: verdict::all(workflow, &scope)?,
             names: names_of(&steps),
             application: self.planned_application(&after, &scope)?,
             responsible: self.responsibilities(&after, &scope)?,
@@ -342,7 +346,7 @@ impl Blueprint {
         let lease = order.lease.unwrap_or(self.lease.default);
         if lease > self.lease.max || lease.seconds == 0 {
             let message = format!("Lease must be between 1 day and {}.", self.lease.max);
-            return Err(Unplannable::Fields(vec![FieldError { field: "lease".to_owned(), message }]));
+            return Err(Unplannable::Fields(vec![FieldError { field: LEASE.to_owned(), message }]));
         }
         Ok(lease)
     }
@@ -445,56 +449,6 @@ fn names_of(steps: &[PlannedStep]) -> Vec<String> {
         }
     }
     names
-}
-
-fn verdicts(workflow: &Workflow, scope: &Scope) -> Result<Vec<Verdict>, Unplannable> {
-    workflow.approval.iter().map(|policy| verdict(policy, &workflow.parameters, scope)).collect()
-}
-
-fn verdict(policy: &Policy, parameters: &Parameters, scope: &Scope) -> Result<Verdict, Unplannable> {
-    let matched = match &policy.when {
-        None => true,
-        Some(when) => is_true(&when.value, scope).map_err(Unplannable::Fault)?,
-    };
-    Ok(Verdict {
-        level: policy.level,
-        approvers: policy.approvers.iter().map(|approvers| approvers.value.clone()).collect(),
-        quorum: policy.quorum,
-        within: policy.within,
-        on_timeout: policy.on_timeout,
-        confirm: policy.confirm,
-        matched,
-        why: why(policy, matched, parameters, scope),
-    })
-}
-
-fn why(policy: &Policy, matched: bool, parameters: &Parameters, scope: &Scope) -> String {
-    let facts = policy.when.as_ref().map(|when| facts(&when.value, parameters, scope)).unwrap_or_default();
-    match (&policy.because, &policy.when) {
-        (Some(because), _) if matched && facts.is_empty() => because.clone(),
-        (Some(because), _) if matched => format!("{because} ({facts})"),
-        (None, None) => "Every such request is approved here.".to_owned(),
-        (None, _) if matched => format!("Asked because {facts}."),
-        (_, Some(when)) => format!("Not needed: {facts}. Asked only when `{}`.", when.value.source()),
-        (_, None) => String::new(),
-    }
-}
-
-/// "Environment is test, the price per month is 75.00 €".
-pub(super) fn facts(expression: &Expression, parameters: &Parameters, scope: &Scope) -> String {
-    let fact = |path: Vec<String>| {
-        let value = path.iter().skip(1).try_fold(scope.get(&path[0])?, |value, name| value.get(name))?;
-        let money = || value.as_f64().and_then(Money::from_euros).unwrap_or_default();
-        Some(match path.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-            ["params", name] => format!("{} is {}", parameters.title(name), plain(value)),
-            ["price", "monthly"] => format!("the price per month is {}", money()),
-            ["price", "before"] => format!("the price per month was {}", money()),
-            ["price", "total"] => format!("the price over the lease is {}", money()),
-            ["deployment", "params", name] => format!("{name} was {}", plain(value)),
-            _ => format!("{} is {}", path.join("."), plain(value)),
-        })
-    };
-    expression.paths().into_iter().filter_map(fact).collect::<Vec<_>>().join(", ")
 }
 
 /// The value of a condition, which has to be true or false.

@@ -1,0 +1,82 @@
+//! What an order comes to, beside its form: names, price, quota, approvers and why, the plan as a graph.
+
+use std::time::Duration;
+
+use app::catalog::Draft;
+use app::quota::QuotaAfter;
+use askama::Template;
+use domain::blueprint::plan::{Plan, PlannedStep, PlannedWork, Verdict};
+use domain::trouble::FieldError;
+
+use crate::drawing::{Drawing, Edge, Node, plan_graph};
+
+/// The summary of a draft; also what htmx puts in its place while somebody types.
+#[derive(Template)]
+#[template(path = "catalog/summary.html")]
+pub(super) struct Summary {
+    plan: Plan,
+    /// What is missing or does not fit, so that the summary can say what it does not know yet.
+    errors: Vec<FieldError>,
+    quota: Vec<QuotaAfter>,
+    graph: Drawing,
+    usually: Option<Duration>,
+}
+
+impl Summary {
+    pub(super) fn of(draft: Draft, usually: Option<Duration>) -> Self {
+        let Draft { mut plan, errors, quota } = draft;
+        if !errors.is_empty() {
+            // They would be made of what is not typed yet.
+            plan.steps.iter_mut().for_each(|step| step.name = None);
+        }
+        Self { graph: drawn(&plan), plan, errors, quota, usually }
+    }
+
+    fn steps(&self) -> usize {
+        self.plan.steps.iter().filter(|step| step.skip.is_none()).count()
+    }
+
+    /// The fields that are still to be filled in, as words.
+    fn unfinished(&self) -> String {
+        let messages: Vec<&str> = self.errors.iter().map(|error| error.message.as_str()).collect();
+        messages.join(" ")
+    }
+}
+
+/// The plan as a graph.
+fn drawn(plan: &Plan) -> Drawing {
+    let nodes: Vec<Node> = plan.steps.iter().filter(|step| step.skip.is_none()).map(node).collect();
+    let edge = |step: &PlannedStep| -> Vec<Edge> { step.needs.iter().map(|need| Edge::new(need, &step.key)).collect() };
+    let edges: Vec<Edge> = plan.steps.iter().flat_map(edge).collect();
+    plan_graph(&nodes, &edges, "The steps of this order")
+}
+
+fn node(step: &PlannedStep) -> Node {
+    let node = Node::new(&step.key, &step.title).icon(icon(step));
+    let node = match &step.name {
+        Some(name) => node.note(name.as_str()),
+        None => node,
+    };
+    if step.each.is_some() { node.group(&step.id) } else { node }
+}
+
+fn icon(step: &PlannedStep) -> &'static str {
+    let PlannedWork::Do(action) = &step.work else { return "undo" };
+    match action.split('.').next().unwrap_or_default() {
+        "naming" => "name",
+        "machine" => "machine",
+        "puppet" => "configure",
+        "balancer" => "balancer",
+        "http" => "check",
+        "cmdb" => "record",
+        "docker" => "docker",
+        "space" => "space",
+        _ => "step",
+    }
+}
+
+/// The approvers of a policy, in words.
+fn approvers(verdict: &Verdict) -> String {
+    let names: Vec<String> = verdict.approvers.iter().map(ToString::to_string).collect();
+    names.join(" or ")
+}
