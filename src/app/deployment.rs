@@ -1,5 +1,6 @@
 //! Deployments: what was ordered and stands now, what it costs, and what may be done with it.
 
+mod action;
 mod follow;
 mod lease;
 
@@ -17,6 +18,7 @@ use domain::resource::Resource;
 use domain::trouble::Trouble;
 use store::ci::CiQuery;
 
+pub use action::{ActionForm, Offered, action_form, action_plan, to_change};
 pub use follow::{begin, run_ended};
 pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy, Window};
@@ -61,6 +63,8 @@ pub struct Details {
     pub so_far: Money,
     /// Whether the person may change it.
     pub may_act: bool,
+    /// What its blueprint offers to do with it.
+    pub actions: Vec<Offered>,
     pub now: DateTime<Utc>,
 }
 
@@ -100,6 +104,7 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         monthly: Money::from_cents(monthly_cents(&allocations)),
         so_far: Money::from_cents(cents_so_far(&allocations, now)),
         may_act: may_act(who, deployment.project),
+        actions: action::offered(app, &deployment).await?,
         deployment,
         project,
         resources,

@@ -7,6 +7,7 @@ mod start;
 mod submit;
 
 pub use change::{change, withdraw};
+pub(crate) use order::facts_of;
 pub use order::{Order, What, submit};
 pub use show::{Asking, List, Listed, Page, list, show};
 pub(crate) use start::{end_before_run, start, wake};

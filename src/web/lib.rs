@@ -9,6 +9,7 @@ pub mod limits;
 pub mod look;
 pub mod metrics;
 pub mod observe;
+pub mod parameters;
 pub mod pages;
 pub mod problem;
 pub mod shell;

@@ -2,12 +2,16 @@
 
 use chrono::TimeDelta;
 use domain::audit::{Actor, Note};
+use domain::blueprint::plan::{Bindings, Responsibilities};
 use domain::deployment::{Deployment, Lease, LeaseDue};
 use domain::ids::DeploymentId;
 use domain::mail::Letter;
 use domain::person::{Person, Principal};
+use domain::run::RunKind;
 use domain::trouble::Trouble;
+use engine::{NewRun, retire};
 use serde_json::json;
+use store::Tx;
 
 use super::{find, may_act};
 use crate::{App, audit, database, mail};
@@ -48,19 +52,57 @@ pub async fn prolong(app: &App, who: &Principal, id: DeploymentId, days: i64) ->
     Ok(deployment)
 }
 
-/// Tells people whose leases end, and returns the deployments whose grace is over.
-pub async fn keep_leases(app: &App) -> Result<Vec<Deployment>, Trouble> {
+/// Tells people whose leases end, and retires the deployments whose grace is over.
+pub async fn keep_leases(app: &App) -> Result<(), Trouble> {
     let now = app.clock.now();
-    let ending = store::deployment::lease_ends_before(&app.store, now + LOOK_AHEAD).await.map_err(database)?;
-    let mut over = Vec::new();
-    for deployment in ending {
+    for deployment in store::deployment::lease_ends_before(&app.store, now + LOOK_AHEAD).await.map_err(database)? {
         match deployment.lease.due(now) {
             LeaseDue::Nothing => {}
             LeaseDue::Warn | LeaseDue::SayEnded => tell(app, deployment.id).await?,
-            LeaseDue::Remove => over.push(deployment),
+            LeaseDue::Remove => remove(app, deployment.id).await?,
         }
     }
-    Ok(over)
+    Ok(())
+}
+
+/// Begins to take down a deployment whose grace is over, unless something has been done about it meanwhile.
+async fn remove(app: &App, id: DeploymentId) -> Result<(), Trouble> {
+    let tx = app.store.begin().await.map_err(database)?;
+    let found = store::deployment::find(&tx, id).await.map_err(database)?;
+    let Some(deployment) = found.filter(|it| it.lease.due(app.clock.now()) == LeaseDue::Remove) else { return Ok(()) };
+    let Ok(retiring) = deployment.retiring() else { return Ok(()) };
+    let run = app.engine.enqueue(&tx, last_run(&tx, &retiring).await?).await?;
+    store::deployment::update(&tx, &retiring).await.map_err(database)?;
+    let note = Note {
+        actor: Actor::clock(),
+        action: "deployment.lease_over",
+        subject: format!("deployment {}", retiring.name),
+        project: Some(retiring.project),
+        data: json!({ "until": retiring.lease.until, "run": run }),
+    };
+    audit::note(app, &tx, note).await?;
+    tx.commit().await.map_err(database)?;
+    app.engine.wake(run);
+    Ok(())
+}
+
+async fn last_run(tx: &Tx, deployment: &Deployment) -> Result<NewRun, Trouble> {
+    Ok(NewRun {
+        deployment: deployment.id,
+        project: deployment.project,
+        request: None,
+        kind: RunKind::Retire,
+        title: format!("Retire {}: its lease is over", deployment.name),
+        blueprint: deployment.blueprint.clone(),
+        version: deployment.version.clone(),
+        action: None,
+        workflow: retire::retirement(tx, deployment.id).await.map_err(database)?,
+        bindings: Bindings::default(),
+        responsible: Responsibilities {
+            platform: deployment.platform.clone(),
+            application: deployment.application.clone(),
+        },
+    })
 }
 
 /// Tells the owner how the lease stands, unless that has been done meanwhile.

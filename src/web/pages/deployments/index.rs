@@ -72,28 +72,33 @@ struct Index {
 pub(super) async fn index(app: Data<App>, visitor: Visitor, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
     let asked = asked.into_inner();
     let number = asked.number();
-    let window = asked.window((number - 1) * PAGE_SIZE, PAGE_SIZE);
-    let listing = app::deployment::list(&app, &visitor.principal, &asked.filter(), window).await?;
-    let projects = app::deployment::projects_of(&app, &visitor.principal).await?;
     let from = (number - 1) * PAGE_SIZE;
+    let window = asked.window(from, PAGE_SIZE);
+    let listing = app::deployment::list(&app, &visitor.principal, &asked.filter(), window).await?;
     let to = from + listing.rows.len() as u64;
-    let named = projects.into_iter().map(|project| (project.id.to_string(), project.title));
     let index = Index {
         shell: visitor.shell("Deployments", Section::Deployments),
         chips: asked.chips(),
-        projects: std::iter::once((String::new(), "All projects".to_owned())).chain(named).collect(),
+        projects: projects(&app, &visitor).await?,
         columns: asked.columns(),
         rows: listing.rows,
         now: app.clock.now(),
         from: from + 1,
         to,
         total: listing.total,
-        back: if number > 1 { asked.with("page", &(number - 1).to_string()) } else { String::new() },
-        next: if to < listing.total { asked.with("page", &(number + 1).to_string()) } else { String::new() },
+        back: asked.page_if(number > 1, number.saturating_sub(1)),
+        next: asked.page_if(to < listing.total, number + 1),
         csv: asked.address("/deployments.csv"),
         asked,
     };
     Ok(page(StatusCode::OK, &index))
+}
+
+/// What the list of projects offers.
+async fn projects(app: &App, visitor: &Visitor) -> Result<Vec<(String, String)>, Problem> {
+    let projects = app::deployment::projects_of(app, &visitor.principal).await?;
+    let named = projects.into_iter().map(|project| (project.id.to_string(), project.title));
+    Ok(std::iter::once((String::new(), "All projects".to_owned())).chain(named).collect())
 }
 
 impl Asked {
@@ -127,6 +132,11 @@ impl Asked {
 
     fn number(&self) -> u64 {
         self.page.parse().unwrap_or(1).clamp(1, LAST_PAGE)
+    }
+
+    /// The address of another page, if there is one.
+    fn page_if(&self, exists: bool, number: u64) -> String {
+        if exists { self.with("page", &number.to_string()) } else { String::new() }
     }
 
     fn chips(&self) -> Vec<Chip> {

@@ -1,0 +1,97 @@
+//! Day-2 actions: what the blueprint of a deployment offers to do with it, as a form and as a plan.
+
+use std::sync::Arc;
+
+use domain::blueprint::Blueprint;
+use domain::blueprint::plan::{DeploymentFacts, Order, Plan};
+use domain::blueprint::schema::FormField;
+use domain::deployment::{Deployment, DeploymentState};
+use domain::ids::DeploymentId;
+use domain::person::Principal;
+use domain::project::Project;
+use domain::trouble::Trouble;
+use serde_json::{Map, Value};
+
+use super::{find, may_act};
+use crate::request::facts_of;
+use crate::{App, catalog, database};
+
+/// What may be done, as the menu names it.
+#[derive(Clone, Debug)]
+pub struct Offered {
+    /// Its name in addresses, `scale`.
+    pub name: String,
+    pub title: String,
+}
+
+/// The form of an action on a deployment.
+#[derive(Clone, Debug)]
+pub struct ActionForm {
+    pub deployment: Deployment,
+    pub project: Project,
+    pub offered: Offered,
+    pub summary: String,
+    pub fields: Vec<FormField>,
+    blueprint: Arc<Blueprint>,
+    facts: DeploymentFacts,
+}
+
+impl ActionForm {
+    /// What was typed into the form, as JSON by the kind of each field.
+    pub fn read<'a>(&self, sent: impl Fn(&str) -> Option<&'a str>) -> Map<String, Value> {
+        let day_two = self.blueprint.day_two(&self.offered.name);
+        day_two.map(|day_two| day_two.workflow.parameters.read_form(sent)).unwrap_or_default()
+    }
+}
+
+/// What the version that the deployment was built with offers to do with it.
+pub(super) async fn offered(app: &App, deployment: &Deployment) -> Result<Vec<Offered>, Trouble> {
+    let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
+    let named = blueprint.actions.iter();
+    Ok(named.map(|it| Offered { name: it.action.value.clone(), title: it.title.clone() }).collect())
+}
+
+/// The form of an action, for somebody who may ask for it.
+pub async fn action_form(app: &App, who: &Principal, id: DeploymentId, action: &str) -> Result<ActionForm, Trouble> {
+    let (deployment, project) = to_change(app, who, id).await?;
+    let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
+    let day_two = blueprint.day_two(action).ok_or_else(|| Trouble::not_found("action"))?;
+    let facts = facts_of(app, &deployment).await?;
+    let request = catalog::facts(who, Some(&project));
+    let order = Order { parameters: &Map::new(), lease: None, request: &request, on: Some((action, &facts)) };
+    let fields = day_two.workflow.parameters.form(&Blueprint::form_scope(&order));
+    let offered = Offered { name: action.to_owned(), title: day_two.title.clone() };
+    Ok(ActionForm { offered, summary: day_two.summary.clone(), fields, deployment, project, facts, blueprint })
+}
+
+/// What the action would do with these parameters.
+pub async fn action_plan(
+    app: &App,
+    who: &Principal,
+    form: &ActionForm,
+    parameters: &Map<String, Value>,
+) -> Result<Plan, Trouble> {
+    let request = catalog::facts(who, Some(&form.project));
+    let edition = (form.deployment.blueprint.as_str(), form.deployment.version.as_str());
+    catalog::plan_action(app, &request, edition, &form.offered.name, parameters, &form.facts).await
+}
+
+/// The deployment that somebody wants to change or retire, and its project; refused while a run works on it.
+pub async fn to_change(app: &App, who: &Principal, id: DeploymentId) -> Result<(Deployment, Project), Trouble> {
+    let deployment = find(app, &who.scope(), id).await?;
+    let project = store::project::find(&app.store, deployment.project).await.map_err(database)?;
+    let project = project.ok_or_else(|| Trouble::not_found("deployment"))?;
+    if !may_act(who, deployment.project) {
+        return Err(Trouble::forbidden(
+            format!("You may look at {}, but not change it.", deployment.name),
+            format!("Ask a requester of {}.", project.title),
+        ));
+    }
+    if deployment.state != DeploymentState::Live {
+        return Err(Trouble::conflict(
+            format!("{} is {}, so it can't be changed now.", deployment.name, deployment.state.word()),
+            "Its page shows what is under way; ask again when that has ended.",
+        ));
+    }
+    Ok((deployment, project))
+}

@@ -1,0 +1,147 @@
+//! A day-2 action: the form of its parameters with what it comes to beside it, like an order.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path};
+use app::App;
+use app::deployment::ActionForm;
+use app::request::{Order, What};
+use askama::Template;
+use domain::blueprint::plan::{Plan, Verdict};
+use domain::trouble::{FieldError, Kind, Trouble};
+use serde_json::{Map, Value};
+
+use super::show::deployment_id;
+use crate::csrf::{AnyFields, Form};
+use crate::drawing::Drawing;
+use crate::pages::{plan, see_other};
+use crate::parameters::{FieldGroup, groups};
+use crate::problem::{self, Problem};
+use crate::shell::{Section, Shell, page};
+use crate::visitor::{Visitor, flash_cookie};
+
+#[derive(Template)]
+#[template(path = "deployments/action.html")]
+struct Action {
+    shell: Shell,
+    form: ActionForm,
+    groups: Vec<FieldGroup>,
+    reason: String,
+    key: String,
+    /// What it comes to; none while the parameters do not fit.
+    plan: Option<Plan>,
+    graph: Option<Drawing>,
+    errors: Vec<FieldError>,
+    refusal: Option<Trouble>,
+}
+
+impl Action {
+    /// The page of the deployment.
+    fn address(&self) -> String {
+        format!("/deployments/{}", self.form.deployment.id)
+    }
+}
+
+/// What was typed: parameters, and the fields that every action has.
+#[derive(Default)]
+struct Typed {
+    pairs: Vec<(String, String)>,
+    parameters: Map<String, Value>,
+    reason: String,
+    key: String,
+}
+
+impl Typed {
+    fn of(form: &ActionForm, sent: &Form<AnyFields>) -> Self {
+        let text = |name: &str| sent.typed(name).unwrap_or_default().to_owned();
+        Self {
+            pairs: sent.pairs.clone(),
+            parameters: form.read(|name| sent.typed(name)),
+            reason: text("reason"),
+            key: text("key"),
+        }
+    }
+}
+
+/// The form as it is at first.
+pub(super) async fn show(
+    app: Data<App>,
+    visitor: Visitor,
+    path: Path<(String, String)>,
+) -> Result<HttpResponse, Problem> {
+    let (id, action) = path.into_inner();
+    let form = app::deployment::action_form(&app, &visitor.principal, deployment_id(&id)?, &action).await?;
+    let typed = Typed { key: app::secret::fresh(), parameters: defaults(&form), ..Typed::default() };
+    drawn(&app, &visitor, form, typed, None).await
+}
+
+/// Asks for the action, or only checks what it would come to.
+pub(super) async fn ask(
+    app: Data<App>,
+    visitor: Visitor,
+    path: Path<(String, String)>,
+    sent: Form<AnyFields>,
+) -> Result<HttpResponse, Problem> {
+    let (id, action) = path.into_inner();
+    let id = deployment_id(&id)?;
+    let form = app::deployment::action_form(&app, &visitor.principal, id, &action).await?;
+    let typed = Typed::of(&form, &sent);
+    if sent.typed("check").is_some() {
+        return drawn(&app, &visitor, form, typed, None).await;
+    }
+    let what = What::Action { deployment: id, action, parameters: typed.parameters.clone() };
+    let order = Order { what, reason: typed.reason.clone(), via: "portal", key: typed.key.clone() };
+    match app::request::submit(&app, &visitor.principal, order).await {
+        Ok(request) => {
+            let mut response = see_other(&format!("/requests/{}", request.id));
+            response.add_cookie(&flash_cookie(&app, "Your request is on its way.")).map_err(Trouble::bug)?;
+            Ok(response)
+        }
+        Err(trouble) => drawn(&app, &visitor, form, typed, Some(trouble)).await,
+    }
+}
+
+/// The page with what was typed, what it comes to, and what is wrong with it.
+async fn drawn(
+    app: &App,
+    visitor: &Visitor,
+    form: ActionForm,
+    typed: Typed,
+    refusal: Option<Trouble>,
+) -> Result<HttpResponse, Problem> {
+    let foreseen = app::deployment::action_plan(app, &visitor.principal, &form, &typed.parameters).await;
+    let (plan, unplanned) = match foreseen {
+        Ok(plan) => (Some(plan), None),
+        Err(trouble) => (None, Some(trouble)),
+    };
+    let mut trouble = refusal.or(unplanned);
+    let kind = trouble.as_ref().map(|trouble| trouble.kind);
+    if let Some(other) = trouble.take_if(|it| !matches!(it.kind, Kind::Invalid | Kind::Conflict)) {
+        return Err(other.into());
+    }
+    let errors = trouble.as_mut().map(|it| std::mem::take(&mut it.fields)).unwrap_or_default();
+    let typed_text = |name: &str| typed.pairs.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str());
+    let action = Action {
+        shell: visitor.shell(format!("{}: {}", form.deployment.name, form.offered.title), Section::Deployments),
+        groups: groups(form.fields.clone(), typed_text, &errors),
+        graph: plan.as_ref().map(plan::drawing),
+        refusal: trouble.filter(|_| errors.is_empty()),
+        reason: typed.reason,
+        key: typed.key,
+        plan,
+        errors,
+        form,
+    };
+    Ok(page(kind.map_or(StatusCode::OK, problem::status), &action))
+}
+
+fn defaults(form: &ActionForm) -> Map<String, Value> {
+    let given = form.fields.iter().filter_map(|field| Some((field.name.clone(), field.default.clone()?)));
+    given.collect()
+}
+
+/// The approvers of a policy, in words.
+fn approvers(verdict: &Verdict) -> String {
+    let names: Vec<String> = verdict.approvers.iter().map(ToString::to_string).collect();
+    names.join(" or ")
+}
