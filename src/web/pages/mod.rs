@@ -1,7 +1,7 @@
 //! Pages for people, one folder or file a noun.
 
 mod account;
-mod approval;
+mod approvals;
 mod audit_report;
 mod blueprints;
 mod catalog;
@@ -10,6 +10,7 @@ mod datacenter;
 mod deployments;
 mod mail;
 mod plan;
+mod requests;
 mod session;
 
 use actix_web::HttpResponse;
@@ -20,7 +21,7 @@ use actix_web::web::ServiceConfig;
 pub fn configure(service: &mut ServiceConfig) {
     service
         .configure(account::configure)
-        .configure(approval::configure)
+        .configure(approvals::configure)
         .configure(audit_report::configure)
         .configure(blueprints::configure)
         .configure(catalog::configure)
@@ -28,6 +29,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(datacenter::configure)
         .configure(deployments::configure)
         .configure(mail::configure)
+        .configure(requests::configure)
         .configure(session::configure);
 }
 

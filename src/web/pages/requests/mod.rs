@@ -1,0 +1,17 @@
+//! Requests: the list, one of them with everything that happened to it, and taking one back.
+
+mod csv;
+mod index;
+mod show;
+mod words;
+
+use actix_web::web::{ServiceConfig, get, post, resource};
+
+/// The routes of requests.
+pub fn configure(service: &mut ServiceConfig) {
+    service
+        .service(resource("/requests").route(get().to(index::index)))
+        .service(resource("/requests.csv").route(get().to(csv::csv)))
+        .service(resource("/requests/{id}").route(get().to(show::show)))
+        .service(resource("/requests/{id}/withdraw").route(post().to(show::withdraw)));
+}
