@@ -9,8 +9,10 @@ mod ci;
 mod datacenter;
 mod deployments;
 mod mail;
+mod operations;
 mod plan;
 mod requests;
+mod runs;
 mod session;
 
 use actix_web::HttpResponse;
@@ -29,7 +31,9 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(datacenter::configure)
         .configure(deployments::configure)
         .configure(mail::configure)
+        .configure(operations::configure)
         .configure(requests::configure)
+        .configure(runs::configure)
         .configure(session::configure);
 }
 

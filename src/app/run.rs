@@ -1,0 +1,210 @@
+//! Runs as people see them: where one stands, how long it usually takes, what it says; and what an operator does
+//! about one that needs him.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use domain::audit::{Actor, Note};
+use domain::ids::RunId;
+use domain::person::{Principal, Role};
+use domain::resource::Resource;
+use domain::run::{Cancel, Run, RunEvent};
+use domain::step::Step;
+use domain::trouble::Trouble;
+use engine::mend::By;
+use serde_json::{Value, json};
+use store::Tx;
+use tokio::sync::broadcast::Receiver;
+
+use crate::{App, audit, database};
+
+/// Lines of a log that a page shows.
+const LINES: u64 = 300;
+/// Events that one read of a live stream gives.
+const EVENTS_AT_ONCE: u64 = 200;
+/// What another process writes is looked for this often.
+const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// A run with all that its page shows.
+#[derive(Clone, Debug)]
+pub struct Details {
+    pub run: Run,
+    /// In the order of the run's workflow.
+    pub steps: Vec<Step>,
+    /// The place of the step that the reader chose.
+    pub chosen: Option<usize>,
+    /// What happened to the chosen step, else to the run; the newest lines, oldest first.
+    pub log: Vec<RunEvent>,
+    /// The chosen step's objects.
+    pub resources: Vec<Resource>,
+    /// How long such runs usually take: the median of the last ones that were done.
+    pub usual: Option<Duration>,
+    /// Whether the person may mend it.
+    pub may_mend: bool,
+    pub now: DateTime<Utc>,
+}
+
+/// One run, with the chosen step; a run of another tenant does not exist for the person.
+pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> Result<Details, Trouble> {
+    let run = find(app, who, id).await?;
+    let steps = store::step::of_run(&app.store, id).await.map_err(database)?;
+    let chosen = step.and_then(|key| steps.iter().position(|step| step.key == key));
+    let key = chosen.map(|at| steps[at].key.as_str());
+    let log = store::run_event::latest(&app.store, id, key, LINES).await.map_err(database)?;
+    let usual = store::run::usual_duration(&app.store, &run.blueprint, run.kind, run.action.as_deref());
+    let usual = usual.await.map_err(database)?;
+    let resources = match chosen {
+        Some(at) => {
+            let all = store::resource::of_deployment(&app.store, run.deployment).await.map_err(database)?;
+            all.into_iter().filter(|row| row.step_key == run.workflow[at].object_key()).collect()
+        }
+        None => Vec::new(),
+    };
+    let may_mend = who.has(Role::Operator, run.project);
+    Ok(Details { run, steps, chosen, log, resources, usual, may_mend, now: app.clock.now() })
+}
+
+async fn find(app: &App, who: &Principal, id: RunId) -> Result<Run, Trouble> {
+    let found = store::run::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
+    found.ok_or_else(|| Trouble::not_found("run"))
+}
+
+/// What an operator does about a run.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Mend {
+    /// Tries a step again, with this input or the one it had.
+    Retry {
+        step: String,
+        input: Option<Value>,
+    },
+    /// Goes on without a step; the output is what it would have returned.
+    Skip {
+        step: String,
+        output: Option<Value>,
+    },
+    /// Tries everything that failed again.
+    Resume,
+    /// Takes back what was built.
+    Compensate,
+    Cancel(Cancel),
+}
+
+impl Mend {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Retry { input: None, .. } => "run.retried",
+            Self::Retry { .. } => "run.input_changed",
+            Self::Skip { .. } => "run.step_skipped",
+            Self::Resume => "run.resumed",
+            Self::Compensate => "run.compensated",
+            Self::Cancel(_) => "run.cancelled",
+        }
+    }
+
+    /// Whether it changes what was approved or built, so that somebody will ask why.
+    const fn needs_reason(&self) -> bool {
+        !matches!(self, Self::Retry { input: None, .. } | Self::Resume)
+    }
+}
+
+/// Mends a run, for operators. Recorded with the reason, which all but trying again as it was needs.
+pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &str) -> Result<(), Trouble> {
+    let run = find(app, who, id).await?;
+    if !who.has(Role::Operator, run.project) {
+        return Err(Trouble::forbidden("Only an operator may change a run.", "Ask the operators of the platform."));
+    }
+    let reason = reason.trim();
+    if mend.needs_reason() && reason.is_empty() {
+        return Err(Trouble::field("reason", "Say why: it is kept with the run."));
+    }
+    let tx = app.store.begin().await.map_err(database)?;
+    let note = Note {
+        actor: Actor::person(who, "portal"),
+        action: mend.word(),
+        subject: format!("run {id}"),
+        project: Some(run.project),
+        data: recorded(&mend, reason),
+    };
+    carry_out(app, &tx, id, mend, &By { name: &who.name, reason }).await?;
+    audit::note(app, &tx, note).await?;
+    tx.commit().await.map_err(database)?;
+    app.engine.wake(id);
+    Ok(())
+}
+
+async fn carry_out(app: &App, tx: &Tx, id: RunId, mend: Mend, by: &By<'_>) -> Result<(), Trouble> {
+    match mend {
+        Mend::Retry { step, input } => app.engine.retry(tx, id, &step, input, by).await,
+        Mend::Skip { step, output } => app.engine.skip(tx, id, &step, output, by).await,
+        Mend::Resume => app.engine.resume(tx, id, by).await,
+        Mend::Compensate => app.engine.compensate(tx, id, by).await,
+        Mend::Cancel(wish) => app.engine.cancel(tx, id, wish, by).await,
+    }
+}
+
+fn recorded(mend: &Mend, reason: &str) -> Value {
+    match mend {
+        Mend::Retry { step, input } => json!({ "step": step, "input": input, "reason": reason }),
+        Mend::Skip { step, output } => json!({ "step": step, "output": output, "reason": reason }),
+        Mend::Cancel(wish) => json!({ "wish": wish.word(), "reason": reason }),
+        Mend::Resume | Mend::Compensate => json!({ "reason": reason }),
+    }
+}
+
+/// Tells what happens to a run, from a number on, until it has ended.
+pub struct Watch {
+    app: App,
+    run: RunId,
+    /// The number of the last event that was told.
+    pub told: i64,
+    heard: Receiver<RunEvent>,
+}
+
+/// What a [`Watch`] tells.
+#[derive(Clone, Debug)]
+pub enum Told {
+    Events(Vec<RunEvent>),
+    /// Nothing new for a while; shows that the watch is alive.
+    Nothing,
+}
+
+/// Starts to watch a run that the person may see, after the event with this number.
+pub async fn watch(app: &App, who: &Principal, id: RunId, after: i64) -> Result<Watch, Trouble> {
+    find(app, who, id).await?;
+    Ok(Watch { app: app.clone(), run: id, told: after, heard: app.engine.subscribe() })
+}
+
+impl Watch {
+    /// What happened since; waits for it, but not for long. Events written by other processes are seen as well.
+    pub async fn next(&mut self) -> Result<Told, Trouble> {
+        let told = self.read().await?;
+        if matches!(told, Told::Events(_)) {
+            return Ok(told);
+        }
+        // Whatever ends the wait, the database says what happened.
+        let _ = tokio::time::timeout(LOOK_AGAIN, self.hear()).await;
+        self.read().await
+    }
+
+    /// Whether nothing more will be told.
+    pub async fn has_ended(&self) -> Result<bool, Trouble> {
+        let run = store::run::find(&self.app.store, self.run).await.map_err(database)?;
+        Ok(run.is_none_or(|run| run.state.has_ended() && run.next_event <= self.told + 1))
+    }
+
+    async fn read(&mut self) -> Result<Told, Trouble> {
+        let events = store::run_event::after(&self.app.store, self.run, self.told, EVENTS_AT_ONCE).await;
+        let events = events.map_err(database)?;
+        let Some(last) = events.last() else { return Ok(Told::Nothing) };
+        self.told = last.number;
+        Ok(Told::Events(events))
+    }
+
+    async fn hear(&mut self) {
+        while let Ok(event) = self.heard.recv().await {
+            if event.run == self.run {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! Runs: the graph of steps coming alive, what each step says, and what an operator does about it.
+
+mod live;
+mod mend;
+mod show;
+
+use actix_web::web::{ServiceConfig, get, post, resource};
+use domain::ids::RunId;
+use domain::trouble::Trouble;
+
+/// The routes of runs.
+pub fn configure(service: &mut ServiceConfig) {
+    service
+        .service(resource("/runs/{run}").route(get().to(show::show)))
+        .service(resource("/runs/{run}/part").route(get().to(show::part)))
+        .service(resource("/runs/{run}/events").route(get().to(live::events)))
+        .service(resource("/runs/{run}/mend").route(post().to(mend::mend)));
+}
+
+/// The id in an address; what is none is a page that does not exist.
+fn run_id(text: &str) -> Result<RunId, Trouble> {
+    text.parse().map_err(|_| Trouble::not_found("run"))
+}

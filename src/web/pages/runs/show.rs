@@ -1,0 +1,275 @@
+//! One run: a line that says it all, the graph, the chosen step with its log and its buttons.
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Path, Query};
+use app::App;
+use app::run::Details;
+use askama::Template;
+use chrono::{DateTime, Utc};
+use domain::run::{RunEvent, RunState};
+use domain::step::{Step, StepState};
+use domain::trouble::FieldError;
+use serde::Deserialize;
+
+use super::run_id;
+use crate::drawing::{Drawing, Edge, Node, run_graph};
+use crate::look::{self, Meaning};
+use crate::problem::Problem;
+use crate::shell::{Section, Shell, page};
+use crate::visitor::Visitor;
+
+/// Which step the reader chose.
+#[derive(Deserialize)]
+pub(super) struct Chosen {
+    step: Option<String>,
+}
+
+/// What was typed into a form that was refused.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Typed {
+    /// What is to be done: `retry`, `edit`, `skip`, `resume`, `compensate`, `cancel`, `stop`.
+    pub(super) act: String,
+    pub(super) step: String,
+    pub(super) input: String,
+    pub(super) output: String,
+    pub(super) reason: String,
+}
+
+/// The chosen step, as the page shows it.
+pub(super) struct StepView {
+    key: String,
+    title: String,
+    action: String,
+    state: StepState,
+    why: Option<String>,
+    advice: Option<String>,
+    attempt: u32,
+    wake_at: Option<DateTime<Utc>>,
+    started_at: Option<DateTime<Utc>>,
+    /// Seconds, while it runs or after.
+    took: Option<i64>,
+    input: String,
+    output: String,
+}
+
+/// What the page and its live part show.
+pub(super) struct View {
+    csrf: String,
+    line: String,
+    /// How far it is, 0 to 100.
+    percent: u32,
+    graph: Drawing,
+    step: Option<StepView>,
+    typed: Typed,
+    errors: Vec<FieldError>,
+    it: Details,
+}
+
+#[derive(Template)]
+#[template(path = "runs/show.html")]
+struct Show {
+    shell: Shell,
+    /// Whether the page goes on by itself.
+    live: bool,
+    events: String,
+    part: String,
+    view: View,
+}
+
+#[derive(Template)]
+#[template(path = "runs/part.html")]
+struct Part {
+    view: View,
+}
+
+/// The page.
+pub(super) async fn show(
+    app: Data<App>,
+    visitor: Visitor,
+    id: Path<String>,
+    chosen: Query<Chosen>,
+) -> Result<HttpResponse, Problem> {
+    let it = app::run::show(&app, &visitor.principal, run_id(&id)?, chosen.step.as_deref()).await?;
+    Ok(answer(StatusCode::OK, &visitor, it, Typed::default(), Vec::new()))
+}
+
+/// What of the page is asked for again while the run goes on.
+pub(super) async fn part(
+    app: Data<App>,
+    visitor: Visitor,
+    id: Path<String>,
+    chosen: Query<Chosen>,
+) -> Result<HttpResponse, Problem> {
+    let it = app::run::show(&app, &visitor.principal, run_id(&id)?, chosen.step.as_deref()).await?;
+    let view = View::of(&visitor, it, Typed::default(), Vec::new());
+    Ok(page(StatusCode::OK, &Part { view }))
+}
+
+/// The whole page, with what was typed where a form was refused.
+pub(super) fn answer(
+    status: StatusCode,
+    visitor: &Visitor,
+    it: Details,
+    typed: Typed,
+    errors: Vec<FieldError>,
+) -> HttpResponse {
+    let address = format!("/runs/{}", it.run.id);
+    let step = it.chosen.map(|at| format!("?step={}", escaped(&it.steps[at].key))).unwrap_or_default();
+    let show = Show {
+        shell: visitor.shell(it.run.title.as_str(), Section::Deployments),
+        live: !it.run.state.has_ended(),
+        events: format!("{address}/events?after={}", it.run.next_event - 1),
+        part: format!("{address}/part{step}"),
+        view: View::of(visitor, it, typed, errors),
+    };
+    page(status, &show)
+}
+
+impl View {
+    fn of(visitor: &Visitor, it: Details, typed: Typed, errors: Vec<FieldError>) -> Self {
+        let behind = it.steps.iter().filter(|step| step.state.lets_others_go_on()).count();
+        Self {
+            csrf: visitor.csrf.clone(),
+            line: line(&it, behind),
+            percent: look::percent(behind, it.steps.len()),
+            graph: graph(&it),
+            step: it.chosen.map(|at| StepView::of(&it, at)),
+            typed,
+            errors,
+            it,
+        }
+    }
+
+    /// The sentence at a field of a refused form, or nothing.
+    fn error(&self, field: &str) -> &str {
+        self.errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
+    }
+
+    /// Whether this form was the one that was refused, and stays open.
+    fn is_typed(&self, act: &str) -> bool {
+        self.typed.act == act
+    }
+
+    /// What a form shows: what was typed, or what the step had.
+    fn typed_or<'a>(&'a self, act: &str, typed: &'a str, had: &'a str) -> &'a str {
+        if self.is_typed(act) { typed } else { had }
+    }
+}
+
+impl StepView {
+    fn of(it: &Details, at: usize) -> Self {
+        let (step, planned) = (&it.steps[at], &it.run.workflow[at]);
+        let json = |value: &Option<serde_json::Value>| {
+            value.as_ref().and_then(|value| serde_json::to_string_pretty(value).ok()).unwrap_or_default()
+        };
+        Self {
+            key: step.key.clone(),
+            title: planned.planned.title.clone(),
+            action: planned.action.clone(),
+            state: step.state,
+            why: step.why.clone(),
+            advice: step.advice.clone(),
+            attempt: step.attempt,
+            wake_at: step.wake_at,
+            started_at: step.started_at,
+            took: took(step, it.now),
+            input: json(&step.input),
+            output: json(&step.output),
+        }
+    }
+
+    /// Whether an operator may try it again, or skip it.
+    fn can_be_mended(&self) -> bool {
+        matches!(self.state, StepState::Failed | StepState::Retrying | StepState::Waiting)
+    }
+}
+
+fn took(step: &Step, now: DateTime<Utc>) -> Option<i64> {
+    Some((step.ended_at.unwrap_or(now) - step.started_at?).num_seconds())
+}
+
+/// The line on top: "Building since 2 min 10 s, usually 4 min; 7 of 11 steps done."
+fn line(it: &Details, behind: usize) -> String {
+    let run = &it.run;
+    let steps = format!("{behind} of {} steps done", it.steps.len());
+    let since = |from: DateTime<Utc>, to: DateTime<Utc>| look::took((to - from).num_seconds());
+    let usual = it.usual.map(|usual| format!(", usually {}", look::took(usual.as_secs()))).unwrap_or_default();
+    let (started, ended) = (run.started_at.unwrap_or(run.created_at), run.ended_at.unwrap_or(it.now));
+    let lasted = since(started, ended);
+    match run.state {
+        RunState::Queued => format!("Waits for a worker since {}.", since(run.created_at, it.now)),
+        RunState::Running | RunState::Waiting => format!("{} since {lasted}{usual}; {steps}.", run.kind.label()),
+        RunState::Paused => format!("Paused; {steps}. A person has to decide how it goes on."),
+        RunState::Compensating => format!("Taking back what was built; began {lasted} ago."),
+        RunState::Cancelling => "Being cancelled; calls that are under way are waited for.".to_owned(),
+        RunState::Done => format!("Done in {lasted}{usual}; {steps}."),
+        RunState::Compensated => "Failed; everything that was built is taken back.".to_owned(),
+        RunState::Stuck => "Stuck: something could not be taken back. A person has to look at it.".to_owned(),
+        RunState::Cancelled => format!("Cancelled; {steps}."),
+        RunState::Refused => "Refused; nothing was built.".to_owned(),
+    }
+}
+
+fn graph(it: &Details) -> Drawing {
+    let nodes: Vec<Node> = it
+        .run
+        .workflow
+        .iter()
+        .zip(&it.steps)
+        .enumerate()
+        .map(|(at, (workflow, step))| {
+            let planned = &workflow.planned;
+            let note = took(step, it.now).map(look::took).unwrap_or_default();
+            let node = Node::new(&planned.key, titled(&planned.title, &planned.key, &planned.id))
+                .state(Meaning::of(step.state.word()), step.state.label())
+                .note(note)
+                .href(format!("/runs/{}?step={}#step", it.run.id, escaped(&planned.key)))
+                .chosen(it.chosen == Some(at));
+            if planned.key == planned.id { node } else { node.group(&planned.id) }
+        })
+        .collect();
+    let arrows = it
+        .run
+        .workflow
+        .iter()
+        .flat_map(|workflow| workflow.planned.needs.iter().map(|need| Edge::new(need, &workflow.planned.key)));
+    run_graph(&nodes, &arrows.collect::<Vec<_>>(), &format!("The steps of {}", it.run.title))
+}
+
+/// The title of a step, with its number where there are several of it.
+fn titled(title: &str, key: &str, id: &str) -> String {
+    let number = key.strip_prefix(id).unwrap_or_default().trim_matches(['[', ']']);
+    if number.is_empty() || title.ends_with(number) { title.to_owned() } else { format!("{title} {number}") }
+}
+
+/// A step's key as it stands in an address.
+fn escaped(key: &str) -> String {
+    key.replace('[', "%5B").replace(']', "%5D")
+}
+
+/// How a line of the log is coloured.
+fn tone(event: &RunEvent) -> &'static str {
+    let bad = ["Failed", "Paused", "Stuck", "Could not", "Refused"];
+    let slow = ["Waits", "Skipped"];
+    if bad.iter().any(|word| event.line.starts_with(word)) {
+        "is-failed"
+    } else if slow.iter().any(|word| event.line.starts_with(word)) || event.line.contains("Tried again in") {
+        "is-waiting"
+    } else {
+        ""
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{escaped, titled};
+
+    #[test]
+    fn the_steps_of_a_fan_out_bear_their_numbers() {
+        assert_eq!(titled("Create machine", "node[2]", "node"), "Create machine 2");
+        assert_eq!(titled("Create pool", "pool", "pool"), "Create pool");
+        assert_eq!(escaped("node[2]"), "node%5B2%5D");
+    }
+}
