@@ -1,0 +1,136 @@
+//! A house of its own for each story, swept when the story ends.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use app::App;
+use app::approval::{Decider, decide, inbox};
+use app::deployment::Details;
+use app::request::{Order, What, submit};
+use domain::approval::{Answer, Client, Via};
+use domain::deployment::DeploymentState;
+use domain::ids::DeploymentId;
+use domain::person::Principal;
+use domain::ports::datacenter::Pace;
+use domain::request::Request;
+use domain::resource::ResourceState;
+use domain::run::RunState;
+use engine::Worker;
+use gatehouse::boot;
+use gatehouse::settings::{Secret, Settings};
+use providers::clock::SystemClock;
+use serde_json::{Map, Value};
+
+/// How long a story waits for something before it is told as failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub struct House {
+    pub app: App,
+    worker: Option<Worker>,
+    folder: PathBuf,
+}
+
+impl House {
+    /// The demo's house with its people, a worker, and a datacenter where everything is done at once.
+    pub async fn new() -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("gatehouse-portal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        let mut settings = Settings::default();
+        settings.database.url = Secret::from(format!("sqlite:{}", folder.join("gatehouse.db").display()).as_str());
+        settings.datacenter.file = folder.join("datacenter.json");
+        let house = boot::House::open(&settings, Arc::new(SystemClock), "http://localhost".to_owned(), true).await;
+        let app = house.unwrap().app;
+        app::demo::people(&app).await.unwrap();
+        let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
+        app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
+        let worker = Some(Worker::start(&app.engine));
+        Self { app, worker, folder }
+    }
+
+    /// Somebody of the demo, signed in.
+    pub async fn person(&self, first_name: &str) -> Principal {
+        let person = app::demo::PEOPLE.iter().find(|person| person.name.starts_with(first_name)).unwrap();
+        let token = app::session::sign_in(&self.app, person.email, person.password, "test").await.unwrap();
+        app::session::resume(&self.app, &token).await.unwrap().unwrap().principal
+    }
+
+    /// Orders a blueprint in the requester's project `shop`.
+    pub async fn order(&self, who: &Principal, blueprint: &str, parameters: Value) -> Request {
+        let projects = app::catalog::projects(&self.app, who).await.unwrap();
+        let project = projects.iter().find(|project| project.name == "shop").unwrap().id;
+        let parameters = members(parameters);
+        let what = What::Provision { project, blueprint: blueprint.to_owned(), version: None, parameters, lease: None };
+        self.ask(who, what).await
+    }
+
+    /// Files a request that nothing is wrong with.
+    pub async fn ask(&self, who: &Principal, what: What) -> Request {
+        let order = Order { what, reason: "a story".to_owned(), via: "portal", key: app::secret::fresh() };
+        submit(&self.app, who, order).await.unwrap()
+    }
+
+    /// Says yes to every open question of this approver.
+    pub async fn approve(&self, first_name: &str) {
+        let who = self.person(first_name).await;
+        let open = inbox(&self.app, &who).await.unwrap().open;
+        assert!(!open.is_empty(), "{first_name} was asked nothing");
+        for (approval, _) in open {
+            let decider = Decider::Person { who: &who, approval: approval.id, via: Via::SignedIn };
+            let client = Client { address: "test".to_owned(), agent: "test".to_owned() };
+            decide(&self.app, decider, Answer::Approve, "", client).await.unwrap();
+        }
+    }
+
+    /// The deployment as soon as it stands like this.
+    pub async fn when(&self, who: &Principal, id: DeploymentId, state: DeploymentState) -> Details {
+        self.until(who, id, |it| it.deployment.state == state).await
+    }
+
+    /// The deployment as soon as its newest run is paused.
+    pub async fn when_paused(&self, who: &Principal, id: DeploymentId) -> Details {
+        self.until(who, id, |it| it.runs.first().is_some_and(|run| run.state == RunState::Paused)).await
+    }
+
+    /// The deployment as soon as it is live with so many machines.
+    pub async fn until_machines(&self, who: &Principal, id: DeploymentId, machines: usize) -> Details {
+        let live = |it: &Details| {
+            it.resources.iter().filter(|row| row.kind == "machine" && row.state == ResourceState::Live).count()
+        };
+        self.until(who, id, |it| it.deployment.state == DeploymentState::Live && live(it) == machines).await
+    }
+
+    async fn until(&self, who: &Principal, id: DeploymentId, done: impl Fn(&Details) -> bool) -> Details {
+        let mut events = self.app.engine.subscribe();
+        let waiting = async {
+            loop {
+                let it = app::deployment::show(&self.app, who, id).await.unwrap();
+                if done(&it) {
+                    return it;
+                }
+                // An event may be told just before what it tells is written: look again after a moment at the latest.
+                let _ = tokio::time::timeout(Duration::from_millis(200), events.recv()).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, waiting).await.expect("it never came to that")
+    }
+
+    /// Ends the story: the worker hands back what it holds.
+    pub async fn close(mut self) {
+        if let Some(worker) = self.worker.take() {
+            worker.stop().await;
+        }
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        std::fs::remove_dir_all(&self.folder).ok();
+    }
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    value.as_object().cloned().unwrap_or_default()
+}

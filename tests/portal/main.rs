@@ -1,0 +1,4 @@
+//! The portal as a whole, told as stories: the real database, the real engine with a worker, the simulated datacenter.
+
+mod deployments;
+mod house;
