@@ -1,5 +1,6 @@
 //! Doors for people and programs: pages, the API, live events. Handlers only translate; use cases decide.
 
+pub mod api;
 pub mod csrf;
 mod csv;
 pub mod drawing;
@@ -34,6 +35,7 @@ pub fn configure(house: App, metrics: Metrics, limits: Limits) -> impl FnOnce(&m
             .route("/readyz", get().to(health::ready))
             .route("/metrics", get().to(metrics::show))
             .configure(static_files::configure)
+            .configure(api::configure)
             .configure(pages::configure)
             .default_service(web::to(problem::nothing_here));
         service

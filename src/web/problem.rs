@@ -131,14 +131,20 @@ pub fn answer(request: &HttpRequest, trouble: &Trouble) -> HttpResponse {
 
 /// Problem details (RFC 9457) with the fields that do not fit.
 fn details(status: StatusCode, trouble: &Trouble) -> HttpResponse {
-    HttpResponse::build(status).insert_header((header::CONTENT_TYPE, "application/problem+json")).body(
+    let errors: Vec<_> =
+        trouble.fields.iter().map(|wrong| json!({ "pointer": wrong.field, "detail": wrong.message })).collect();
+    let mut answer = HttpResponse::build(status);
+    if status == StatusCode::UNAUTHORIZED {
+        answer.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"gatehouse\""));
+    }
+    answer.insert_header((header::CONTENT_TYPE, "application/problem+json")).body(
         json!({
             "type": "about:blank",
             "title": headline(trouble.kind),
             "status": status.as_u16(),
             "detail": trouble.what,
             "next": trouble.next,
-            "errors": trouble.fields,
+            "errors": errors,
         })
         .to_string(),
     )

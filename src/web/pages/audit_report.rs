@@ -1,6 +1,6 @@
 //! The CMDB audit report as a page, as CSV and as JSON: the same rows and figures of one instant.
 
-mod files;
+pub(crate) mod files;
 mod show;
 
 use actix_web::web::{ServiceConfig, get, resource};
@@ -18,7 +18,7 @@ pub fn configure(service: &mut ServiceConfig) {
 /// What the address asks for.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Wanted {
+pub(crate) struct Wanted {
     /// A day, `2026-11-22` (its end), or an instant of RFC 3339; empty for now.
     as_of: String,
 }

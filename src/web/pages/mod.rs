@@ -1,8 +1,8 @@
 //! Pages for people, one folder or file a noun.
 
 mod account;
-mod approvals;
-mod audit_report;
+pub(crate) mod approvals;
+pub(crate) mod audit_report;
 mod blueprints;
 mod catalog;
 mod ci;

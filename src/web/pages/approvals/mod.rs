@@ -152,7 +152,7 @@ fn first_message(trouble: &Trouble) -> String {
 }
 
 /// From where a decision comes, for the record.
-fn client(request: &HttpRequest) -> Client {
+pub(crate) fn client(request: &HttpRequest) -> Client {
     const LONGEST: usize = 300;
     let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     Client { address: session::client(request), agent: agent.chars().take(LONGEST).collect() }

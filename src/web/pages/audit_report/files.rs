@@ -51,7 +51,11 @@ pub(super) async fn as_csv(app: Data<App>, visitor: Visitor, wanted: Query<Wante
 }
 
 pub(super) async fn as_json(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
-    let who = visitor.principal;
+    answer_json(app, visitor.principal, &wanted).await
+}
+
+/// The report as JSON, also for the API.
+pub(crate) async fn answer_json(app: Data<App>, who: Principal, wanted: &Wanted) -> Result<HttpResponse, Problem> {
     let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
     let at = report.figures.as_of;
     let mut first = true;

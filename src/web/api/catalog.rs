@@ -1,0 +1,254 @@
+//! What may be ordered, and what an order would do.
+
+use actix_web::HttpResponse;
+use actix_web::web::{Data, Path};
+use app::App;
+use app::catalog::{self, Card, OrderForm};
+use domain::blueprint::Period;
+use domain::blueprint::plan::{Level, Plan, PlannedWork};
+use domain::ids::ProjectId;
+use domain::token::TokenScope;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+
+use super::body::{Body, inside};
+use super::caller::Caller;
+use super::openapi::ProblemDetails;
+use crate::problem::Problem;
+
+/// A blueprint that may be ordered.
+#[derive(Serialize, ToSchema)]
+pub struct CatalogEntry {
+    name: String,
+    version: String,
+    title: String,
+    summary: String,
+    category: String,
+    /// Euros a month for the smallest order; null when that can't be said.
+    price_from: Option<f64>,
+    /// How long building it usually takes, in seconds; null before it was ever built.
+    usual_seconds: Option<u64>,
+    /// Who would have to approve an order of the defaults.
+    approval: Vec<ApprovalLevel>,
+}
+
+/// What the catalog offers.
+#[derive(Serialize, ToSchema)]
+pub struct Catalog {
+    items: Vec<CatalogEntry>,
+}
+
+/// A level of approval.
+#[derive(Serialize, ToSchema)]
+pub struct ApprovalLevel {
+    level: u32,
+    /// Groups and people, any of whom may decide.
+    approvers: Vec<String>,
+    /// Why they are asked.
+    why: Vec<String>,
+}
+
+/// A blueprint with what an order has to say.
+#[derive(Serialize, ToSchema)]
+pub struct BlueprintDetails {
+    name: String,
+    version: String,
+    title: String,
+    summary: String,
+    category: String,
+    /// JSON Schema of the parameters.
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// Where the caller may order.
+    projects: Vec<ProjectReference>,
+    /// Days that a deployment lives unless the order says otherwise, and at most.
+    lease_days: LeaseDays,
+}
+
+/// How many days a deployment may live.
+#[derive(Serialize, ToSchema)]
+pub struct LeaseDays {
+    default: u32,
+    max: u32,
+}
+
+/// A project.
+#[derive(Serialize, ToSchema)]
+pub struct ProjectReference {
+    id: String,
+    organisation: String,
+    name: String,
+    title: String,
+}
+
+/// What is to be planned.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents the body, which is read field by field")]
+pub struct PlanOrder {
+    /// The project's id.
+    project: String,
+    /// By the blueprint's schema; what is absent takes its default.
+    #[schema(value_type = Object)]
+    parameters: Option<Value>,
+    lease_days: Option<u32>,
+}
+
+/// What an order would do.
+#[derive(Serialize, ToSchema)]
+pub struct PlanDetails {
+    blueprint: String,
+    version: String,
+    /// Every parameter, defaults filled in.
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// Euros a month.
+    monthly: f64,
+    /// Euros over the lease.
+    total: f64,
+    lease_days: u32,
+    quota: Vec<QuotaLine>,
+    approval: Vec<ApprovalLevel>,
+    /// Names that will be taken.
+    names: Vec<String>,
+    steps: Vec<PlanStep>,
+    /// Who answers for the platform.
+    platform_responsible: String,
+    /// Who answers for the application.
+    application_responsible: String,
+}
+
+/// What a deployment takes of its project's quota.
+#[derive(Serialize, ToSchema)]
+pub struct QuotaLine {
+    kind: String,
+    amount: i64,
+}
+
+/// A step of the run to come.
+#[derive(Serialize, ToSchema)]
+pub struct PlanStep {
+    key: String,
+    title: String,
+    /// The action, `machine.create`, or `undo node[1]`.
+    does: String,
+    needs: Vec<String>,
+}
+
+/// What may be ordered
+#[utoipa::path(get, path = "/api/v1/catalog", tag = "Catalog", responses(
+    (status = 200, body = Catalog),
+))]
+pub async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let cards = catalog::list(&house, caller.may(TokenScope::Read)?).await?;
+    Ok(HttpResponse::Ok().json(Catalog { items: cards.into_iter().map(CatalogEntry::from).collect() }))
+}
+
+/// A blueprint with its parameters
+#[utoipa::path(get, path = "/api/v1/catalog/{blueprint}", tag = "Catalog",
+    params(("blueprint" = String, Path, description = "Its name")), responses(
+    (status = 200, body = BlueprintDetails),
+    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn show(house: Data<App>, caller: Caller, blueprint: Path<String>) -> Result<HttpResponse, Problem> {
+    let form = catalog::form(&house, caller.may(TokenScope::Read)?, &blueprint).await?;
+    Ok(HttpResponse::Ok().json(BlueprintDetails::from(form)))
+}
+
+/// What an order would do, without ordering it
+#[utoipa::path(post, path = "/api/v1/catalog/{blueprint}/plan", tag = "Catalog",
+    params(("blueprint" = String, Path, description = "Its name")), request_body = PlanOrder, responses(
+    (status = 200, body = PlanDetails),
+    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
+    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
+))]
+pub async fn plan(
+    house: Data<App>,
+    caller: Caller,
+    blueprint: Path<String>,
+    mut body: Body,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Read)?;
+    let project = body.required::<ProjectId>("project");
+    let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
+    let lease = body.optional::<u32>("lease_days").map(Period::of_days);
+    let project = body.finish(project)?;
+    let plan =
+        catalog::plan(&house, who, project, &blueprint, &parameters, lease).await.map_err(inside("parameters"))?;
+    Ok(HttpResponse::Ok().json(PlanDetails::from(&plan)))
+}
+
+impl From<Card> for CatalogEntry {
+    fn from(card: Card) -> Self {
+        Self {
+            name: card.name,
+            version: card.version,
+            title: card.title,
+            summary: card.summary,
+            category: card.category,
+            price_from: card.price_from.map(|price| price.euros()),
+            usual_seconds: card.usually.map(|usually| usually.as_secs()),
+            approval: card.levels.iter().map(ApprovalLevel::from).collect(),
+        }
+    }
+}
+
+impl From<&Level> for ApprovalLevel {
+    fn from(level: &Level) -> Self {
+        Self {
+            level: level.level,
+            approvers: level.approvers.iter().map(ToString::to_string).collect(),
+            why: level.why.clone(),
+        }
+    }
+}
+
+impl From<OrderForm> for BlueprintDetails {
+    fn from(form: OrderForm) -> Self {
+        let blueprint = &form.blueprint;
+        let project = |project: domain::project::Project| ProjectReference {
+            id: project.id.to_string(),
+            organisation: project.organisation_name,
+            name: project.name,
+            title: project.title,
+        };
+        Self {
+            name: blueprint.name.clone(),
+            version: blueprint.version.to_string(),
+            title: blueprint.title.clone(),
+            summary: blueprint.summary.clone(),
+            category: blueprint.category.clone(),
+            parameters: blueprint.order.parameters.schema(),
+            projects: form.projects.into_iter().map(project).collect(),
+            lease_days: LeaseDays { default: blueprint.lease.default.days(), max: blueprint.lease.max.days() },
+        }
+    }
+}
+
+impl From<&Plan> for PlanDetails {
+    fn from(plan: &Plan) -> Self {
+        let steps = plan.steps.iter().map(|step| PlanStep {
+            key: step.key.clone(),
+            title: step.title.clone(),
+            does: match &step.work {
+                PlannedWork::Do(action) => action.clone(),
+                PlannedWork::Undo(key) => format!("undo {key}"),
+            },
+            needs: step.needs.clone(),
+        });
+        Self {
+            blueprint: plan.blueprint.clone(),
+            version: plan.version.to_string(),
+            parameters: Value::Object(plan.parameters.clone()),
+            monthly: plan.monthly.euros(),
+            total: plan.total.euros(),
+            lease_days: plan.lease.days(),
+            quota: plan.quota.iter().map(|line| QuotaLine { kind: line.kind.clone(), amount: line.amount }).collect(),
+            approval: plan.levels().iter().map(ApprovalLevel::from).collect(),
+            names: plan.names.clone(),
+            steps: steps.collect(),
+            platform_responsible: plan.responsible.platform.clone(),
+            application_responsible: plan.responsible.application.clone(),
+        }
+    }
+}
