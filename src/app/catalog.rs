@@ -183,7 +183,7 @@ pub(crate) async fn plan_action(
 }
 
 /// The version of a blueprint that a deployment was built with.
-pub async fn pinned(app: &App, name: &str, version: &str) -> Result<Arc<Blueprint>, Trouble> {
+pub(crate) async fn pinned(app: &App, name: &str, version: &str) -> Result<Arc<Blueprint>, Trouble> {
     let key = (name.to_owned(), version.to_owned());
     let offered = app.catalog.find(name).filter(|blueprint| blueprint.version.to_string() == version);
     let known = app.catalog.0.pinned.read().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();

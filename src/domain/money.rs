@@ -19,7 +19,7 @@ impl Money {
     }
 
     /// An amount in euros, rounded to the cent; nothing for what is no amount (not finite, or absurdly large).
-    pub fn from_euros(euros: f64) -> Option<Self> {
+    pub(crate) fn from_euros(euros: f64) -> Option<Self> {
         let cents = (euros * 100.0).round();
         #[expect(clippy::cast_possible_truncation, reason = "the range is checked")]
         (cents.is_finite() && cents.abs() < 1e15).then_some(Self { cents: cents as i64 })
@@ -31,7 +31,7 @@ impl Money {
     }
 
     /// What a monthly price comes to in so many days, a month counted as 30 of them.
-    pub fn over_days(self, days: u32) -> Self {
+    pub(crate) fn over_days(self, days: u32) -> Self {
         Self { cents: (self.cents * i64::from(days) + 15) / 30 }
     }
 }

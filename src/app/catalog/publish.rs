@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use domain::blueprint::{Blueprint, Edition, EditionState};
 use domain::trouble::Trouble;
 use sha2::{Digest, Sha256};
-use store::Tx;
+use store::{Store, Tx};
 
+use super::Catalog;
 use crate::{App, database};
 
 /// A blueprint's file, or why it could not be read as text.
@@ -21,13 +23,22 @@ pub struct File {
 /// Publishes these files and offers what is good. Of a file that is refused, the version published before stays
 /// offered. Gives the files that were refused, with their reasons.
 pub async fn publish(app: &App, files: &[File]) -> Result<Vec<Edition>, Trouble> {
-    let tx = app.store.begin().await.map_err(database)?;
+    publish_in(&app.store, &app.catalog, files, app.clock.now()).await
+}
+
+async fn publish_in(
+    store: &Store,
+    catalog: &Catalog,
+    files: &[File],
+    now: DateTime<Utc>,
+) -> Result<Vec<Edition>, Trouble> {
+    let tx = store.begin().await.map_err(database)?;
     store::blueprint::forget_refused(&tx).await.map_err(database)?;
     let mut known = store::blueprint::list(&tx).await.map_err(database)?;
     let mut names = BTreeSet::new();
     let mut refused = Vec::new();
     for file in files {
-        let edition = read(app, file, &known);
+        let edition = read(catalog, file, &known, now);
         names.insert(edition.name.clone());
         let is_known = known.iter().any(|other| other.sha256 == edition.sha256 && other.name == edition.name);
         if edition.state == EditionState::Refused {
@@ -39,7 +50,7 @@ pub async fn publish(app: &App, files: &[File]) -> Result<Vec<Edition>, Trouble>
         }
     }
     tx.commit().await.map_err(database)?;
-    app.catalog.offer(latest(&known, &names));
+    catalog.offer(latest(&known, &names));
     Ok(refused)
 }
 
@@ -48,7 +59,7 @@ async fn insert(tx: &Tx, edition: &Edition) -> Result<(), Trouble> {
 }
 
 /// What a file comes to: a version to publish, or a refusal with its reasons.
-fn read(app: &App, file: &File, known: &[Edition]) -> Edition {
+fn read(catalog: &Catalog, file: &File, known: &[Edition], now: DateTime<Utc>) -> Edition {
     let source = file.text.as_deref().unwrap_or_default();
     let edition = Edition {
         id: store::fresh_id(),
@@ -59,12 +70,12 @@ fn read(app: &App, file: &File, known: &[Edition]) -> Edition {
         source: source.to_owned(),
         state: EditionState::Refused,
         problems: Vec::new(),
-        read_at: app.clock.now(),
+        read_at: now,
     };
     if let Err(why) = &file.text {
         return Edition { problems: vec![format!("{}: {why}", file.name)], ..edition };
     }
-    match Blueprint::parse_checked(&file.name, source, app.catalog.actions()) {
+    match Blueprint::parse_checked(&file.name, source, catalog.actions()) {
         Err(mistakes) => Edition { problems: mistakes.iter().map(ToString::to_string).collect(), ..edition },
         Ok(blueprint) => {
             let edition = Edition { name: blueprint.name, version: blueprint.version.to_string(), ..edition };
@@ -104,4 +115,96 @@ fn latest(known: &[Edition], names: &BTreeSet<String>) -> BTreeMap<String, Arc<B
         }
     }
     offered
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use domain::action::Signature;
+    use serde_json::json;
+
+    use super::*;
+
+    fn catalog() -> Catalog {
+        let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
+        let (input, output) = (nothing.clone(), nothing);
+        Catalog::new(vec![Signature { name: "rest", title: "Rest", summary: "", input, output, provider: None }])
+    }
+
+    async fn store(name: &str) -> Store {
+        let file = std::env::temp_dir().join(format!("gatehouse-publish-{name}-{}.db", std::process::id()));
+        let _ = std::fs::remove_file(&file);
+        Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database")
+    }
+
+    fn file(name: &str, version: &str, title: &str) -> File {
+        let text = format!(
+            "blueprint: {name}\nversion: {version}\ntitle: {title}\nsummary: One.\ncategory: machines\n\
+             responsible: {{ platform: ops, application: dev }}\nlease: {{ default: 9d }}\nprice: {{ monthly: 1 }}\n\
+             steps: [ {{ id: rest, do: rest }} ]\n"
+        );
+        File { name: format!("workflows/{name}.yaml"), text: Ok(text) }
+    }
+
+    async fn published(store: &Store, catalog: &Catalog, files: &[File]) -> Vec<String> {
+        let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
+        let refused = publish_in(store, catalog, files, now).await.expect("the database works");
+        refused.into_iter().flat_map(|edition| edition.problems).collect()
+    }
+
+    fn offered(catalog: &Catalog) -> Vec<String> {
+        let blueprints = catalog.offered();
+        blueprints
+            .iter()
+            .map(|blueprint| format!("{} {} {}", blueprint.name, blueprint.version, blueprint.title))
+            .collect()
+    }
+
+    #[tokio::test]
+    async fn a_published_version_never_changes() {
+        let (store, catalog) = (store("changed").await, catalog());
+        assert!(published(&store, &catalog, &[file("one", "1.0.0", "One")]).await.is_empty());
+        let told = published(&store, &catalog, &[file("one", "1.0.0", "Another")]).await;
+        assert_eq!(
+            told,
+            [
+                "workflows/one.yaml: version 1.0.0 of one was published on 1970-01-02 with another content, and a published \
+              version never changes; give the changed file a higher version"
+            ]
+        );
+        assert_eq!(offered(&catalog), ["one 1.0.0 One"], "what was published is still offered");
+    }
+
+    #[tokio::test]
+    async fn a_file_with_mistakes_is_refused_and_the_others_work_on() {
+        let (store, catalog) = (store("mistakes").await, catalog());
+        let wrong = File { text: Ok("blueprint: two\n".to_owned()), ..file("two", "1.0.0", "Two") };
+        let no_text = File { text: Err("the file is no UTF-8 text".to_owned()), ..file("three", "1.0.0", "Three") };
+        let told = published(&store, &catalog, &[file("one", "1.0.0", "One"), wrong, no_text]).await;
+        assert!(told.contains(&"workflows/two.yaml:1:1: a blueprint needs the key `title`".to_owned()), "{told:?}");
+        assert!(told.contains(&"workflows/three.yaml: the file is no UTF-8 text".to_owned()), "{told:?}");
+        assert_eq!(offered(&catalog), ["one 1.0.0 One"]);
+        let mended = [file("one", "1.0.0", "One"), file("two", "1.0.0", "Two")];
+        assert!(published(&store, &catalog, &mended).await.is_empty());
+        assert_eq!(offered(&catalog), ["one 1.0.0 One", "two 1.0.0 Two"]);
+        assert_eq!(store::blueprint::list(&store).await.expect("the database works").len(), 2, "nothing is kept twice");
+    }
+
+    #[tokio::test]
+    async fn the_highest_version_is_offered_and_the_others_are_kept() {
+        let (store, catalog) = (store("versions").await, catalog());
+        published(&store, &catalog, &[file("one", "1.9.0", "Nine")]).await;
+        published(&store, &catalog, &[file("one", "1.10.0", "Ten")]).await;
+        assert_eq!(offered(&catalog), ["one 1.10.0 Ten"]);
+        let kept = store::blueprint::find(&store, "one", "1.9.0").await.expect("the database works");
+        assert!(kept.is_some(), "a deployment may have been built with it");
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_out_of_the_folder_is_no_longer_offered() {
+        let (store, catalog) = (store("gone").await, catalog());
+        published(&store, &catalog, &[file("one", "1.0.0", "One"), file("two", "1.0.0", "Two")]).await;
+        published(&store, &catalog, &[file("two", "1.0.0", "Two")]).await;
+        assert_eq!(offered(&catalog), ["two 1.0.0 Two"]);
+    }
 }

@@ -112,7 +112,7 @@ impl Expression {
     }
 
     /// The value over these names. The error is a sentence for the author.
-    pub fn evaluate(&self, scope: &Scope) -> Result<Value, String> {
+    pub(crate) fn evaluate(&self, scope: &Scope) -> Result<Value, String> {
         let mut context = Context::with_env(Arc::clone(&LANGUAGE));
         add_functions(&mut context).map_err(|error| error.to_string())?;
         for (name, value) in scope {

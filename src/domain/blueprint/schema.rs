@@ -41,7 +41,7 @@ const SCHEMA_KEYS: [&str; 8] =
     ["type", "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern"];
 const SIZES: &str = "#/sizes";
 /// Fields that every form has beside its parameters.
-const TAKEN: [&str; 6] = ["check", "csrf", "key", "lease", "project", "reason"];
+const TAKEN: [&str; 7] = ["check", "csrf", "key", "lease", "project", "reason", "version"];
 /// No parameter needs a longer text.
 const MAX_TEXT: u64 = 2_000;
 

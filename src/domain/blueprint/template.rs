@@ -97,7 +97,7 @@ impl Template {
     }
 
     /// The value as text, over these names.
-    pub fn fill_text(&self, scope: &Scope) -> Result<String, String> {
+    pub(crate) fn fill_text(&self, scope: &Scope) -> Result<String, String> {
         match self.fill(scope)? {
             Value::String(text) => Ok(text),
             other => Ok(other.to_string()),
@@ -106,7 +106,7 @@ impl Template {
 }
 
 /// Fills every template in a JSON value, at any depth.
-pub fn fill_all(value: &Value, scope: &Scope) -> Result<Value, String> {
+pub(crate) fn fill_all(value: &Value, scope: &Scope) -> Result<Value, String> {
     Ok(match value {
         Value::String(text) => {
             Template::parse(text).map_err(|fault| format!("`{text}`: {}", fault.message))?.fill(scope)?

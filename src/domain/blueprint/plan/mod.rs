@@ -266,7 +266,7 @@ impl Blueprint {
     }
 
     /// The form, the approval and the steps of what is ordered.
-    pub fn workflow_of(&self, order: &Order<'_>) -> Result<&Workflow, Unplannable> {
+    fn workflow_of(&self, order: &Order<'_>) -> Result<&Workflow, Unplannable> {
         Ok(self.day_two_of(order)?.map_or(&self.order, |day_two| &day_two.workflow))
     }
 

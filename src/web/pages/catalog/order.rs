@@ -48,6 +48,8 @@ struct Typed {
     reason: String,
     /// The same form sent twice orders once.
     key: String,
+    /// The version whose form it is.
+    version: String,
 }
 
 impl Typed {
@@ -61,6 +63,7 @@ impl Typed {
             lease: form.blueprint.lease.default.days().to_string(),
             reason: String::new(),
             key: app::secret::fresh(),
+            version: form.blueprint.version.to_string(),
         })
     }
 
@@ -74,6 +77,7 @@ impl Typed {
             lease: typed("lease"),
             reason: typed("reason"),
             key: typed("key"),
+            version: typed("version"),
         })
     }
 
@@ -147,7 +151,7 @@ async fn summary(app: &App, visitor: &Visitor, form: &OrderForm, typed: &Typed) 
     let (name, lease) = (&form.blueprint.name, Some(typed.lease()));
     let who = &visitor.principal;
     let draft = app::catalog::draft(app, who, typed.project, name, &typed.parameters, lease).await?;
-    Ok(Summary::of(draft, form.usually))
+    Ok(Summary::of(draft, form))
 }
 
 pub(super) async fn show(app: Data<App>, visitor: Visitor, name: Path<String>) -> Result<HttpResponse, Problem> {
@@ -200,7 +204,7 @@ fn wanted(form: &OrderForm, typed: &Typed) -> Order {
         what: What::Provision {
             project: typed.project,
             blueprint: form.blueprint.name.clone(),
-            version: None,
+            version: Some(typed.version.clone()),
             parameters: typed.parameters.clone(),
             lease: Some(typed.lease()),
         },

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::catalog::Draft;
+use app::catalog::{Draft, OrderForm};
 use app::quota::QuotaAfter;
 use askama::Template;
 use domain::blueprint::plan::{Plan, PlannedStep, PlannedWork, Verdict};
@@ -15,31 +15,39 @@ use crate::drawing::{Drawing, Edge, Node, plan_graph};
 #[template(path = "catalog/summary.html")]
 pub(super) struct Summary {
     plan: Plan,
-    /// What is missing or does not fit, so that the summary can say what it does not know yet.
-    errors: Vec<FieldError>,
+    /// What is still to be filled in, in words; empty when the form is complete.
+    unfinished: String,
     quota: Vec<QuotaAfter>,
     graph: Drawing,
     usually: Option<Duration>,
 }
 
 impl Summary {
-    pub(super) fn of(draft: Draft, usually: Option<Duration>) -> Self {
+    pub(super) fn of(draft: Draft, form: &OrderForm) -> Self {
         let Draft { mut plan, errors, quota } = draft;
         if !errors.is_empty() {
             // They would be made of what is not typed yet.
             plan.steps.iter_mut().for_each(|step| step.name = None);
         }
-        Self { graph: drawn(&plan), plan, errors, quota, usually }
+        Self { graph: drawn(&plan), plan, unfinished: unfinished(&errors, form), quota, usually: form.usually }
     }
 
     fn steps(&self) -> usize {
         self.plan.steps.iter().filter(|step| step.skip.is_none()).count()
     }
+}
 
-    /// The fields that are still to be filled in, as words.
-    fn unfinished(&self) -> String {
-        let messages: Vec<&str> = self.errors.iter().map(|error| error.message.as_str()).collect();
-        messages.join(" ")
+/// The fields that still need something, by their titles.
+fn unfinished(errors: &[FieldError], form: &OrderForm) -> String {
+    let title = |error: &FieldError| {
+        let field = form.fields.iter().find(|field| field.name == error.field);
+        field.map_or_else(|| crate::look::words(&error.field), |field| field.title.clone())
+    };
+    match errors {
+        [] => String::new(),
+        errors => {
+            format!("Still to be filled in or corrected: {}.", errors.iter().map(title).collect::<Vec<_>>().join(", "))
+        }
     }
 }
 
