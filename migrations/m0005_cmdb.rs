@@ -141,6 +141,6 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("ci_relation_to", "ci_relation", &["to_id", "until"]),
         index("ci_history_of_ci", "ci_history", &["ci_id", "at", "id"]),
         index("ci_history_by_time", "ci_history", &["at", "id"]),
-        index("ci_word_of_ci", "ci_word", &["ci_id"]),
+        index("ci_word_of_ci", "ci_word", &["ci_id", "word"]),
     ]
 }

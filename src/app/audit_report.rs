@@ -107,7 +107,7 @@ pub async fn rows(
     read(app, &scope, at, after, &engines).await
 }
 
-/// Reads a page of the population as it was then: five statements whatever its length.
+/// Reads a page of the population as it was then: at most six statements whatever its length.
 async fn read(
     app: &App,
     scope: &Scope,
@@ -118,15 +118,7 @@ async fn read(
     let cis = store::audit_report::cis(&app.store, scope, at, after, STRIDE).await.map_err(database)?;
     let full = u64::try_from(cis.len()).is_ok_and(|read| read == STRIDE);
     let next = cis.last().filter(|_| full).map(|ci| ci.id);
-    let ids: Vec<CiId> = cis.iter().map(|ci| ci.id).collect();
-    let later = store::audit_report::changes_after(&app.store, &ids, at).await.map_err(database)?;
-    let then: Vec<Ci> = cis
-        .into_iter()
-        .filter_map(|ci| match later.get(&ci.id) {
-            Some(changes) => rewind(ci, changes),
-            None => Some(ci),
-        })
-        .collect();
+    let then = as_then(app, cis, at).await?;
     let mut deployments: Vec<DeploymentId> = then.iter().filter_map(|ci| ci.deployment).collect();
     deployments.sort_unstable();
     deployments.dedup();
@@ -134,6 +126,24 @@ async fn read(
     let reports: HashMap<CiId, &Engine> = engines.iter().map(|engine| (engine.id.into(), engine)).collect();
     let rows = then.into_iter().map(|ci| row(ci, &facts, &reports, at)).collect();
     Ok((rows, next))
+}
+
+/// The CIs as they were at an instant; those that did not change since cost nothing.
+async fn as_then(app: &App, cis: Vec<Ci>, at: DateTime<Utc>) -> Result<Vec<Ci>, Trouble> {
+    let changed: Vec<CiId> = cis.iter().filter(|ci| ci.changed_at > at).map(|ci| ci.id).collect();
+    if changed.is_empty() {
+        return Ok(cis);
+    }
+    let later = store::audit_report::changes_after(&app.store, &changed, at).await.map_err(database)?;
+    let last = store::audit_report::last_changes(&app.store, &changed, at).await.map_err(database)?;
+    let then = |mut ci: Ci| {
+        if let Some(changes) = later.get(&ci.id) {
+            ci = rewind(ci, changes)?;
+        }
+        ci.changed_at = last.get(&ci.id).copied().unwrap_or(ci.changed_at);
+        Some(ci)
+    };
+    Ok(cis.into_iter().filter_map(then).collect())
 }
 
 fn row(ci: Ci, facts: &HashMap<DeploymentId, Facts>, engines: &HashMap<CiId, &Engine>, at: DateTime<Utc>) -> Row {
@@ -171,3 +181,6 @@ pub fn formulas() -> BTreeMap<&'static str, &'static str> {
         ),
     ])
 }
+
+#[cfg(test)]
+mod tests;

@@ -251,3 +251,6 @@ fn by_day(history: Vec<Change>) -> Vec<Day> {
     }
     days
 }
+
+#[cfg(test)]
+mod tests;

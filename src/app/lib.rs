@@ -12,6 +12,8 @@ pub mod datacenter;
 pub mod demo;
 pub mod deployment;
 mod letter;
+#[cfg(test)]
+mod house;
 pub mod mail;
 pub mod operations;
 pub mod person;

@@ -116,3 +116,6 @@ fn running<'c>(engine: &Engine, workloads: &[Workload<'c>], ids: &HashMap<String
     };
     workloads.iter().flat_map(of).collect()
 }
+
+#[cfg(test)]
+mod tests;

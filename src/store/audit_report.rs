@@ -62,6 +62,25 @@ pub async fn changes_after(
     Ok(changes)
 }
 
+/// When each of these CIs had last changed by the instant.
+pub async fn last_changes(
+    on: &impl Reads,
+    ids: &[CiId],
+    at: DateTime<Utc>,
+) -> Result<HashMap<CiId, DateTime<Utc>>, DbErr> {
+    let rows: Vec<(Uuid, DateTime<Utc>)> = history::Entity::find()
+        .select_only()
+        .column(history::Column::CiId)
+        .column_as(history::Column::At.max(), "last")
+        .filter(history::Column::CiId.is_in(ids.iter().map(|id| id.0)))
+        .filter(history::Column::At.lte(at))
+        .group_by(history::Column::CiId)
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    Ok(rows.into_iter().map(|(id, last)| (id.into(), last)).collect())
+}
+
 /// What the ledger and the orders say of a deployment.
 #[derive(Clone, Debug)]
 pub struct Facts {
