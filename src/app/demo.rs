@@ -66,6 +66,10 @@ pub const PEOPLE: [DemoPerson; 7] = [
     },
 ];
 
+/// What each project of the demo may use.
+const QUOTA: [(&str, i64); 5] =
+    [("machines", 24), ("cpu", 96), ("memory_gb", 256), ("disk_gb", 2_000), ("containers", 60)];
+
 /// Adds the demo's organisations, projects and people, unless they are there.
 pub async fn people(app: &App) -> Result<(), Trouble> {
     if store::organisation::find_by_name(&app.store, "northwind").await.map_err(database)?.is_some() {
@@ -78,9 +82,16 @@ pub async fn people(app: &App) -> Result<(), Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
     let northwind = organisation(&tx, "northwind", "Northwind").await?;
     let contoso = organisation(&tx, "contoso", "Contoso").await?;
-    project(&tx, northwind, "northwind", "shop", "Shop").await?;
-    project(&tx, northwind, "northwind", "billing", "Billing").await?;
-    project(&tx, contoso, "contoso", "website", "Website").await?;
+    for (organisation, its_name, name, title) in [
+        (northwind, "northwind", "shop", "Shop"),
+        (northwind, "northwind", "billing", "Billing"),
+        (contoso, "contoso", "website", "Website"),
+    ] {
+        let project = project(&tx, organisation, its_name, name, title).await?;
+        for (kind, amount) in QUOTA {
+            store::allocation::set_limit(&tx, project, kind, amount).await.map_err(database)?;
+        }
+    }
     let mut ids: Vec<PersonId> = Vec::new();
     for (demo, hash) in PEOPLE.iter().zip(hashes) {
         ids.push(person::insert(app, &tx, &account(demo, northwind, contoso), Some(hash)).await?);

@@ -13,6 +13,7 @@ use domain::approval::{Answer, Client, Via};
 use domain::deployment::DeploymentState;
 use domain::ids::DeploymentId;
 use domain::person::Principal;
+use domain::ports::clock::Clock;
 use domain::ports::datacenter::Pace;
 use domain::request::Request;
 use domain::resource::ResourceState;
@@ -35,19 +36,25 @@ pub struct House {
 impl House {
     /// The demo's house with its people, a worker, and a datacenter where everything is done at once.
     pub async fn new() -> Self {
+        let mut house = Self::asleep(Arc::new(SystemClock)).await;
+        house.worker = Some(Worker::start(&house.app.engine));
+        house
+    }
+
+    /// The same house with nobody at work and a clock of the story's own.
+    pub async fn asleep(clock: Arc<dyn Clock>) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("gatehouse-portal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let mut settings = Settings::default();
         settings.database.url = Secret::from(format!("sqlite:{}", folder.join("gatehouse.db").display()).as_str());
         settings.datacenter.file = folder.join("datacenter.json");
-        let house = boot::House::open(&settings, Arc::new(SystemClock), "http://localhost".to_owned(), true).await;
+        let house = boot::House::open(&settings, clock, "http://localhost".to_owned(), true).await;
         let app = house.unwrap().app;
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
-        let worker = Some(Worker::start(&app.engine));
-        Self { app, worker, folder }
+        Self { app, worker: None, folder }
     }
 
     /// Somebody of the demo, signed in.

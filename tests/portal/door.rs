@@ -1,0 +1,193 @@
+//! The door: who comes in, what a form of another site does, what a link scanner does, what is too much.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::cookie::Cookie;
+use actix_web::dev::ServiceResponse;
+use actix_web::http::{Method, StatusCode, header};
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::App as Application;
+use chrono::TimeDelta;
+use domain::request::RequestState;
+use providers::clock::{ManualClock, SystemClock};
+use serde_json::json;
+use web::limits::Limits;
+use web::metrics::Metrics;
+
+use crate::house::House;
+
+/// Sends one request through every check of the portal.
+async fn send(house: &House, request: TestRequest) -> ServiceResponse {
+    let limits = Limits { time: Duration::from_secs(30) };
+    let portal = Application::new().configure(web::configure(house.app.clone(), Metrics::default(), limits));
+    let response = call_service(&init_service(portal).await, request.to_request()).await;
+    response.map_into_boxed_body()
+}
+
+/// A form as our own pages send it.
+fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
+    TestRequest::post().uri(path).insert_header(("Sec-Fetch-Site", "same-origin")).set_form(fields)
+}
+
+async fn sign_in(house: &House, email: &str, password: &str) -> ServiceResponse {
+    send(house, form("/sign-in", &[("email", email), ("password", password), ("next", "/requests")])).await
+}
+
+fn session(response: &ServiceResponse) -> Cookie<'static> {
+    let mut cookies = response.response().cookies();
+    cookies.find(|cookie| cookie.name() == "gatehouse").expect("a session").into_owned()
+}
+
+async fn rita(house: &House) -> Cookie<'static> {
+    session(&sign_in(house, "rita@example.org", "rita-orders-machines").await)
+}
+
+async fn house() -> House {
+    House::asleep(Arc::new(SystemClock)).await
+}
+
+#[actix_web::test]
+async fn each_sign_in_makes_a_new_session_and_ends_the_one_before() {
+    let house = house().await;
+    let first = rita(&house).await;
+    assert!(first.http_only() == Some(true) && first.same_site().is_some());
+    let again = form("/sign-in", &[("email", "rita@example.org"), ("password", "rita-orders-machines")]);
+    let second = session(&send(&house, again.cookie(first.clone())).await);
+    assert_ne!(first.value(), second.value());
+    let visit = |cookie: Cookie<'static>| send(&house, TestRequest::get().uri("/requests").cookie(cookie));
+    assert_eq!(visit(first).await.status(), StatusCode::SEE_OTHER, "the old cookie opens nothing");
+    assert_eq!(visit(second).await.status(), StatusCode::OK);
+    let planted = Cookie::new("gatehouse", "chosen-by-somebody-else");
+    assert_eq!(visit(planted).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn a_person_who_is_disabled_is_out_at_once() {
+    let house = house().await;
+    let cookie = rita(&house).await;
+    let (person, ada) = (house.person("Rita").await.person, house.person("Ada Ad").await);
+    app::person::change(&house.app, &ada, person, app::person::Change::Disable).await.unwrap();
+    let visit = send(&house, TestRequest::get().uri("/requests").cookie(cookie)).await;
+    assert_eq!(visit.headers().get(header::LOCATION).unwrap(), "/sign-in?next=%2Frequests");
+    let again = sign_in(&house, "rita@example.org", "rita-orders-machines").await;
+    assert_eq!(again.status(), StatusCode::UNPROCESSABLE_ENTITY);
+}
+
+#[actix_web::test]
+async fn guessing_a_password_is_stopped_and_may_be_tried_again_later() {
+    let clock = Arc::new(ManualClock::at("2026-11-23T10:00:00Z".parse().unwrap()));
+    let house = House::asleep(clock.clone()).await;
+    for _ in 0..5 {
+        let wrong = sign_in(&house, "rita@example.org", "guess-guess-guess").await;
+        assert_eq!(wrong.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    }
+    let even_right = sign_in(&house, "RITA@example.org", "rita-orders-machines").await;
+    assert_eq!(even_right.status(), StatusCode::TOO_MANY_REQUESTS);
+    clock.wind(TimeDelta::minutes(16));
+    let later = sign_in(&house, "rita@example.org", "rita-orders-machines").await;
+    assert_eq!(later.status(), StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn a_form_of_another_site_does_nothing() {
+    let house = house().await;
+    let cookie = rita(&house).await;
+    let origin = ("Origin", "http://localhost");
+    let origins: [(&str, &str, bool); 7] = [
+        ("Sec-Fetch-Site", "same-origin", true),
+        ("Sec-Fetch-Site", "none", true),
+        ("Sec-Fetch-Site", "same-site", false),
+        ("Sec-Fetch-Site", "cross-site", false),
+        ("Origin", "http://evil.example", false),
+        ("Origin", "null", false),
+        ("X-Nothing", "at all", false),
+    ];
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        for (name, value, ours) in origins {
+            let request = TestRequest::default().method(method.clone()).uri("/sign-out").cookie(cookie.clone());
+            let status = send(&house, request.insert_header((name, value))).await.status();
+            assert!(ours || status == StatusCode::FORBIDDEN, "{method} {name}: {value} gave {status}");
+        }
+    }
+    // From our own site, but without the session's token; then with it.
+    let without = TestRequest::post().uri("/sign-out").cookie(cookie.clone()).insert_header(origin);
+    assert_eq!(send(&house, without.set_form([("csrf", "wrong")])).await.status(), StatusCode::FORBIDDEN);
+    let token = app::session::resume(&house.app, cookie.value()).await.unwrap().expect("still signed in").csrf;
+    let with = form("/sign-out", &[("csrf", token.as_str())]).cookie(cookie);
+    assert_eq!(send(&house, with).await.status(), StatusCode::SEE_OTHER);
+}
+
+#[actix_web::test]
+async fn a_link_scanner_decides_nothing_whatever_it_tries() {
+    let house = house().await;
+    let request = {
+        let rita = house.person("Rita").await;
+        house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await
+    };
+    let mails = store::mail::of_request(&house.app.store, request.id).await.unwrap();
+    let at = mails[0].text.find("/decide/").unwrap();
+    let path = mails[0].text[at..].split_whitespace().next().unwrap().to_owned();
+    for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+        for _ in 0..30 {
+            let first = send(&house, TestRequest::default().method(method.clone()).uri(&path)).await;
+            let Some(next) = first.headers().get(header::LOCATION) else { continue };
+            let next = next.to_str().unwrap().to_owned();
+            assert_eq!(first.headers().get(header::REFERRER_POLICY).unwrap(), "no-referrer");
+            assert!(!next.contains(path.trim_start_matches("/decide/")), "the secret leaves the address");
+            let cookie = first.response().cookies().next().unwrap().into_owned();
+            let page = send(&house, TestRequest::get().uri(&next).cookie(cookie)).await;
+            assert_eq!(page.status(), StatusCode::OK);
+            assert_eq!(page.headers().get(header::CACHE_CONTROL).unwrap(), "no-store");
+        }
+    }
+    let after = store::request::find(&house.app.store, request.id).await.unwrap().unwrap();
+    assert_eq!((after.state, after.revision), (RequestState::AwaitingApproval, 1));
+}
+
+#[actix_web::test]
+async fn what_is_too_large_or_no_text_is_refused_clearly() {
+    let house = house().await;
+    let ours = ("Sec-Fetch-Site", "same-origin");
+    let kind = ("Content-Type", "application/x-www-form-urlencoded");
+    let large = format!("email={}&password=x", "a".repeat(10 * 1024 * 1024));
+    let large = TestRequest::post().uri("/sign-in").insert_header(ours).insert_header(kind).set_payload(large);
+    assert_eq!(send(&house, large).await.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    for broken in [&b"email=%FF&password=x"[..], b"email=\xFF&password=x", b"email=%ED%A0%80&password=x"] {
+        let request = TestRequest::post().uri("/sign-in").insert_header(ours).insert_header(kind);
+        let response = send(&house, request.set_payload(broken.to_vec())).await;
+        assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+        let body = read_body(response).await;
+        assert!(String::from_utf8_lossy(&body).contains("not UTF-8"), "it says why");
+    }
+}
+
+#[actix_web::test]
+async fn every_page_bears_the_headers_that_keep_it_safe() {
+    let house = house().await;
+    let cookie = rita(&house).await;
+    for path in ["/sign-in", "/requests", "/approvals", "/no-such-page", "/decide/nothing"] {
+        let response = send(&house, TestRequest::get().uri(path).cookie(cookie.clone())).await;
+        let header = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let policy = header("content-security-policy").unwrap_or_default();
+        assert!(policy.contains("default-src 'none'") && !policy.contains("unsafe"), "{path}: {policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("base-uri 'none'"), "{path}");
+        assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+        assert_eq!(header("cache-control").as_deref(), Some("no-store"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn another_tenants_addresses_are_not_there() {
+    let house = house().await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let approval = store::approval::of_request(&house.app.store, request.id).await.unwrap()[0].id;
+    let carlo = session(&sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await);
+    for path in [format!("/requests/{}", request.id), format!("/approvals/{approval}")] {
+        let response = send(&house, TestRequest::get().uri(&path).cookie(carlo.clone())).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    let list = send(&house, TestRequest::get().uri("/requests?whose=all").cookie(carlo)).await;
+    assert!(!String::from_utf8_lossy(&read_body(list).await).contains("R-1"));
+}
