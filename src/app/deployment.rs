@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::allocation::{Allocation, cents_so_far, monthly_cents};
+use domain::blueprint::Blueprint;
+use domain::blueprint::schema::plain;
 use domain::ci::Ci;
 use domain::deployment::Deployment;
 use domain::ids::{DeploymentId, PersonId, ProjectId};
@@ -24,7 +26,7 @@ pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy, Window};
 pub use store::run::RunSummary;
 
-use crate::{App, database};
+use crate::{App, catalog, database};
 
 /// CIs that a deployment's page lists; the CMDB has the others.
 const CIS_SHOWN: u64 = 200;
@@ -54,6 +56,8 @@ pub struct Details {
     pub project: Project,
     /// Who ordered it.
     pub owner: String,
+    /// Its parameters as they stand: title and value in words.
+    pub ordered: Vec<(String, String)>,
     /// Its ledger, objects that are gone included.
     pub resources: Vec<Resource>,
     /// Newest first.
@@ -98,13 +102,15 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
     let of_it = CiQuery { deployment: Some(id), limit: CIS_SHOWN, ..CiQuery::default() };
     let cis = store::ci::find(&app.store, &scope, &of_it).await.map_err(database)?;
     let allocations = store::allocation::of_deployments(&app.store, &[id]).await.map_err(database)?;
+    let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
     let now = app.clock.now();
     Ok(Details {
+        ordered: ordered(&blueprint, &deployment),
         owner: owner.map(|owner| owner.name).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&allocations)),
         so_far: Money::from_cents(cents_so_far(&allocations, now)),
         may_act: may_act(who, deployment.project),
-        actions: action::offered(app, &deployment).await?,
+        actions: action::offered(&blueprint),
         deployment,
         project,
         resources,
@@ -117,6 +123,11 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
 /// The projects that the person may filter by: id and title.
 pub async fn projects_of(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
     store::project::list(&app.store, &who.scope()).await.map_err(database)
+}
+
+fn ordered(blueprint: &Blueprint, deployment: &Deployment) -> Vec<(String, String)> {
+    let title = |name: &str| blueprint.order.parameters.title(name).to_owned();
+    deployment.params.iter().map(|(name, value)| (title(name), plain(value))).collect()
 }
 
 async fn find(app: &App, scope: &Scope, id: DeploymentId) -> Result<Deployment, Trouble> {

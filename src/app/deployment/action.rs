@@ -45,10 +45,9 @@ impl ActionForm {
 }
 
 /// What the version that the deployment was built with offers to do with it.
-pub(super) async fn offered(app: &App, deployment: &Deployment) -> Result<Vec<Offered>, Trouble> {
-    let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
+pub(super) fn offered(blueprint: &Blueprint) -> Vec<Offered> {
     let named = blueprint.actions.iter();
-    Ok(named.map(|it| Offered { name: it.action.value.clone(), title: it.title.clone() }).collect())
+    named.map(|it| Offered { name: it.action.value.clone(), title: it.title.clone() }).collect()
 }
 
 /// The form of an action, for somebody who may ask for it.

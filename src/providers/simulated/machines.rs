@@ -14,7 +14,7 @@ const CLUSTER: &str = "cluster-1";
 const HOSTS: [&str; 4] = ["esx-01", "esx-02", "esx-03", "esx-04"];
 const DATASTORES: [&str; 3] = ["ds-1", "ds-2", "ds-3"];
 /// Memory that each host may promise to machines.
-const HOST_MEMORY_GB: u32 = 4_096;
+const HOST_MEMORY_GB: u32 = 1_024;
 const IMAGES: [&str; 4] = ["debian-12", "debian-13", "rocky-9", "ubuntu-24.04"];
 /// Seconds that a clone and its first boot usually take.
 const CLONE_SECONDS: f64 = 14.0;

@@ -78,7 +78,7 @@ async fn machines_spread_over_the_hosts_until_none_has_room() {
     for n in 1..=4 {
         house.datacenter.reserve(&format!("n{n}"), "big-{n}").await.unwrap();
         let mut order = small(&format!("big-{n}"));
-        order.memory_gb = 4_000;
+        order.memory_gb = 928;
         Machines::create(&house.datacenter, &format!("m{n}"), &order).await.unwrap();
     }
     let loads = house.datacenter.overview().await.unwrap().hosts;

@@ -8,6 +8,7 @@ use app::deployment::{Details, RunSummary};
 use askama::Template;
 use domain::ids::DeploymentId;
 use domain::resource::{Resource, ResourceState};
+use domain::run::RunState;
 use domain::trouble::Trouble;
 use serde_json::Value;
 
@@ -25,19 +26,12 @@ struct Endpoint {
     opens: bool,
 }
 
-/// Something that was ordered: its title and value in words.
-struct Fact {
-    label: String,
-    value: String,
-}
-
 #[derive(Template)]
 #[template(path = "deployments/show.html")]
 struct Show {
     shell: Shell,
     topology: Option<Drawing>,
     endpoints: Vec<Endpoint>,
-    facts: Vec<Fact>,
     /// The run that is under way, if one is.
     under_way: Option<RunSummary>,
     standing: Vec<Resource>,
@@ -48,12 +42,13 @@ struct Show {
 /// The page.
 pub(super) async fn show(app: Data<App>, visitor: Visitor, id: Path<String>) -> Result<HttpResponse, Problem> {
     let it = app::deployment::show(&app, &visitor.principal, deployment_id(&id)?).await?;
-    let (gone, standing) = it.resources.iter().cloned().partition(|row| row.state == ResourceState::Gone);
+    // A registration is no object of its own: what it registered stands among the CIs.
+    let objects = it.resources.iter().filter(|row| row.kind != "registration").cloned();
+    let (gone, standing) = objects.partition(|row| row.state == ResourceState::Gone);
     let show = Show {
         shell: visitor.shell(it.deployment.name.as_str(), Section::Deployments),
-        topology: topology::draw(&it.resources, &it.deployment.name),
+        topology: topology::draw(&it.resources, &it.cis, &it.deployment.name),
         endpoints: endpoints(&it.resources),
-        facts: it.deployment.params.iter().map(|(name, value)| fact(name, value)).collect(),
         under_way: it.runs.iter().find(|run| !run.state.has_ended()).cloned(),
         standing,
         gone,
@@ -76,6 +71,24 @@ fn standing_as(row: &Resource) -> &'static str {
     }
 }
 
+/// What an object is called: what was reserved, once that is known, rather than what was asked for.
+fn called(row: &Resource) -> &str {
+    row.attributes.get("name").and_then(Value::as_str).unwrap_or(&row.name)
+}
+
+/// How a run reads here: waiting for machines is work that goes on, only a run that needs a person stands still.
+fn run_word(run: &RunSummary) -> &'static str {
+    if run.state.needs_a_person() || run.state.has_ended() { run.state.word() } else { "running" }
+}
+
+fn run_label(run: &RunSummary) -> &'static str {
+    if run.state == RunState::Waiting { RunState::Running.label() } else { run.state.label() }
+}
+
+fn days_left(it: &Details) -> i64 {
+    (it.deployment.lease.until - it.now).num_days()
+}
+
 fn endpoints(resources: &[Resource]) -> Vec<Endpoint> {
     let live = resources.iter().filter(|row| row.state == ResourceState::Live);
     live.filter_map(|row| {
@@ -84,9 +97,4 @@ fn endpoints(resources: &[Resource]) -> Vec<Endpoint> {
         Some(Endpoint { name: row.name.clone(), address: address.to_owned(), opens })
     })
     .collect()
-}
-
-fn fact(name: &str, value: &Value) -> Fact {
-    let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    Fact { label: crate::look::words(name), value }
 }

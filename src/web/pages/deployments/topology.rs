@@ -1,5 +1,6 @@
 //! What a deployment is made of, as a drawing: balancer above machines above hosts, software inside its machine.
 
+use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::resource::{Resource, ResourceState};
 use serde_json::Value;
 
@@ -7,10 +8,11 @@ use crate::drawing::{Drawing, Edge, Node, topology};
 use crate::look::Meaning;
 
 /// The drawing of the objects that stand; nothing while there are none.
-pub(super) fn draw(resources: &[Resource], name: &str) -> Option<Drawing> {
+pub(super) fn draw(resources: &[Resource], cis: &[Ci], name: &str) -> Option<Drawing> {
     let standing: Vec<&Resource> = resources.iter().filter(|row| row.state != ResourceState::Gone).collect();
     let mut nodes: Vec<Node> = standing.iter().filter_map(|row| node(row, &standing)).collect();
     let edges: Vec<Edge> = standing.iter().flat_map(|row| edges(row, &standing)).collect();
+    nodes.extend(workloads(cis, &standing));
     nodes.extend(hosts(&standing));
     (!nodes.is_empty()).then(|| topology(&nodes, &edges, &format!("What {name} is made of")))
 }
@@ -61,6 +63,20 @@ fn hosts(all: &[&Resource]) -> Vec<Node> {
     names.sort();
     names.dedup();
     names.into_iter().map(|name| Node::new(name.as_str(), name.as_str()).icon("host").note("Host")).collect()
+}
+
+/// What runs in the container engine of the deployment's only machine, as the CMDB was told.
+fn workloads(cis: &[Ci], all: &[&Resource]) -> Vec<Node> {
+    let mut machines = all.iter().filter(|row| row.kind == "machine");
+    let (Some(machine), None) = (machines.next(), machines.next()) else { return Vec::new() };
+    let running = cis.iter().filter(|ci| ci.class == CiClass::Workload && ci.lifecycle == Lifecycle::Operational);
+    let node = |ci: &Ci| {
+        Node::new(ci.key.as_str(), ci.name.as_str())
+            .icon("container")
+            .href(format!("/cmdb/{}", ci.id))
+            .inside(machine.key.as_str())
+    };
+    running.map(node).collect()
 }
 
 fn members(row: &Resource) -> impl Iterator<Item = &str> {
