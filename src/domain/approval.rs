@@ -24,8 +24,7 @@ pub enum ApprovalState {
 }
 
 impl ApprovalState {
-    pub const ALL: [Self; 6] =
-        [Self::Open, Self::Approved, Self::Rejected, Self::Moot, Self::Revoked, Self::Expired];
+    pub const ALL: [Self; 6] = [Self::Open, Self::Approved, Self::Rejected, Self::Moot, Self::Revoked, Self::Expired];
 
     /// The word that the database and the API use.
     pub const fn word(self) -> &'static str {

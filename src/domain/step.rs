@@ -178,10 +178,13 @@ impl Step {
     pub fn started(self, input: Value, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         use StepState::{Pending, Ready, Retrying, Running, Waiting};
         self.only_from(&[Pending, Ready, Running, Waiting, Retrying], "started")?;
-        let attempt = if self.state == Waiting { self.attempt } else { self.attempt + 1 };
+        let goes_on = self.state == Waiting;
+        let attempt = if goes_on { self.attempt } else { self.attempt + 1 };
+        // What it waited for is said once, however often it looks.
+        let why = self.why.clone().filter(|_| goes_on);
         let started_at = self.started_at.or(Some(now));
         let step = Self { state: StepState::Running, attempt, input: Some(input), started_at, wake_at: None, ..self };
-        Ok(Self { why: None, advice: None, ended_at: None, ..step })
+        Ok(Self { why, advice: None, ended_at: None, ..step })
     }
 
     /// Its action asked to be called again.

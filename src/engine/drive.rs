@@ -341,6 +341,9 @@ impl Driver {
         self.said.clear();
         self.log_due = None;
         self.engine.0.hub.publish(&draft.events);
+        if let Some(Rest::Until(_)) = draft.let_go {
+            self.engine.0.rested.notify_one();
+        }
         if draft.let_go.is_some() {
             let handed_back = self.stopping && self.held.run.state.can_be_driven();
             self.end = Some(if handed_back { Drive::HandedBack } else { Drive::Rested(self.held.run.state) });

@@ -40,7 +40,7 @@ pub use gate::{Consequences, Gate};
 pub use queue::QueueError;
 pub use settings::Settings;
 use store::{DbErr, Store};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 pub use worker::Worker;
 
 /// The engine: writes runs, carries them, tells of them. Cheap to clone; every clone is the same engine.
@@ -57,6 +57,8 @@ struct Parts {
     places: places::Places,
     bell: Arc<queue::Bell>,
     driving: Arc<AtomicUsize>,
+    /// Told when a run was let go until a time, so that the sweeper knows of it.
+    rested: Notify,
 }
 
 /// An action with its schemas read.
@@ -114,6 +116,7 @@ impl Engine {
             places,
             bell: Arc::default(),
             driving: Arc::default(),
+            rested: Notify::new(),
         })))
     }
 

@@ -38,6 +38,7 @@ impl Engine {
             let pause = self.until_next_due(longest).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
+                () = self.0.rested.notified() => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
         }

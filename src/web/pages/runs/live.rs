@@ -60,7 +60,8 @@ pub(super) async fn events(
 async fn chunk(watch: &mut Watch) -> Result<(Bytes, bool), Trouble> {
     let mut text = match watch.next().await? {
         Told::Events(_) => format!("id: {0}\nevent: change\ndata: {0}\n\n", watch.told),
-        Told::Nothing => ": still here\n\n".to_owned(),
+        // Nothing new, but the times that the page shows have moved on.
+        Told::Nothing => "event: change\ndata: tick\n\n".to_owned(),
     };
     let ended = watch.has_ended().await?;
     if ended {

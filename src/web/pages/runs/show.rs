@@ -7,7 +7,7 @@ use app::App;
 use app::run::Details;
 use askama::Template;
 use chrono::{DateTime, Utc};
-use domain::run::{RunEvent, RunState};
+use domain::run::{EventKind, RunEvent, RunState};
 use domain::step::{Step, StepState};
 use domain::trouble::FieldError;
 use serde::Deserialize;
@@ -180,6 +180,11 @@ impl StepView {
         }
     }
 
+    /// The word by which its state is coloured.
+    fn tint(&self) -> &'static str {
+        if self.state == StepState::Waiting { StepState::Running.word() } else { self.state.word() }
+    }
+
     /// Whether an operator may try it again, or skip it.
     fn can_be_mended(&self) -> bool {
         matches!(self.state, StepState::Failed | StepState::Retrying | StepState::Waiting)
@@ -204,7 +209,7 @@ fn line(it: &Details, behind: usize) -> String {
         RunState::Paused => format!("Paused; {steps}. A person has to decide how it goes on."),
         RunState::Compensating => format!("Taking back what was built; began {lasted} ago."),
         RunState::Cancelling => "Being cancelled; calls that are under way are waited for.".to_owned(),
-        RunState::Done => format!("Done in {lasted}{usual}; {steps}."),
+        RunState::Done => format!("Done in {lasted}; {steps}."),
         RunState::Compensated => "Failed; everything that was built is taken back.".to_owned(),
         RunState::Stuck => "Stuck: something could not be taken back. A person has to look at it.".to_owned(),
         RunState::Cancelled => format!("Cancelled; {steps}."),
@@ -223,7 +228,7 @@ fn graph(it: &Details) -> Drawing {
             let planned = &workflow.planned;
             let note = took(step, it.now).map(look::took).unwrap_or_default();
             let node = Node::new(&planned.key, titled(&planned.title, &planned.key, &planned.id))
-                .state(Meaning::of(step.state.word()), step.state.label())
+                .state(meaning(step.state), step.state.label())
                 .note(note)
                 .href(format!("/runs/{}?step={}#step", it.run.id, escaped(&planned.key)))
                 .chosen(it.chosen == Some(at));
@@ -236,6 +241,22 @@ fn graph(it: &Details) -> Drawing {
         .iter()
         .flat_map(|workflow| workflow.planned.needs.iter().map(|need| Edge::new(need, &workflow.planned.key)));
     run_graph(&nodes, &arrows.collect::<Vec<_>>(), &format!("The steps of {}", it.run.title))
+}
+
+/// What a step's state means to the eye. A step that waits for an outside system is at work; nobody has to act.
+fn meaning(state: StepState) -> Meaning {
+    match state {
+        StepState::Waiting => Meaning::Running,
+        other => Meaning::of(other.word()),
+    }
+}
+
+/// The word by which a run's state is coloured; one that waits for an outside system goes on.
+fn tint(state: &RunState) -> &'static str {
+    match state {
+        RunState::Waiting => RunState::Running.word(),
+        other => other.word(),
+    }
 }
 
 /// The title of a step, with its number where there are several of it.
@@ -252,10 +273,9 @@ fn escaped(key: &str) -> String {
 /// How a line of the log is coloured.
 fn tone(event: &RunEvent) -> &'static str {
     let bad = ["Failed", "Paused", "Stuck", "Could not", "Refused"];
-    let slow = ["Waits", "Skipped"];
     if bad.iter().any(|word| event.line.starts_with(word)) {
         "is-failed"
-    } else if slow.iter().any(|word| event.line.starts_with(word)) || event.line.contains("Tried again in") {
+    } else if event.kind == EventKind::Mended || event.line.contains("Tried again in") {
         "is-waiting"
     } else {
         ""
