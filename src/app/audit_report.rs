@@ -58,8 +58,17 @@ impl AuditReport {
 
 /// The report of what the person may see, now or as of an instant.
 pub async fn compile(app: &App, who: &Principal, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
+    of_scope(app, who.scope(), as_of).await
+}
+
+/// The report of everything, for whoever runs the program on its own machine.
+pub async fn of_everything(app: &App, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
+    of_scope(app, Scope::Everything, as_of).await
+}
+
+async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
     let now = app.clock.now();
-    let (scope, at) = (who.scope(), as_of.filter(|at| *at < now).unwrap_or(now));
+    let at = as_of.filter(|at| *at < now).unwrap_or(now);
     let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
     let mut counting = Counting::new(at);
     let mut listed = Vec::new();
