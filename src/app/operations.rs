@@ -78,6 +78,30 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
     })
 }
 
+/// What monitoring asks for; the same numbers whichever process is asked.
+#[derive(Clone, Debug)]
+pub struct Gauges {
+    /// Runs in each state that is not an end.
+    pub runs: Vec<(RunState, u64)>,
+    pub mails: Vec<(MailState, u64)>,
+    /// Runs that wait for a worker.
+    pub queue: u64,
+    /// Workers that live.
+    pub workers: u64,
+}
+
+/// What monitoring asks for. It names nothing and nobody, so that it needs no sign-in.
+pub async fn gauges(app: &App) -> Result<Gauges, Trouble> {
+    let (now, store) = (app.clock.now(), &app.store);
+    let workers = store::worker::seen_since(store, now - SILENT).await.map_err(database)?;
+    Ok(Gauges {
+        runs: store::run::count_open(store).await.map_err(database)?,
+        mails: store::mail::counts(store).await.map_err(database)?,
+        queue: app.engine.queue_depth().await.map_err(database)?,
+        workers: workers.iter().filter(|worker| worker.stopped_at.is_none()).count() as u64,
+    })
+}
+
 fn listed(worker: Worker, now: DateTime<Utc>) -> Listed {
     let state = match worker.stopped_at {
         Some(_) => "stopped",

@@ -8,12 +8,18 @@ use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use app::App;
+use app::operations::{self, Gauges};
+use domain::trouble::Trouble;
 use prometheus_client::encoding::EncodeLabelSet;
-use prometheus_client::encoding::text::encode;
+use prometheus_client::encoding::text::{encode_eof, encode_registry};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
+
+use crate::problem::Problem;
 
 /// Upper bounds of the buckets of answer times, in seconds.
 const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
@@ -31,6 +37,11 @@ struct Answered {
     method: String,
     route: String,
     status: u16,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct State {
+    state: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -59,11 +70,37 @@ impl Metrics {
 }
 
 /// `GET /metrics`
-pub(crate) async fn show(metrics: Data<Metrics>) -> HttpResponse {
+pub(crate) async fn show(house: Data<App>, metrics: Data<Metrics>) -> Result<HttpResponse, Problem> {
+    let gauges = registry_of(&operations::gauges(&house).await?);
     let mut text = String::new();
-    if let Err(cause) = encode(&mut text, &metrics.registry) {
-        tracing::error!(error = %cause, "the metrics could not be written");
-        return HttpResponse::InternalServerError().finish();
+    encode_registry(&mut text, &metrics.registry)
+        .and_then(|()| encode_registry(&mut text, &gauges))
+        .and_then(|()| encode_eof(&mut text))
+        .map_err(Trouble::bug)?;
+    Ok(HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text))
+}
+
+/// What the database says now, as gauges of their own.
+fn registry_of(read: &Gauges) -> Registry {
+    let mut registry = Registry::with_prefix("gatehouse");
+    let runs: Family<State, Gauge> = Family::default();
+    for (state, number) in &read.runs {
+        set(&runs.get_or_create(&State { state: state.word().to_owned() }), *number);
     }
-    HttpResponse::Ok().content_type("application/openmetrics-text; version=1.0.0; charset=utf-8").body(text)
+    let mails: Family<State, Gauge> = Family::default();
+    for (state, number) in &read.mails {
+        set(&mails.get_or_create(&State { state: state.word().to_owned() }), *number);
+    }
+    let (queue, workers) = (Gauge::default(), Gauge::default());
+    set(&queue, read.queue);
+    set(&workers, read.workers);
+    registry.register("runs_open", "Runs that have not ended, by state", runs);
+    registry.register("mails", "Mails in the outbox, by state", mails);
+    registry.register("runs_queued", "Runs that wait for a worker", queue);
+    registry.register("workers", "Workers that live", workers);
+    registry
+}
+
+fn set(gauge: &Gauge, number: u64) {
+    gauge.set(i64::try_from(number).unwrap_or(i64::MAX));
 }

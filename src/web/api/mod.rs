@@ -12,6 +12,7 @@ mod deployments;
 mod openapi;
 mod paging;
 mod requests;
+mod runs;
 
 use actix_web::http::Method;
 use actix_web::web::{self, ServiceConfig, get, post};
@@ -44,6 +45,7 @@ fn routes() -> Vec<(Method, &'static str, Route)> {
         write("/requests", post().to(requests::submit)),
         read("/requests/{id}", get().to(requests::show)),
         write("/requests/{id}/withdraw", post().to(requests::withdraw)),
+        read("/runs/{id}", get().to(runs::show)),
     ]
 }
 

@@ -8,7 +8,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Content, OpenApi as Document, Ref};
 use utoipa::{Modify, OpenApi, ToSchema};
 
-use super::{approvals, audit, catalog, cis, deployments, requests};
+use super::{approvals, audit, catalog, cis, deployments, requests, runs};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -35,6 +35,7 @@ use super::{approvals, audit, catalog, cis, deployments, requests};
         requests::show,
         requests::submit,
         requests::withdraw,
+        runs::show,
         show,
     ),
     security(("token" = [])),
