@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::action::Signature;
-use domain::blueprint::plan::{DeploymentFacts, Level, Order, Plan, RequestFacts, Unplannable};
+use domain::blueprint::plan::{DeploymentFacts, Glance, Level, Order, Plan, RequestFacts, Unplannable};
 use domain::blueprint::schema::FormField;
 use domain::blueprint::{Blueprint, Edition, Period};
 use domain::ids::ProjectId;
@@ -31,9 +31,14 @@ pub struct Catalog(Arc<Parts>);
 struct Parts {
     actions: Vec<Signature>,
     offered: RwLock<BTreeMap<String, Arc<Blueprint>>>,
+    /// What the cards say, by blueprint and requester; forgotten when other blueprints are offered.
+    glances: RwLock<HashMap<(String, RequestFacts), Option<Glance>>>,
     /// Versions that deployments were built with, by name and version.
     pinned: RwLock<HashMap<(String, String), Arc<Blueprint>>>,
 }
+
+/// Cards kept ready, so that the catalog does not plan anew for each visit.
+const GLANCES_KEPT: usize = 2_000;
 
 /// A blueprint on the catalog's page.
 #[derive(Clone, Debug)]
@@ -74,7 +79,12 @@ pub struct Draft {
 impl Catalog {
     /// A catalog that offers nothing yet; blueprints are checked against these actions.
     pub fn new(actions: Vec<Signature>) -> Self {
-        Self(Arc::new(Parts { actions, offered: RwLock::default(), pinned: RwLock::default() }))
+        Self(Arc::new(Parts {
+            actions,
+            offered: RwLock::default(),
+            glances: RwLock::default(),
+            pinned: RwLock::default(),
+        }))
     }
 
     /// The actions that blueprints may use.
@@ -92,6 +102,22 @@ impl Catalog {
 
     fn offer(&self, blueprints: BTreeMap<String, Arc<Blueprint>>) {
         *self.0.offered.write().unwrap_or_else(PoisonError::into_inner) = blueprints;
+        self.0.glances.write().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// What the card of a blueprint says to this requester; none when its defaults can't be planned.
+    fn glance(&self, blueprint: &Blueprint, request: &RequestFacts) -> Option<Glance> {
+        let key = (blueprint.name.clone(), request.clone());
+        if let Some(known) = self.0.glances.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return known.clone();
+        }
+        let glance = blueprint.glance(request, &self.0.actions).ok();
+        let mut glances = self.0.glances.write().unwrap_or_else(PoisonError::into_inner);
+        if glances.len() >= GLANCES_KEPT {
+            glances.clear();
+        }
+        glances.insert(key, glance.clone());
+        glance
     }
 }
 
@@ -101,9 +127,9 @@ pub async fn list(app: &App, who: &Principal) -> Result<Vec<Card>, Trouble> {
     let project = projects(app, who).await?.into_iter().next();
     let request = facts(who, project.as_ref());
     let card = |blueprint: Arc<Blueprint>| {
-        let glance = blueprint.glance(&request, app.catalog.actions());
+        let glance = app.catalog.glance(&blueprint, &request);
         Card {
-            price_from: glance.as_ref().ok().map(|glance| glance.price_from),
+            price_from: glance.as_ref().map(|glance| glance.price_from),
             levels: glance.map(|glance| glance.levels).unwrap_or_default(),
             usually: durations.get(&blueprint.name).copied(),
             name: blueprint.name.clone(),

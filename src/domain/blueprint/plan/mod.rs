@@ -46,7 +46,7 @@ pub struct Order<'a> {
 }
 
 /// What expressions see as `request`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct RequestFacts {
     /// Empty until the request has one.
     pub number: String,

@@ -219,12 +219,14 @@ async fn refused(
     app: &App,
     visitor: &Visitor,
     form: OrderForm,
-    typed: Typed,
+    mut typed: Typed,
     mut trouble: Trouble,
 ) -> Result<HttpResponse, Problem> {
     if !matches!(trouble.kind, Kind::Invalid | Kind::Conflict) {
         return Err(trouble.into());
     }
+    // Sent again, it is an order of the version that is shown now.
+    typed.version = form.blueprint.version.to_string();
     let status = problem::status(trouble.kind);
     let errors = std::mem::take(&mut trouble.fields);
     let refusal = errors.is_empty().then_some(trouble);
