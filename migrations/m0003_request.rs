@@ -2,8 +2,8 @@
 
 use sea_orm_migration::prelude::*;
 use sea_orm_migration::schema::{
-    big_integer, boolean, integer, json, json_null, pk_auto, string, string_null, text, text_null, timestamp_with_time_zone,
-    timestamp_with_time_zone_null, uuid, uuid_null,
+    big_integer, boolean, integer, json, json_null, pk_auto, string, string_null, text, text_null,
+    timestamp_with_time_zone, timestamp_with_time_zone_null, uuid, uuid_null,
 };
 
 #[derive(DeriveMigrationName)]

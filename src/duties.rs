@@ -44,7 +44,11 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>) -> Vec<Duty> 
         Duty::new("remind approvers and end what nobody decided", Duration::from_secs(30), |app| async move {
             app::approval::keep_time(&app).await.map(drop)
         }),
-        Duty::new("watch leases", Duration::from_secs(60), |app| async move { app::deployment::keep_leases(&app).await }),
+        Duty::new(
+            "watch leases",
+            Duration::from_secs(60),
+            |app| async move { app::deployment::keep_leases(&app).await },
+        ),
         Duty::new("forget sessions that are over", Duration::from_secs(3600), |app| async move {
             app::session::sweep(&app).await
         }),

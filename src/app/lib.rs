@@ -11,9 +11,9 @@ pub mod consequences;
 pub mod datacenter;
 pub mod demo;
 pub mod deployment;
-mod letter;
 #[cfg(test)]
 mod house;
+mod letter;
 pub mod mail;
 pub mod operations;
 pub mod person;

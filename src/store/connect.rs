@@ -8,8 +8,8 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, SqlitePool};
 use sea_orm::{
-    ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
+    Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -49,7 +49,9 @@ impl Store {
                 .await
                 .map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
-            let pool = Database::connect(address).await.map_err(unreachable)?;
+            // Statements are not logged: their parameters are people's data.
+            let options = ConnectOptions::new(address).sqlx_logging(false).to_owned();
+            let pool = Database::connect(options).await.map_err(unreachable)?;
             Self { readers: pool.clone(), writer: pool, sqlite: None, commits: Arc::default() }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));

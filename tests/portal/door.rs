@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::App as Application;
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
-use actix_web::App as Application;
 use chrono::TimeDelta;
 use domain::request::RequestState;
 use providers::clock::{ManualClock, SystemClock};
