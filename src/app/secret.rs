@@ -35,7 +35,7 @@ pub fn same(one: &str, other: &str) -> bool {
 }
 
 /// Hashes a password with argon2id at the costs that OWASP advises (19 MiB, two passes).
-pub async fn hash_password(password: &str) -> Result<String, Trouble> {
+pub(crate) async fn hash_password(password: &str) -> Result<String, Trouble> {
     let password = password.to_owned();
     aside(move || Argon2::default().hash_password(password.as_bytes()).map(|hash| hash.to_string()))
         .await?
@@ -44,7 +44,7 @@ pub async fn hash_password(password: &str) -> Result<String, Trouble> {
 
 /// Whether the password fits the hash. Without a hash it takes the same time and never fits, so that nobody learns
 /// from the clock who has an account.
-pub async fn password_fits(password: &str, stored: Option<String>) -> Result<bool, Trouble> {
+pub(crate) async fn password_fits(password: &str, stored: Option<String>) -> Result<bool, Trouble> {
     let password = password.to_owned();
     aside(move || {
         let known = stored.is_some();

@@ -26,7 +26,7 @@ impl Nonce {
 }
 
 /// Refuses writes that another site started, and puts the security headers on every answer.
-pub async fn secure_everything(
+pub(crate) async fn secure_everything(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
@@ -40,7 +40,7 @@ pub async fn secure_everything(
 }
 
 /// Lets only requests through that our own pages, or no page at all, started.
-pub async fn same_site_writes(
+pub(crate) async fn same_site_writes(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {

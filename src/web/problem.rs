@@ -74,7 +74,7 @@ pub async fn explain(
 }
 
 /// What every address answers that no page has.
-pub async fn nothing_here() -> Result<HttpResponse, Problem> {
+pub(crate) async fn nothing_here() -> Result<HttpResponse, Problem> {
     Err(Problem(Trouble::not_found("page")))
 }
 

@@ -74,7 +74,7 @@ impl Guest {
     }
 
     /// The frame of a page that stands alone even for somebody who is signed in.
-    pub fn bare_shell(&self, title: impl Into<String>) -> Shell {
+    pub(crate) fn bare_shell(&self, title: impl Into<String>) -> Shell {
         self.frame.shell(title)
     }
 }
@@ -153,23 +153,23 @@ pub(crate) fn shell_for_trouble(request: &HttpRequest, title: &str) -> Shell {
 }
 
 /// The cookie that holds a session's secret. Over https its name makes browsers refuse it from anywhere but this host.
-pub fn session_cookie(app: &App, token: String) -> Cookie<'static> {
+pub(crate) fn session_cookie(app: &App, token: String) -> Cookie<'static> {
     let lifetime = Duration::seconds(app::session::LIFETIME.num_seconds());
     cookie(app, session_cookie_name(app), token).max_age(lifetime).finish()
 }
 
 /// The cookie that takes the session's cookie away.
-pub fn no_session_cookie(app: &App) -> Cookie<'static> {
+pub(crate) fn no_session_cookie(app: &App) -> Cookie<'static> {
     cookie(app, session_cookie_name(app), String::new()).max_age(Duration::ZERO).finish()
 }
 
 /// The name of the session's cookie on this installation.
-pub fn session_cookie_name(app: &App) -> &'static str {
+pub(crate) fn session_cookie_name(app: &App) -> &'static str {
     if secure(app) { "__Host-gatehouse" } else { "gatehouse" }
 }
 
 /// A cookie that shows `sentence` on the next page, once.
-pub fn flash_cookie(app: &App, sentence: &str) -> Cookie<'static> {
+pub(crate) fn flash_cookie(app: &App, sentence: &str) -> Cookie<'static> {
     cookie(app, FLASH_COOKIE, URL_SAFE_NO_PAD.encode(sentence)).max_age(Duration::minutes(1)).finish()
 }
 
@@ -178,7 +178,7 @@ fn cookie<'c>(app: &App, name: &'c str, value: String) -> actix_web::cookie::Coo
 }
 
 /// Whether people reach the portal over https.
-pub fn secure(app: &App) -> bool {
+pub(crate) fn secure(app: &App) -> bool {
     app.base_url.starts_with("https://")
 }
 

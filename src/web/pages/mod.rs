@@ -1,5 +1,6 @@
 //! Pages for people, one folder or file a noun.
 
+mod absence;
 mod account;
 pub(crate) mod approvals;
 pub(crate) mod audit_report;
@@ -10,6 +11,7 @@ mod datacenter;
 mod deployments;
 mod mail;
 mod operations;
+mod people;
 mod plan;
 mod requests;
 mod runs;
@@ -22,6 +24,7 @@ use actix_web::web::ServiceConfig;
 /// Every page's routes; each noun brings its own.
 pub fn configure(service: &mut ServiceConfig) {
     service
+        .configure(absence::configure)
         .configure(account::configure)
         .configure(approvals::configure)
         .configure(audit_report::configure)
@@ -32,6 +35,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(deployments::configure)
         .configure(mail::configure)
         .configure(operations::configure)
+        .configure(people::configure)
         .configure(requests::configure)
         .configure(runs::configure)
         .configure(session::configure);
