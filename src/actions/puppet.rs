@@ -142,9 +142,17 @@ fn finish(work: &Work, node: &ConfiguredNode, server: &str) -> Result<Outcome, A
         seconds: (node.ends_at - node.started_at).num_seconds(),
         ci: if cis.is_empty() { server.to_owned() } else { ci_key(work, SOFTWARE_CI) },
     };
-    let attributes =
-        json!({ "role": node.role, "facts": node.facts, "resources": node.resources, "changed": node.changed });
+    let attributes = json!({ "role": node.role, "facts": node.facts, "resources": node.resources, "changed": node.changed, "endpoint": endpoint(node) });
     done(&output, live(work, &node.id, attributes), cis)
+}
+
+/// Where the role's service is reached, where people reach it on the machine itself.
+fn endpoint(node: &ConfiguredNode) -> Option<String> {
+    match node.role.as_str() {
+        "docker" => Some(format!("tcp://{}:2376", node.certname)),
+        "postgresql" => Some(format!("postgresql://{}:5432", node.certname)),
+        _ => None,
+    }
 }
 
 /// What the role put on the server. The role `base` adds nothing to what a server is.

@@ -9,6 +9,9 @@ mod show;
 mod topology;
 
 use actix_web::web::{ServiceConfig, get, post, resource};
+use app::deployment::Details;
+use domain::resource::Resource;
+use serde_json::Value;
 
 /// The routes of deployments.
 pub fn configure(service: &mut ServiceConfig) {
@@ -21,4 +24,14 @@ pub fn configure(service: &mut ServiceConfig) {
         )
         .service(resource("/deployments/{id}/retire").route(get().to(retire::show)).route(post().to(retire::retire)))
         .service(resource("/deployments/{id}/prolong").route(post().to(prolong::prolong)));
+}
+
+/// The objects outside that a deployment has or had. A registration is none: what it registered stands among the CIs.
+fn objects(it: &Details) -> impl Iterator<Item = Resource> {
+    it.resources.iter().filter(|row| row.kind != "registration").cloned()
+}
+
+/// What an object is called: what was reserved, once that is known, rather than what was asked for.
+fn called(row: &Resource) -> &str {
+    row.attributes.get("name").and_then(Value::as_str).unwrap_or(&row.name)
 }

@@ -13,6 +13,7 @@ use domain::trouble::{Kind, Trouble};
 use serde::Deserialize;
 
 use super::show::deployment_id;
+use super::{called, objects};
 use crate::csrf::Form;
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
@@ -86,7 +87,7 @@ async fn drawn(
     let status = refusal.as_ref().map_or(StatusCode::OK, |trouble| problem::status(trouble.kind));
     let retire = Retire {
         shell: visitor.shell(format!("Retire {}", it.deployment.name), Section::Deployments),
-        going: it.resources.iter().filter(|row| row.state != ResourceState::Gone).cloned().collect(),
+        going: objects(&it).filter(|row| row.state != ResourceState::Gone).collect(),
         it,
         reason: said.reason,
         key: said.key,

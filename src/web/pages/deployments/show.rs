@@ -10,9 +10,8 @@ use domain::ids::DeploymentId;
 use domain::resource::{Resource, ResourceState};
 use domain::run::RunState;
 use domain::trouble::Trouble;
-use serde_json::Value;
 
-use super::topology;
+use super::{called, objects, topology};
 use crate::drawing::Drawing;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
@@ -42,9 +41,7 @@ struct Show {
 /// The page.
 pub(super) async fn show(app: Data<App>, visitor: Visitor, id: Path<String>) -> Result<HttpResponse, Problem> {
     let it = app::deployment::show(&app, &visitor.principal, deployment_id(&id)?).await?;
-    // A registration is no object of its own: what it registered stands among the CIs.
-    let objects = it.resources.iter().filter(|row| row.kind != "registration").cloned();
-    let (gone, standing) = objects.partition(|row| row.state == ResourceState::Gone);
+    let (gone, standing) = objects(&it).partition(|row| row.state == ResourceState::Gone);
     let show = Show {
         shell: visitor.shell(it.deployment.name.as_str(), Section::Deployments),
         topology: topology::draw(&it.resources, &it.cis, &it.deployment.name),
@@ -69,11 +66,6 @@ fn standing_as(row: &Resource) -> &'static str {
         ResourceState::Live => "live",
         ResourceState::Gone => "gone",
     }
-}
-
-/// What an object is called: what was reserved, once that is known, rather than what was asked for.
-fn called(row: &Resource) -> &str {
-    row.attributes.get("name").and_then(Value::as_str).unwrap_or(&row.name)
 }
 
 /// How a run reads here: waiting for machines is work that goes on, only a run that needs a person stands still.
