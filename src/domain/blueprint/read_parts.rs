@@ -255,8 +255,9 @@ fn with(table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<Node> {
 fn read_templates(node: &Node, mistakes: &mut Mistakes<'_>) -> bool {
     match &node.tree {
         Tree::Text(text) => template(node, text, mistakes).is_some(),
-        Tree::List(items) => items.iter().fold(true, |fine, item| read_templates(item, mistakes) && fine),
-        Tree::Table(entries) => entries.iter().fold(true, |fine, entry| read_templates(&entry.value, mistakes) && fine),
+        // Each is read, also behind a wrong one, so that all mistakes are told.
+        Tree::List(items) => items.iter().filter(|item| !read_templates(item, mistakes)).count() == 0,
+        Tree::Table(entries) => entries.iter().filter(|entry| !read_templates(&entry.value, mistakes)).count() == 0,
         _ => true,
     }
 }
