@@ -53,7 +53,10 @@ impl Verb for Reserve {
     async fn run(&self, work: &Work, input: ReserveInput) -> Result<Outcome, ActionError> {
         let held = match self.names.find(&work.key).await.map_err(told)? {
             Some(held) => held,
-            None => self.names.reserve(&work.key, &input.pattern).await.map_err(told)?,
+            None => {
+                let wanted = self.wanted(work, &input.pattern).await;
+                self.names.reserve(&work.key, &wanted).await.map_err(told)?
+            }
         };
         work.say(format!("Reserved {} with address {}.", held.fqdn, held.address));
         let attributes = json!({ "name": held.name, "fqdn": held.fqdn, "address": held.address });
@@ -68,4 +71,18 @@ impl Verb for Reserve {
         }
         Ok(undone(work, &[]))
     }
+}
+
+impl Reserve {
+    /// The name with the step's own number, as the plan promised it; the pattern itself when that name is taken.
+    async fn wanted(&self, work: &Work, pattern: &str) -> String {
+        let Some(number) = number(&work.step_key) else { return pattern.to_owned() };
+        let promised = pattern.replace("{n}", number);
+        if self.names.preview(&promised, 1).await.is_ok() { promised } else { pattern.to_owned() }
+    }
+}
+
+/// The number in a step's key: `2` of `name[2]`.
+fn number(step_key: &str) -> Option<&str> {
+    step_key.split_once('[')?.1.strip_suffix(']')
 }

@@ -7,7 +7,7 @@ mod lease;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::allocation::{Allocation, cents_so_far, monthly_cents};
+use domain::allocation::{Allocation, agreed_cents, cents_so_far, monthly_cents};
 use domain::blueprint::Blueprint;
 use domain::blueprint::schema::plain;
 use domain::ci::Ci;
@@ -64,6 +64,8 @@ pub struct Details {
     pub runs: Vec<RunSummary>,
     pub cis: Vec<Ci>,
     pub monthly: Money,
+    /// What it will cost per month once what is ordered is there.
+    pub agreed: Money,
     pub so_far: Money,
     /// Whether the person may change it.
     pub may_act: bool,
@@ -108,6 +110,7 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         ordered: ordered(&blueprint, &deployment),
         owner: owner.map(|owner| owner.name).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&allocations)),
+        agreed: Money::from_cents(agreed_cents(&allocations)),
         so_far: Money::from_cents(cents_so_far(&allocations, now)),
         may_act: may_act(who, deployment.project),
         actions: action::offered(&blueprint),

@@ -53,6 +53,12 @@ pub fn monthly_cents<'a>(allocations: impl IntoIterator<Item = &'a Allocation>) 
     allocations.into_iter().filter(live).map(|row| row.amount).sum()
 }
 
+/// What these allocations will cost per month once what they are reserved for is there, in cents.
+pub fn agreed_cents<'a>(allocations: impl IntoIterator<Item = &'a Allocation>) -> i64 {
+    let counts = |row: &&Allocation| row.key == CENTS_PER_MONTH && row.state != AllocationState::Released;
+    allocations.into_iter().filter(counts).map(|row| row.amount).sum()
+}
+
 /// What these allocations have cost until `now`, in cents.
 pub fn cents_so_far<'a>(allocations: impl IntoIterator<Item = &'a Allocation>, now: DateTime<Utc>) -> i64 {
     let prices = allocations.into_iter().filter(|row| row.key == CENTS_PER_MONTH);
@@ -94,6 +100,7 @@ mod tests {
     fn what_is_only_reserved_costs_nothing() {
         let reserved = Allocation { state: AllocationState::Reserved, live_at: None, ..price(10_000, 0, None) };
         assert_eq!(monthly_cents([&reserved]), 0);
+        assert_eq!(agreed_cents([&reserved]), 10_000);
         assert_eq!(cents_so_far([&reserved], DateTime::<Utc>::UNIX_EPOCH + TimeDelta::days(60)), 0);
     }
 }

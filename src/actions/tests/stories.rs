@@ -196,3 +196,14 @@ async fn input_that_does_not_fit_says_where() {
         stage.run("cmdb.register", "application", service).await.unwrap_err().what.contains("no relation `leans_on`")
     );
 }
+
+#[tokio::test]
+async fn a_numbered_step_gets_the_name_of_its_number_and_another_one_when_that_is_taken() {
+    let mut stage = Stage::ready().await;
+    let pattern = json!({ "pattern": "shop-{n}" });
+    let second = stage.run("naming.reserve", "name[2]", pattern.clone()).await.unwrap();
+    let first = stage.run("naming.reserve", "name[1]", pattern.clone()).await.unwrap();
+    assert_eq!((&first["name"], &second["name"]), (&json!("shop-1"), &json!("shop-2")));
+    let taken = stage.run("naming.reserve", "other[2]", pattern).await.unwrap();
+    assert_eq!(taken["name"], "shop-3");
+}
