@@ -93,7 +93,7 @@ impl StepState {
     }
 
     /// Whether there may be something to take back.
-    pub const fn may_be_undone(self) -> bool {
+    pub(crate) const fn may_be_undone(self) -> bool {
         matches!(
             self,
             Self::Ready | Self::Running | Self::Waiting | Self::Retrying | Self::Done | Self::Skipped | Self::Failed

@@ -27,7 +27,7 @@ use crate::{Engine, queue};
 
 /// How far a drive came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drive {
+pub(crate) enum Drive {
     /// Nothing is left to do for now; the run is in this state.
     Rested(RunState),
     /// Another worker holds the run, or there is nothing to carry.
@@ -40,7 +40,7 @@ pub enum Drive {
 
 /// Why a drive broke off; the run is taken up again when its lease is over.
 #[derive(Debug, thiserror::Error)]
-pub enum DriveError {
+pub(crate) enum DriveError {
     #[error("the database did not take what the run came to")]
     Database(#[from] DbErr),
     #[error("the CMDB did not take what a step told it")]
@@ -90,7 +90,7 @@ enum Event {
 impl Engine {
     /// Carries a run as far as it goes now, for the worker of this name. `job` is taken out of the queue with the
     /// last write.
-    pub async fn drive(
+    pub(crate) async fn drive(
         &self,
         run: RunId,
         worker: &str,

@@ -17,7 +17,8 @@ mod input;
 mod lease;
 pub mod mend;
 mod places;
-pub mod proof;
+#[cfg(test)]
+mod proof;
 mod queue;
 pub mod retire;
 mod retry;
@@ -34,7 +35,6 @@ use domain::action::{Shape, Signature};
 use domain::ids::RunId;
 use domain::ports::clock::Clock;
 use domain::run::RunEvent;
-pub use drive::{Drive, DriveError};
 pub use enqueue::NewRun;
 pub use gate::{Consequences, Gate};
 pub use queue::QueueError;

@@ -19,11 +19,12 @@ use serde_json::Value;
 use store::{DbErr, Store, Tx};
 use tokio::sync::watch;
 
-use crate::{Action, ActionError, Consequences, Drive, DriveError, Engine, Gate, NewRun, Outcome, Settings, Work};
+use crate::drive::{Drive, DriveError};
+use crate::{Action, ActionError, Consequences, Engine, Gate, NewRun, Outcome, Settings, Work};
 
 /// What is made to happen to one call of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bend {
+pub(crate) enum Bend {
     /// Fails for now, before it does anything.
     Transient,
     /// Fails for good, before it does anything.
@@ -43,17 +44,17 @@ pub enum Bend {
 
 /// Which call of a step is bent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Side {
+pub(crate) enum Side {
     Run,
     Undo,
 }
 
 /// A database, an engine over it, and a clock that the test winds.
-pub struct Proof {
-    pub engine: Engine,
-    pub store: Store,
-    pub clock: Arc<HandClock>,
-    pub house: Arc<House>,
+pub(crate) struct Proof {
+    pub(crate) engine: Engine,
+    pub(crate) store: Store,
+    pub(crate) clock: Arc<HandClock>,
+    pub(crate) house: Arc<House>,
     bends: Arc<Bends>,
     deployment: DeploymentId,
     file: PathBuf,
@@ -64,7 +65,7 @@ type Bends = Mutex<HashMap<(String, Side), VecDeque<Bend>>>;
 
 impl Proof {
     /// An engine that knows these actions, with settings fit for tests: no jitter.
-    pub async fn new(actions: Vec<Arc<dyn Action>>, settings: Settings) -> Self {
+    pub(crate) async fn new(actions: Vec<Arc<dyn Action>>, settings: Settings) -> Self {
         let file = std::env::temp_dir().join(format!("gatehouse-proof-{}.db", uuid::Uuid::now_v7()));
         let store = Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database opens");
         let clock = Arc::new(HandClock::default());
@@ -81,12 +82,12 @@ impl Proof {
     }
 
     /// Bends the next calls of a step, in this order.
-    pub fn bend(&self, key: &str, side: Side, bends: &[Bend]) {
+    pub(crate) fn bend(&self, key: &str, side: Side, bends: &[Bend]) {
         locked(&self.bends).entry((key.to_owned(), side)).or_default().extend(bends);
     }
 
     /// Enqueues a run of this workflow; all runs of a proof are of one deployment.
-    pub async fn enqueue(&self, workflow: Vec<WorkflowStep>) -> RunId {
+    pub(crate) async fn enqueue(&self, workflow: Vec<WorkflowStep>) -> RunId {
         let tx = self.store.begin().await.expect("the database answers");
         let run = self.engine.enqueue(&tx, self.order(workflow)).await.expect("the run is enqueued");
         tx.commit().await.expect("the database takes it");
@@ -94,7 +95,7 @@ impl Proof {
     }
 
     /// What [`Proof::enqueue`] enqueues.
-    pub fn order(&self, workflow: Vec<WorkflowStep>) -> NewRun {
+    pub(crate) fn order(&self, workflow: Vec<WorkflowStep>) -> NewRun {
         NewRun {
             deployment: self.deployment,
             project: ProjectId(uuid::Uuid::nil()),
@@ -111,18 +112,18 @@ impl Proof {
     }
 
     /// The deployment of all runs of this proof.
-    pub fn deployment(&self) -> DeploymentId {
+    pub(crate) fn deployment(&self) -> DeploymentId {
         self.deployment
     }
 
     /// Drives a run once, as a worker of this name would.
-    pub async fn drive_as(&self, run: RunId, worker: &str) -> Result<Drive, DriveError> {
+    pub(crate) async fn drive_as(&self, run: RunId, worker: &str) -> Result<Drive, DriveError> {
         let (_stop, stopped) = watch::channel(false);
         self.engine.drive(run, worker, None, stopped).await
     }
 
     /// Drives a run until only a person can move it on, or it has ended; winds the clock through its waits.
-    pub async fn carry(&self, run: RunId) -> Run {
+    pub(crate) async fn carry(&self, run: RunId) -> Run {
         loop {
             self.drive_as(run, "proof").await.expect("the drive does not break off");
             let (found, _) = self.read(run).await;
@@ -134,7 +135,7 @@ impl Proof {
     }
 
     /// The run and its steps as the database has them.
-    pub async fn read(&self, run: RunId) -> (Run, Vec<Step>) {
+    pub(crate) async fn read(&self, run: RunId) -> (Run, Vec<Step>) {
         let found = store::run::find(&self.store, run).await.expect("the database answers").expect("the run is there");
         (found, store::step::of_run(&self.store, run).await.expect("the database answers"))
     }
@@ -150,7 +151,7 @@ impl Drop for Proof {
 }
 
 /// A step that calls an action, after the steps that it needs.
-pub fn step(key: &str, action: &str, needs: &[&str], with: Value) -> WorkflowStep {
+pub(crate) fn step(key: &str, action: &str, needs: &[&str], with: Value) -> WorkflowStep {
     let id = key.split('[').next().unwrap_or(key).to_owned();
     let planned = PlannedStep {
         key: key.to_owned(),
@@ -169,7 +170,7 @@ pub fn step(key: &str, action: &str, needs: &[&str], with: Value) -> WorkflowSte
 }
 
 /// A clock that stands still until it is wound.
-pub struct HandClock(Mutex<DateTime<Utc>>);
+pub(crate) struct HandClock(Mutex<DateTime<Utc>>);
 
 impl Default for HandClock {
     fn default() -> Self {
@@ -178,7 +179,7 @@ impl Default for HandClock {
 }
 
 impl HandClock {
-    pub fn wind(&self, by: TimeDelta) {
+    pub(crate) fn wind(&self, by: TimeDelta) {
         *locked(&self.0) += by;
     }
 
@@ -196,19 +197,19 @@ impl Clock for HandClock {
 
 /// Stands for what is around the engine: keeps the gate, remembers what it was told.
 #[derive(Default)]
-pub struct House {
+pub(crate) struct House {
     closed: Mutex<Option<String>>,
     told: Mutex<Vec<RunState>>,
 }
 
 impl House {
     /// No run may begin any more.
-    pub fn close(&self, why: &str) {
+    pub(crate) fn close(&self, why: &str) {
         *locked(&self.closed) = Some(why.to_owned());
     }
 
     /// The states that runs came to, in order.
-    pub fn told(&self) -> Vec<RunState> {
+    pub(crate) fn told(&self) -> Vec<RunState> {
         locked(&self.told).clone()
     }
 }

@@ -5,3 +5,4 @@ mod deployments;
 mod door;
 mod house;
 mod requests;
+mod runs;

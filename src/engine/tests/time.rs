@@ -7,7 +7,7 @@ use domain::run::RunState;
 use domain::step::StepState;
 
 use super::*;
-use crate::Drive;
+use crate::drive::Drive;
 use crate::proof::{Bend, Side};
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use actix_web::web::{Bytes, Data, Path, Query};
 use app::App;
 use app::run::{Told, Watch};
 use domain::trouble::Trouble;
-use futures::stream::unfold;
+use futures::stream::{Stream, unfold};
 use serde::Deserialize;
 
 use super::run_id;
@@ -37,23 +37,26 @@ pub(super) async fn events(
     let seen = request.headers().get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let after = seen.or(from.after).unwrap_or(0);
     let watch = app::run::watch(&app, &visitor.principal, run_id(&id)?, after).await?;
-    let until = Instant::now() + LONGEST;
-    let stream = unfold(Some(watch), move |watch| async move {
-        let mut watch = watch.filter(|_| Instant::now() < until)?;
-        match chunk(&mut watch).await {
-            Ok((bytes, goes_on)) => Some((Ok::<_, Infallible>(bytes), goes_on.then_some(watch))),
-            Err(trouble) => {
-                tracing::error!(error = ?trouble, "a live page ends; its browser comes back by itself");
-                None
-            }
-        }
-    });
     Ok(HttpResponse::Ok()
         .content_type("text/event-stream")
         .insert_header(CacheControl(vec![CacheDirective::NoStore]))
         // Compression would hold events back until enough of them came together.
         .insert_header(ContentEncoding::Identity)
-        .streaming(stream))
+        .streaming(stream(watch)))
+}
+
+fn stream(watch: Watch) -> impl Stream<Item = Result<Bytes, Infallible>> {
+    let until = Instant::now() + LONGEST;
+    unfold(Some(watch), move |watch| async move {
+        let mut watch = watch.filter(|_| Instant::now() < until)?;
+        match chunk(&mut watch).await {
+            Ok((bytes, goes_on)) => Some((Ok(bytes), goes_on.then_some(watch))),
+            Err(trouble) => {
+                tracing::error!(error = ?trouble, "a live page ends; its browser comes back by itself");
+                None
+            }
+        }
+    })
 }
 
 /// The next piece of the stream, and whether more will come.
