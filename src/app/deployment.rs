@@ -21,7 +21,7 @@ use domain::trouble::Trouble;
 use store::ci::CiQuery;
 
 pub use action::{ActionForm, Offered, action_form, action_plan, to_change};
-pub use follow::{begin, run_ended};
+pub(crate) use follow::{begin, run_ended};
 pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy, Window};
 pub use store::run::RunSummary;

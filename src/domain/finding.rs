@@ -96,7 +96,7 @@ impl FindingKind {
     }
 
     /// Whether it says that the record is wrong, rather than that it is incomplete.
-    pub const fn against_correctness(self) -> bool {
+    pub(crate) const fn against_correctness(self) -> bool {
         matches!(self, Self::Ghost | Self::ExpiredButRunning | Self::BlindContainerHost | Self::Misfit)
     }
 }

@@ -1,21 +1,21 @@
 //! Doors for people and programs: pages, the API, live events. Handlers only translate; use cases decide.
 
-pub mod api;
-pub mod csrf;
+mod api;
+mod csrf;
 mod csv;
-pub mod drawing;
-pub mod headers;
+mod drawing;
+mod headers;
 mod health;
 pub mod limits;
-pub mod look;
+mod look;
 pub mod metrics;
 pub mod observe;
-pub mod pages;
-pub mod parameters;
-pub mod problem;
-pub mod shell;
-pub mod static_files;
-pub mod visitor;
+mod pages;
+mod parameters;
+mod problem;
+mod shell;
+mod static_files;
+mod visitor;
 
 use actix_web::middleware::from_fn;
 use actix_web::web::{self, Data, ServiceConfig, get};

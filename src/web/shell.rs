@@ -41,8 +41,6 @@ pub struct Shell {
     pub approvals_open: u64,
     /// May see Operations and Blueprints.
     pub operator: bool,
-    /// May see the audit of everything.
-    pub auditor: bool,
     /// May see People.
     pub administrator: bool,
     /// The demo says so on every page, and links its mail and its datacenter.
@@ -66,7 +64,6 @@ impl Shell {
             person: None,
             approvals_open: 0,
             operator: false,
-            auditor: false,
             administrator: false,
             demo,
             nonce,

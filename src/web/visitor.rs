@@ -56,7 +56,6 @@ impl Visitor {
             person: Some(Face { name: who.name.clone(), email: who.email.clone(), initials: initials(&who.name) }),
             approvals_open: self.approvals_open,
             operator,
-            auditor: operator || who.has_everywhere(Role::Auditor),
             administrator: who.has_everywhere(Role::Administrator),
             csrf: self.csrf.clone(),
             ..self.frame.shell(title)
@@ -65,14 +64,6 @@ impl Visitor {
 }
 
 impl Guest {
-    /// The frame of a page outside the rail; with the person's frame when he is signed in.
-    pub fn shell(&self, title: impl Into<String>) -> Shell {
-        match &self.visitor {
-            Some(visitor) => visitor.shell(title, Section::None),
-            None => self.frame.shell(title),
-        }
-    }
-
     /// The frame of a page that stands alone even for somebody who is signed in.
     pub(crate) fn bare_shell(&self, title: impl Into<String>) -> Shell {
         self.frame.shell(title)

@@ -1,39 +1,8 @@
-//! Small charts: a trend as a line, amounts as bars, shares as one bar of parts.
+//! Small charts: amounts as bars, shares as one bar of parts.
 
 use super::Drawing;
-use super::layers::Point;
 use super::svg::{Canvas, escaped, shortened};
 use crate::look::Meaning;
-
-/// A trend without axes, oldest value first; `label` says it in words ("Completeness of 14 days, now 97 %").
-pub fn sparkline(values: &[f64], label: &str) -> Drawing {
-    const WIDTH: f64 = 168.0;
-    const HEIGHT: f64 = 40.0;
-    const PAD: f64 = 4.0;
-    let low = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let span = if high > low { high - low } else { 1.0 };
-    let step = (WIDTH - 2.0 * PAD) / values.len().saturating_sub(1).max(1) as f64;
-    let points: Vec<Point> = values
-        .iter()
-        .enumerate()
-        .map(|(at, value)| Point {
-            x: PAD + at as f64 * step,
-            y: if high > low { HEIGHT - PAD - (value - low) / span * (HEIGHT - 2.0 * PAD) } else { HEIGHT / 2.0 },
-        })
-        .collect();
-    let mut canvas = Canvas::picture(WIDTH, HEIGHT, "spark", label);
-    if let (Some(first), Some(last)) = (points.first(), points.last()) {
-        let line: Vec<String> = points.iter().map(|point| format!("{:.1} {:.1}", point.x, point.y)).collect();
-        let line = line.join("L");
-        canvas.put(format_args!(
-            r#"<path class="spark-area" d="M{:.1} {HEIGHT}L{line}L{:.1} {HEIGHT}z"/><path class="spark-line" d="M{line}"/>"#,
-            first.x, last.x
-        ));
-        canvas.put(format_args!(r#"<circle class="spark-dot" cx="{:.1}" cy="{:.1}" r="3"/>"#, last.x, last.y));
-    }
-    canvas.finish()
-}
 
 /// Amounts as horizontal bars: (name, amount, the amount as people read it), in the order given.
 pub fn bars(rows: &[(String, f64, String)], label: &str) -> Drawing {
@@ -95,15 +64,6 @@ pub fn stacked(parts: &[Part], label: &str) -> Drawing {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_trend_of_nothing_or_of_one_value_is_still_a_picture() {
-        for values in [&[][..], &[5.0][..], &[5.0, 5.0][..]] {
-            let drawing = sparkline(values, "Trend").to_string();
-            assert!(drawing.starts_with("<svg") && drawing.ends_with("</svg>"));
-            assert!(!drawing.contains("NaN") && !drawing.contains("inf"));
-        }
-    }
 
     #[test]
     fn the_longest_bar_fills_its_room_and_names_are_escaped() {
