@@ -1,8 +1,10 @@
 // The people of the demo, by what they do.
 
-export const requester = "rita@example.org";
-export const approver = "adam@example.org";
-export const costOwner = "clara@example.org";
-export const operator = "otto@example.org";
-export const auditor = "audrey@example.org";
-export const administrator = "ada@example.org";
+const person = (name) => ({ name, email: `${name.split(" ")[0].toLowerCase()}@example.org` });
+
+export const requester = person("Rita Requester");
+export const approver = person("Adam Approver");
+export const costOwner = person("Clara Cost");
+export const operator = person("Otto Operator");
+export const auditor = person("Audrey Auditor");
+export const administrator = person("Ada Administrator");

@@ -31,7 +31,7 @@ export async function mailLink(browser, demo, to) {
   const window = await signIn(browser, demo, operator);
   try {
     await window.page.goto("/operations/mail");
-    await window.page.locator(".mail-list a", { hasText: to }).first().click();
+    await window.page.locator(".mail-list a", { hasText: `To ${to.name}` }).first().click();
     const link = window.page.locator(".mail-view a[href*='/decide/']");
     return await link.first().getAttribute("href");
   } finally {
