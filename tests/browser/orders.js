@@ -52,6 +52,6 @@ export async function approveByMail(browser, demo, to) {
   const window = await openMail(browser, demo, to);
   await window.page.getByLabel(/^Reason/).fill("As agreed with the owner.");
   await window.page.getByRole("button", { name: "Approve" }).click();
-  await window.page.getByRole("heading", { level: 1, name: /approved/i }).waitFor();
+  await window.page.getByText(/approved this/).first().waitFor();
   await window.close();
 }

@@ -23,8 +23,8 @@ struct Style {
 pub fn run_graph(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
     let style = Style {
         direction: Direction::Right,
-        size: Size { width: 172.0, height: 54.0 },
-        gaps: Gaps { rank: 30.0, node: 14.0 },
+        size: Size { width: 168.0, height: 54.0 },
+        gaps: Gaps { rank: 22.0, node: 14.0 },
         fan: 6,
     };
     draw(nodes, edges, label, &style)

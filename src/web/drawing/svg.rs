@@ -7,7 +7,7 @@ use super::{Drawing, Node};
 use crate::look::Meaning;
 
 /// A wide graph shrinks this far to fit its page before it scrolls; the stylesheet has a class for each hundred pixels.
-const LEAST_SCALE: f64 = 0.82;
+const LEAST_SCALE: f64 = 0.75;
 
 /// An SVG under way. Writing into a `String` can't fail, so the answers of `write!` are not looked at.
 pub struct Canvas(String);
@@ -18,7 +18,7 @@ impl Canvas {
         let mut canvas = Self(String::with_capacity(4_096));
         canvas.put(format_args!(
             r#"<svg xmlns="http://www.w3.org/2000/svg" class="graph fit-{}" width="{w}" height="{h}" viewBox="0 0 {w} {h}" role="list" aria-label="{}">"#,
-            (width * LEAST_SCALE / 100.0).round().clamp(1.0, 20.0),
+            (width * LEAST_SCALE / 100.0).floor().clamp(1.0, 20.0),
             escaped(label),
             w = width.ceil(),
             h = height.ceil(),

@@ -1,6 +1,6 @@
 //! A plan as pages show it.
 
-use domain::blueprint::plan::{Plan, PlannedStep};
+use domain::blueprint::plan::{Plan, PlannedStep, PlannedWork};
 use serde_json::Value;
 
 use crate::drawing::{Drawing, Edge, Node, plan_graph};
@@ -15,8 +15,24 @@ pub(crate) fn drawing(plan: &Plan) -> Drawing {
 }
 
 fn node(step: &PlannedStep) -> Node {
-    let node = Node::new(step.key.clone(), step.title.clone()).note(step.name.clone().unwrap_or_default());
-    if step.each.is_some() { node.group(step.id.clone()) } else { node }
+    let node = Node::new(&step.key, &step.title).icon(icon(&step.work)).note(step.name.clone().unwrap_or_default());
+    if step.each.is_some() { node.group(&step.id) } else { node }
+}
+
+/// The icon of what a step does, by the family of its action.
+pub(crate) fn icon(work: &PlannedWork) -> &'static str {
+    let PlannedWork::Do(action) = work else { return "undo" };
+    match action.split('.').next().unwrap_or_default() {
+        "naming" => "name",
+        "machine" => "machine",
+        "puppet" => "configure",
+        "balancer" => "balancer",
+        "http" => "check",
+        "cmdb" => "record",
+        "docker" => "docker",
+        "space" => "space",
+        _ => "step",
+    }
 }
 
 /// The parameters that were chosen, as words: name and value.

@@ -60,7 +60,7 @@ describe("Scale Out Tomcat", () => {
     await inspect(adam, "decide");
     await adam.page.getByLabel(/^Reason/).fill("Agreed for the sale.");
     await adam.page.getByRole("button", { name: "Approve" }).click();
-    await adam.page.getByText(/approved/i).first().waitFor();
+    await adam.page.getByText(/approved this/).first().waitFor();
     await inspect(adam, "decided");
     await adam.close();
     await approveByMail(browser, demo, costOwner);
