@@ -55,3 +55,14 @@ export async function approveByMail(browser, demo, to) {
   await window.page.getByText(/approved this/).first().waitFor();
   await window.close();
 }
+
+/** Waits for something on a page that stands still, by coming back to it until it is there. */
+export async function comeBackUntil(page, address, seen) {
+  const until = Date.now() + BUILD;
+  for (;;) {
+    await page.goto(address);
+    if (await seen(page).first().isVisible()) return;
+    if (Date.now() > until) throw new Error(`${address} never showed ${seen(page)}`);
+    await page.waitForTimeout(500);
+  }
+}

@@ -7,7 +7,7 @@ import { after, before, describe, it } from "node:test";
 import { inspect, openBrowser, openWindow, signIn } from "../browser.js";
 import { approver, auditor, costOwner, requester } from "../demo_people.js";
 import { openDemo } from "../gatehouse.js";
-import { BUILD, approveByMail, fill, openMail, order } from "../orders.js";
+import { BUILD, approveByMail, comeBackUntil, fill, openMail, order } from "../orders.js";
 
 describe("Scale Out Tomcat", () => {
   let browser, demo, rita, request, deployment;
@@ -102,8 +102,7 @@ describe("Scale Out Tomcat", () => {
     await page.getByRole("button", { name: /^(Order|Send|Add)/ }).click();
     await page.waitForURL(/\/(requests|runs)\/[^/]+$/);
     await approveByMail(browser, demo, approver);
-    await page.goto(deployment);
-    await page.locator(".drawing").first().getByText("shop-production-3").waitFor({ timeout: BUILD });
+    await comeBackUntil(page, deployment, (page) => page.locator(".drawing").first().getByText("shop-production-3"));
   });
 
   it("is retired, and its CIs with it", async () => {
@@ -111,8 +110,8 @@ describe("Scale Out Tomcat", () => {
     await page.goto(`${deployment}/retire`);
     await inspect(rita, "retire");
     await page.getByRole("button", { name: /^Retire/ }).click();
-    await page.goto(deployment);
-    await page.locator(".page-head .badge", { hasText: "Retired" }).waitFor({ timeout: BUILD });
+    await comeBackUntil(page, deployment, (page) => page.locator(".page-head .badge", { hasText: "Retired" }));
+    await inspect(rita, "deployment-retired");
     const audrey = await signIn(browser, demo, auditor);
     await audrey.page.goto("/cmdb?q=shop-production-1");
     await audrey.page.getByText(/retired/i).first().waitFor();
