@@ -208,6 +208,12 @@ pub(crate) async fn plan_action(
     blueprint.plan(&order, app.catalog.actions()).map_err(unplannable)
 }
 
+/// What was chosen for a plan, as people read it: title and value.
+pub(crate) async fn chosen(app: &App, plan: &Plan) -> Result<Vec<(String, String)>, Trouble> {
+    let blueprint = pinned(app, &plan.blueprint, &plan.version.to_string()).await?;
+    Ok(blueprint.in_words(plan.action.as_deref(), &plan.parameters))
+}
+
 /// The version of a blueprint that a deployment was built with.
 pub(crate) async fn pinned(app: &App, name: &str, version: &str) -> Result<Arc<Blueprint>, Trouble> {
     let key = (name.to_owned(), version.to_owned());

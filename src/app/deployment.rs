@@ -8,8 +8,6 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::allocation::{Allocation, agreed_cents, cents_so_far, monthly_cents};
-use domain::blueprint::Blueprint;
-use domain::blueprint::schema::plain;
 use domain::ci::Ci;
 use domain::deployment::Deployment;
 use domain::ids::{DeploymentId, PersonId, ProjectId};
@@ -107,7 +105,7 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
     let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
     let now = app.clock.now();
     Ok(Details {
-        ordered: ordered(&blueprint, &deployment),
+        ordered: blueprint.in_words(None, &deployment.params),
         owner: owner.map(|owner| owner.name).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&allocations)),
         agreed: Money::from_cents(agreed_cents(&allocations)),
@@ -126,11 +124,6 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
 /// The projects that the person may filter by: id and title.
 pub async fn projects_of(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
     store::project::list(&app.store, &who.scope()).await.map_err(database)
-}
-
-fn ordered(blueprint: &Blueprint, deployment: &Deployment) -> Vec<(String, String)> {
-    let title = |name: &str| blueprint.order.parameters.title(name).to_owned();
-    deployment.params.iter().map(|(name, value)| (title(name), plain(value))).collect()
 }
 
 async fn find(app: &App, scope: &Scope, id: DeploymentId) -> Result<Deployment, Trouble> {

@@ -125,14 +125,13 @@ fn plan_facts(plan: &Plan) -> Vec<Fact> {
     if !plan.names.is_empty() {
         facts.push(Fact { label: "Names", value: plan.names.join(", "), large: false });
     }
-    let quota: Vec<String> = plan
-        .quota
-        .iter()
-        .filter(|line| line.amount != line.before)
-        .map(|line| format!("{} {}", line.amount - line.before, line.title.to_lowercase()))
-        .collect();
-    if !quota.is_empty() {
-        facts.push(Fact { label: "Takes", value: quota.join(", "), large: false });
+    for (label, sign) in [("Takes", 1), ("Gives back", -1)] {
+        let changes = plan.quota.iter().map(|line| ((line.amount - line.before) * sign, line));
+        let amounts: Vec<String> =
+            changes.filter(|(change, _)| *change > 0).map(|(change, line)| amount(change, &line.title)).collect();
+        if !amounts.is_empty() {
+            facts.push(Fact { label, value: amounts.join(", "), large: false });
+        }
     }
     facts.push(Fact {
         label: "Answers for it",
@@ -140,6 +139,15 @@ fn plan_facts(plan: &Plan) -> Vec<Fact> {
         large: false,
     });
     facts
+}
+
+/// So much of a kind of quota: `2 machines`, `8 GB memory`.
+fn amount(number: i64, title: &str) -> String {
+    let title = title
+        .split_once(" in ")
+        .map_or_else(|| title.to_lowercase(), |(thing, unit)| format!("{unit} {}", thing.to_lowercase()));
+    let one = title.strip_suffix('s').filter(|_| number == 1);
+    format!("{number} {}", one.unwrap_or(&title))
 }
 
 /// A time as mails write it: `Monday 23 November, 09:00 UTC`.
@@ -177,6 +185,13 @@ mod tests {
             reason: "test".into(),
         };
         message.write("https://gate").expect("a letter")
+    }
+
+    #[test]
+    fn amounts_read_as_people_say_them() {
+        assert_eq!(amount(2, "Machines"), "2 machines");
+        assert_eq!(amount(1, "Machines"), "1 machine");
+        assert_eq!(amount(8, "Memory in GB"), "8 GB memory");
     }
 
     #[test]

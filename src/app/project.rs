@@ -1,6 +1,9 @@
 //! Projects and the organisations they belong to.
 
+use std::collections::BTreeMap;
+
 use domain::audit::{Actor, Note};
+use domain::blueprint::QUOTA_KINDS;
 use domain::ids::OrganisationId;
 use domain::organisation::Organisation;
 use domain::person::Scope;
@@ -51,6 +54,46 @@ pub async fn add_from_command_line(app: &App, new: NewProject) -> Result<(), Tro
     };
     audit::note(app, &tx, note).await?;
     tx.commit().await.map_err(database)
+}
+
+/// Sets what a project may use, and says all its limits; whoever has a shell on the server may.
+pub async fn set_quota_from_command_line(
+    app: &App,
+    organisation: &str,
+    name: &str,
+    limits: &[(String, i64)],
+) -> Result<BTreeMap<String, i64>, Trouble> {
+    limits.iter().try_for_each(|(kind, amount)| check_limit(kind, *amount))?;
+    let tx = app.store.begin().await.map_err(database)?;
+    let projects = store::project::list(&tx, &Scope::Everything).await.map_err(database)?;
+    let mut named = projects.iter().filter(|it| it.organisation_name == organisation && it.name == name);
+    let project = named.next().ok_or_else(|| Trouble::not_found("project"))?.id;
+    for (kind, amount) in limits {
+        store::allocation::set_limit(&tx, project, kind, *amount).await.map_err(database)?;
+    }
+    let after = store::allocation::limits(&tx, project).await.map_err(database)?;
+    if !limits.is_empty() {
+        let note = Note {
+            actor: Actor::command_line(),
+            action: "project.quota_set",
+            subject: format!("project {project}"),
+            project: Some(project),
+            data: json!({ "limits": after }),
+        };
+        audit::note(app, &tx, note).await?;
+    }
+    tx.commit().await.map_err(database)?;
+    Ok(after)
+}
+
+fn check_limit(kind: &str, amount: i64) -> Result<(), Trouble> {
+    let mut kinds = QUOTA_KINDS.iter().map(|(kind, _)| *kind);
+    if amount >= 0 && kinds.any(|known| known == kind) {
+        return Ok(());
+    }
+    let kinds: Vec<&str> = QUOTA_KINDS.iter().map(|(kind, _)| *kind).collect();
+    let message = format!("`{kind}={amount}` is no limit: it takes one of {} and 0 or more.", kinds.join(", "));
+    Err(Trouble::field("quota", message))
 }
 
 async fn organisation(tx: &Tx, name: &str) -> Result<OrganisationId, Trouble> {

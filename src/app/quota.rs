@@ -58,10 +58,8 @@ pub(crate) async fn reserve(app: &App, tx: &Tx, request: &Request, plan: &Plan) 
         if let Some(limit) = line.limit.filter(|limit| line.after > *limit && line.after > line.before) {
             return Err(Trouble::conflict(
                 format!(
-                    "The project's quota is not enough: {} would be {} of {limit} ({} are used or promised).",
-                    line.title.to_lowercase(),
-                    line.after,
-                    line.before
+                    "The project's quota is not enough. {} would be {} of {limit}; {} are used or promised.",
+                    line.title, line.after, line.before
                 ),
                 "Order less, retire what is not needed, or ask an administrator for more quota.",
             ));

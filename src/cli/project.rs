@@ -20,14 +20,44 @@ pub enum Command {
         #[arg(long)]
         team: String,
     },
+    /// Set what a project may use, or show what it may
+    Quota {
+        /// Organisation and project: northwind/shop
+        #[arg(value_name = "ORGANISATION/PROJECT")]
+        place: String,
+        /// machines=20, cpu=60, memory_gb=240, disk_gb=2000, containers=100; others stay as they are
+        #[arg(value_name = "KIND=AMOUNT", value_parser = limit)]
+        limits: Vec<(String, i64)>,
+    },
 }
 
 /// Does what was asked with the projects.
 pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
-    let Command::Add { place, title, team } = command;
-    let (organisation, name) = place.split_once('/').ok_or("write the project as ORGANISATION/PROJECT")?;
-    let new = NewProject { organisation: organisation.to_owned(), name: name.to_owned(), title, team };
-    project::add_from_command_line(app, new).await?;
-    println!("{place} is open.");
+    match command {
+        Command::Add { place, title, team } => {
+            let (organisation, name) = parts(&place)?;
+            let new = NewProject { organisation: organisation.to_owned(), name: name.to_owned(), title, team };
+            project::add_from_command_line(app, new).await?;
+            println!("{place} is open.");
+        }
+        Command::Quota { place, limits } => {
+            let (organisation, name) = parts(&place)?;
+            let limits = project::set_quota_from_command_line(app, organisation, name, &limits).await?;
+            if limits.is_empty() {
+                println!("{place} has no limits.");
+            }
+            limits.iter().for_each(|(kind, amount)| println!("{kind}={amount}"));
+        }
+    }
     Ok(())
+}
+
+fn parts(place: &str) -> Result<(&str, &str), Failure> {
+    Ok(place.split_once('/').ok_or("write the project as ORGANISATION/PROJECT")?)
+}
+
+fn limit(text: &str) -> Result<(String, i64), String> {
+    let (kind, amount) = text.split_once('=').ok_or("write it as KIND=AMOUNT, machines=20")?;
+    let amount = amount.parse().map_err(|_| format!("`{amount}` is no whole number"))?;
+    Ok((kind.to_owned(), amount))
 }

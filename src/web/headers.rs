@@ -4,6 +4,7 @@ use actix_web::body::{BoxBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::cookie::time::Duration;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -32,8 +33,16 @@ pub(crate) async fn secure_everything(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let nonce = app::secret::fresh();
     request.extensions_mut().insert(Nonce(nonce.clone()));
-    let mut response = next.call(request).await?;
-    let over_https = response.request().app_data::<Data<App>>().is_some_and(|app| secure(app));
+    let over_https = request.app_data::<Data<App>>().is_some_and(|app| secure(app));
+    let mut response = match next.call(request).await {
+        Ok(response) => response,
+        // A request that took too long is gone; its answer has to be safe all the same.
+        Err(error) => {
+            let mut answer = error.error_response();
+            add_headers(answer.headers_mut(), &nonce, over_https);
+            return Err(InternalError::from_response(error, answer).into());
+        }
+    };
     forget_shown_flash(&mut response);
     add_headers(response.headers_mut(), &nonce, over_https);
     Ok(response)

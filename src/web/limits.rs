@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::error::InternalError;
 use actix_web::http::header;
 use actix_web::middleware::Next;
 use actix_web::web::{Data, FormConfig, JsonConfig, PayloadConfig, ServiceConfig};
@@ -11,7 +12,7 @@ use actix_web::{Error, HttpMessage};
 use domain::trouble::{Kind, Trouble};
 use futures::StreamExt;
 
-use crate::problem::Problem;
+use crate::problem::{Audience, Problem};
 
 /// The largest form of a page and the largest document of the API, in bytes; honest ones have a few KB.
 const LARGEST_BODY: usize = 256 * 1024;
@@ -48,9 +49,15 @@ pub(crate) async fn keep(
         }
         return Ok(request.error_response(Problem(too_large())));
     }
+    // The request goes with whoever is too slow with it; what its answer takes is kept.
+    let audience = Audience::of(request.request());
     match tokio::time::timeout(time, next.call(request)).await {
         Ok(answer) => answer.map(ServiceResponse::map_into_boxed_body),
-        Err(_) => Err(Problem(too_slow(time)).into()),
+        Err(_) => {
+            let trouble = too_slow(time);
+            let answer = audience.answer(&trouble);
+            Err(InternalError::from_response(Problem(trouble), answer).into())
+        }
     }
 }
 

@@ -108,25 +108,56 @@ fn log(request: &HttpRequest, trouble: &Trouble) {
 
 /// The answer that says this trouble to whoever asked.
 pub fn answer(request: &HttpRequest, trouble: &Trouble) -> HttpResponse {
-    let is_part = request.headers().contains_key("HX-Request");
-    let status = status(trouble.kind);
-    if request.path().starts_with("/api/") {
-        return details(status, trouble);
-    }
+    let audience = Audience::of(request);
     if trouble.kind == Kind::SignInRequired && request.method() == Method::GET {
         let to = sign_in_address(request);
-        return match is_part {
-            true => HttpResponse::build(status).insert_header(("HX-Redirect", to)).finish(),
-            false => HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish(),
-        };
+        match audience {
+            Audience::Program => {}
+            Audience::Part => {
+                return HttpResponse::build(status(trouble.kind)).insert_header(("HX-Redirect", to)).finish();
+            }
+            Audience::Person(_) => return HttpResponse::SeeOther().insert_header((header::LOCATION, to)).finish(),
+        }
     }
-    let (what, next) = (trouble.what.as_str(), trouble.next.as_str());
-    if is_part {
-        return page(status, &TroublePart { what, next });
+    audience.answer(trouble)
+}
+
+/// To whom an answer speaks; outlives the request.
+pub(crate) enum Audience {
+    /// Problem details.
+    Program,
+    /// What htmx puts into a page.
+    Part,
+    /// A page in this frame.
+    Person(Box<Shell>),
+}
+
+impl Audience {
+    /// Who sent this request.
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        if request.path().starts_with("/api/") {
+            Self::Program
+        } else if request.headers().contains_key("HX-Request") {
+            Self::Part
+        } else {
+            Self::Person(Box::new(visitor::shell_for_trouble(request, "")))
+        }
     }
-    let headline = headline(trouble.kind);
-    let shell = visitor::shell_for_trouble(request, headline);
-    page(status, &TroublePage { shell, headline, what, next, status: status.as_u16() })
+
+    /// The answer that says this trouble.
+    pub(crate) fn answer(self, trouble: &Trouble) -> HttpResponse {
+        let status = status(trouble.kind);
+        let (what, next) = (trouble.what.as_str(), trouble.next.as_str());
+        match self {
+            Self::Program => details(status, trouble),
+            Self::Part => page(status, &TroublePart { what, next }),
+            Self::Person(shell) => {
+                let headline = headline(trouble.kind);
+                let shell = Shell { title: headline.to_owned(), ..*shell };
+                page(status, &TroublePage { shell, headline, what, next, status: status.as_u16() })
+            }
+        }
+    }
 }
 
 /// Problem details (RFC 9457) with the fields that do not fit.

@@ -16,7 +16,7 @@ use super::decide::level_of;
 use super::is_current;
 use crate::letter::moment;
 use crate::quota::{QuotaAfter, quota_after};
-use crate::{App, database, secret};
+use crate::{App, catalog, database, secret};
 
 /// A question, as its approver sees it.
 pub struct Question {
@@ -28,6 +28,8 @@ pub struct Question {
     pub project: Project,
     /// What the project's quota comes to with this.
     pub quota: Vec<QuotaAfter>,
+    /// The parameters in words: title and value.
+    pub chosen: Vec<(String, String)>,
     /// Why somebody has to decide.
     pub why: Vec<String>,
     pub standing: Standing,
@@ -117,9 +119,11 @@ async fn question(app: &App, approval: Approval) -> Result<Question, Trouble> {
     ids.extend(approval.on_behalf_of);
     let people = store::person::find_many(on, &ids).await.map_err(database)?;
     let person = |id: PersonId| people.get(&id).cloned().ok_or_else(gone);
-    let quota = match &request.plan {
-        Some(plan) => quota_after(on, request.project, plan, !request.state.is_over()).await?,
-        None => Vec::new(),
+    let (quota, chosen) = match &request.plan {
+        Some(plan) => {
+            (quota_after(on, request.project, plan, !request.state.is_over()).await?, catalog::chosen(app, plan).await?)
+        }
+        None => (Vec::new(), Vec::new()),
     };
     let level = level_of(&request, approval.level);
     let is_open = approval.state == ApprovalState::Open
@@ -139,6 +143,7 @@ async fn question(app: &App, approval: Approval) -> Result<Question, Trouble> {
         request,
         project,
         quota,
+        chosen,
         standing,
     })
 }

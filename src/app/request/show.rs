@@ -14,7 +14,7 @@ use domain::trouble::Trouble;
 use store::request::{Filter, Window};
 
 use crate::quota::{QuotaAfter, quota_after};
-use crate::{App, database};
+use crate::{App, catalog, database};
 
 /// A part of the requests that a person may see.
 pub struct List {
@@ -70,6 +70,8 @@ pub struct Page {
     /// When the time of the open level is up.
     pub due_at: Option<DateTime<Utc>>,
     pub quota: Vec<QuotaAfter>,
+    /// The parameters in words: title and value.
+    pub chosen: Vec<(String, String)>,
     /// What is on record, oldest first.
     pub history: Vec<Entry>,
     pub mails: Vec<Mail>,
@@ -96,9 +98,11 @@ pub async fn show(app: &App, who: &Principal, id: RequestId) -> Result<Page, Tro
     let mails = store::mail::of_request(on, id).await.map_err(database)?;
     let history = store::audit::of_subject(on, &format!("request {id}")).await.map_err(database)?;
     let due_at = store::approval_level::open_of(on, &[id]).await.map_err(database)?.first().map(|level| level.due_at);
-    let quota = match &request.plan {
-        Some(plan) => quota_after(on, request.project, plan, !request.state.is_over()).await?,
-        None => Vec::new(),
+    let (quota, chosen) = match &request.plan {
+        Some(plan) => {
+            (quota_after(on, request.project, plan, !request.state.is_over()).await?, catalog::chosen(app, plan).await?)
+        }
+        None => (Vec::new(), Vec::new()),
     };
     let mut ids = vec![request.requester];
     ids.extend(approvals.iter().flat_map(|approval| [Some(approval.approver), approval.on_behalf_of]).flatten());
@@ -106,7 +110,7 @@ pub async fn show(app: &App, who: &Principal, id: RequestId) -> Result<Page, Tro
     let requester = people.get(&request.requester).cloned().ok_or_else(gone)?;
     let asked = approvals.into_iter().filter_map(|approval| asking(approval, &people, &mails)).collect();
     let is_own = request.requester == who.person;
-    Ok(Page { request, requester, project, asked, due_at, quota, history, mails, is_own })
+    Ok(Page { request, requester, project, asked, due_at, quota, chosen, history, mails, is_own })
 }
 
 fn asking(approval: Approval, people: &BTreeMap<PersonId, Person>, mails: &[Mail]) -> Option<Asking> {

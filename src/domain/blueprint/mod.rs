@@ -28,6 +28,7 @@ use crate::ci::{CiClass, Relation};
 use expression::Expression;
 use mistake::Mistakes;
 use schema::Parameters;
+use serde_json::{Map, Value};
 use source::Node;
 use template::Template;
 
@@ -254,6 +255,16 @@ impl Blueprint {
         let blueprint = Self::parse(file, text)?;
         let found = blueprint.check(file, actions);
         if found.is_empty() { Ok(blueprint) } else { Err(found) }
+    }
+
+    /// The parameters of an order, or of one of its day-2 actions, as people read them: title and value.
+    pub fn in_words(&self, action: Option<&str>, values: &Map<String, Value>) -> Vec<(String, String)> {
+        match action {
+            None => self.order.parameters.in_words(values),
+            Some(name) => {
+                self.day_two(name).map(|day_two| day_two.workflow.parameters.in_words(values)).unwrap_or_default()
+            }
+        }
     }
 
     /// The day-2 action of this name.

@@ -102,6 +102,21 @@ pub struct FieldOption {
     pub label: String,
 }
 
+impl FormField {
+    /// A value as people read it: the label of a choice (of a size its name alone), yes or no, a number with its unit.
+    fn say(&self, value: &Value) -> String {
+        let plain = plain(value);
+        if let Some(option) = self.options.iter().find(|option| option.value == plain) {
+            return option.label.split(": ").next().unwrap_or_default().to_owned();
+        }
+        match value {
+            Value::Bool(yes) => (if *yes { "yes" } else { "no" }).to_owned(),
+            Value::Number(_) if !self.unit.is_empty() => format!("{plain} {}", self.unit),
+            _ => plain,
+        }
+    }
+}
+
 impl Parameters {
     pub(super) fn read(node: &Node, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Option<Self> {
         let table = Table::open_free(node, "`parameters`", mistakes)?;
@@ -121,8 +136,18 @@ impl Parameters {
         self.declared.iter().map(|parameter| parameter.field.name.as_str())
     }
 
+    /// These values as people read them: the title of each parameter and what was chosen, in the order of the form.
+    /// What was left empty is left out.
+    pub(super) fn in_words(&self, values: &Map<String, Value>) -> Vec<(String, String)> {
+        let given = |parameter: &Parameter| {
+            let value = values.get(&parameter.field.name).filter(|value| !value.is_null())?;
+            Some((parameter.field.title.clone(), parameter.field.say(value)))
+        };
+        self.declared.iter().filter_map(given).collect()
+    }
+
     /// How a parameter is called on the form.
-    pub fn title<'a>(&'a self, name: &'a str) -> &'a str {
+    pub(super) fn title<'a>(&'a self, name: &'a str) -> &'a str {
         self.find(name).map_or(name, |parameter| &parameter.field.title)
     }
 

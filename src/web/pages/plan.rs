@@ -1,7 +1,6 @@
 //! A plan as pages show it.
 
 use domain::blueprint::plan::{Plan, PlannedStep, PlannedWork};
-use serde_json::Value;
 
 use crate::drawing::{Drawing, Edge, Node, plan_graph};
 
@@ -32,26 +31,5 @@ pub(crate) fn icon(work: &PlannedWork) -> &'static str {
         "docker" => "docker",
         "space" => "space",
         _ => "step",
-    }
-}
-
-/// The parameters that were chosen, as words: name and value.
-pub(crate) fn parameters(plan: &Plan) -> Vec<(String, String)> {
-    plan.parameters.iter().map(|(name, value)| (spoken(name), said(value))).collect()
-}
-
-fn spoken(name: &str) -> String {
-    let words = name.replace(['_', '-'], " ");
-    let mut letters = words.chars();
-    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
-}
-
-fn said(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(yes) => (if *yes { "yes" } else { "no" }).to_owned(),
-        Value::Null => "none".to_owned(),
-        Value::Array(items) => items.iter().map(said).collect::<Vec<_>>().join(", "),
-        other => other.to_string(),
     }
 }

@@ -55,7 +55,7 @@ impl QuestionView {
             asked_as: approval.asked_as.clone(),
             on_behalf_of: question.on_behalf_of.map(|person| person.name).unwrap_or_default(),
             why: question.why,
-            parameters: request.plan.as_ref().map(plan::parameters).unwrap_or_default(),
+            parameters: question.chosen,
             drawing: request.plan.as_ref().map(plan::drawing),
             plan: request.plan,
             quota: question.quota,
@@ -85,7 +85,8 @@ fn headline(request: &Request, project: &str) -> String {
         (RequestKind::Action, Some(line)) if line.amount != line.before => {
             let change = line.amount - line.before;
             let verb = if change > 0 { "more" } else { "fewer" };
-            format!("Approve {} {verb} machines for {place}?", change.abs())
+            let noun = if change.abs() == 1 { "machine" } else { "machines" };
+            format!("Approve {} {verb} {noun} for {place}?", change.abs())
         }
         _ => format!("Approve {} for {place}?", request.title),
     }

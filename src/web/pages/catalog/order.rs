@@ -5,15 +5,17 @@
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Path};
+use actix_web::web::{Data, Path, Query};
 use app::App;
 use app::catalog::OrderForm;
 use app::request::{Order, What};
 use askama::Template;
 use domain::blueprint::Period;
 use domain::blueprint::schema::{FieldKind, FormField, plain};
-use domain::ids::ProjectId;
+use domain::ids::{ProjectId, RequestId};
+use domain::request::Request;
 use domain::trouble::{FieldError, Kind, Trouble};
+use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::icon;
@@ -64,6 +66,22 @@ impl Typed {
             reason: String::new(),
             key: app::secret::fresh(),
             version: form.blueprint.version.to_string(),
+        })
+    }
+
+    /// What was ordered before, as far as the form still has it.
+    fn again(form: &OrderForm, before: Request) -> Result<Self, Trouble> {
+        let fresh = Self::fresh(form)?;
+        let mut parameters = before.parameters;
+        parameters.retain(|name, value| !value.is_null() && form.fields.iter().any(|field| field.name == *name));
+        let project = form.projects.iter().find(|project| project.id == before.project);
+        Ok(Self {
+            texts: parameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+            parameters,
+            project: project.map_or(fresh.project, |project| project.id),
+            lease: before.plan.map_or(fresh.lease, |plan| plan.lease.days().to_string()),
+            reason: before.reason,
+            ..fresh
         })
     }
 
@@ -154,9 +172,24 @@ async fn summary(app: &App, visitor: &Visitor, form: &OrderForm, typed: &Typed) 
     Ok(Summary::of(draft, form))
 }
 
-pub(super) async fn show(app: Data<App>, visitor: Visitor, name: Path<String>) -> Result<HttpResponse, Problem> {
+/// What an address may ask of the form.
+#[derive(Deserialize)]
+pub(super) struct Wish {
+    /// The request whose parameters are to be ordered again.
+    copy: Option<RequestId>,
+}
+
+pub(super) async fn show(
+    app: Data<App>,
+    visitor: Visitor,
+    name: Path<String>,
+    wish: Query<Wish>,
+) -> Result<HttpResponse, Problem> {
     let form = app::catalog::form(&app, &visitor.principal, &name).await?;
-    let typed = Typed::fresh(&form)?;
+    let typed = match wish.copy {
+        Some(id) => Typed::again(&form, app::request::show(&app, &visitor.principal, id).await?.request)?,
+        None => Typed::fresh(&form)?,
+    };
     Ok(page(StatusCode::OK, &OrderPage::of(&app, &visitor, form, typed).await?))
 }
 
