@@ -35,7 +35,7 @@ const GRACE_SECONDS: u64 = 5;
 /// Why the house could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum BootError {
-    #[error("{0}")]
+    #[error(transparent)]
     Database(#[from] OpenError),
     #[error("the folder `{folder}` for Gatehouse's data can't be made: name another, or allow it to be written")]
     Folder { folder: PathBuf, source: io::Error },

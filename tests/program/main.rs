@@ -1,0 +1,203 @@
+//! The program as it is started and stopped: what it says when it can't start, and that a kill loses nothing.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+/// How long a story waits for something before it is told as failed.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn gatehouse(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+    command.args(arguments).env("GATEHOUSE_LOGGING__FILTER", "error");
+    command
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A folder of its own for each story, swept when the story ends.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(story: &str) -> Self {
+        let folder = std::env::temp_dir().join(format!("gatehouse-program-{}-{story}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        Self(folder)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.0.join(name).display().to_string()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir_all(&self.0).ok();
+    }
+}
+
+/// A demo that runs until the story drops it.
+struct Demo {
+    child: Child,
+    address: String,
+}
+
+impl Demo {
+    fn open(folder: &Folder) -> Self {
+        let data = folder.path("data");
+        let arguments = ["demo", "--port", "0", "--data", &data];
+        let mut child = gatehouse(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
+        let opened = lines.filter_map(|line| line.rsplit_once("http://").map(|(_, address)| address.to_owned())).next();
+        Self { child, address: opened.expect("the demo prints its address") }
+    }
+
+    /// Asks the API; the answer is its document.
+    fn ask(&self, token: &str, method: &str, path: &str, body: Option<&Value>) -> Value {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let mut stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(
+            stream,
+            "{method} /api/v1{path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n\
+             Content-Type: application/json\r\nIdempotency-Key: the only order\r\nContent-Length: {}\r\n\r\n{body}",
+            self.address,
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let document = answer.split_once("\r\n\r\n").unwrap().1;
+        serde_json::from_str(document).unwrap_or_else(|cause| panic!("{cause}: {answer}"))
+    }
+
+    /// Asks until the answer is as wanted.
+    fn ask_until(&self, token: &str, path: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let began = Instant::now();
+        loop {
+            let answer = self.ask(token, "GET", path, None);
+            if wanted(&answer) {
+                return answer;
+            }
+            assert!(began.elapsed() < PATIENCE, "it never came to that: {answer:#}");
+            std::thread::park_timeout(Duration::from_millis(100));
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+/// A token of somebody of the demo, made at the server's command line.
+fn token(folder: &Folder, email: &str) -> String {
+    let made = gatehouse(&[
+        "token", "create", "--user", email, "--name", "story", "--scope", "read", "--scope", "order", "--scope",
+        "decide",
+    ])
+    .env("GATEHOUSE_DATABASE__URL", format!("sqlite:{}", folder.path("data/gatehouse.db")))
+    .env("GATEHOUSE_DATACENTER__FILE", folder.path("data/datacenter.json"))
+    .output()
+    .unwrap();
+    assert!(made.status.success(), "{}", said(&made));
+    String::from_utf8(made.stdout).unwrap().trim().to_owned()
+}
+
+fn machines_done(run: &Value) -> usize {
+    let steps = run["steps"].as_array().unwrap().iter();
+    steps.filter(|step| step["key"].as_str().unwrap().starts_with("node") && step["state"] == "done").count()
+}
+
+#[test]
+fn a_kill_in_the_middle_of_a_run_loses_nothing_and_doubles_nothing() {
+    let folder = Folder::new("kill");
+    let demo = Demo::open(&folder);
+    let (rita, adam) = (token(&folder, "rita@example.org"), token(&folder, "adam@example.org"));
+    let catalog = demo.ask(&rita, "GET", "/catalog/scale-out-tomcat", None);
+    let projects = catalog["projects"].as_array().unwrap();
+    let shop = &projects.iter().find(|project| project["name"] == "shop").unwrap()["id"];
+    let order = json!({ "project": shop, "blueprint": "scale-out-tomcat", "parameters": { "application": "shop" } });
+    let request = demo.ask(&rita, "POST", "/requests", Some(&order));
+    let question = demo.ask(&adam, "GET", "/approvals", None)["items"][0]["id"].as_str().unwrap().to_owned();
+    let decided =
+        demo.ask(&adam, "POST", &format!("/approvals/{question}/decision"), Some(&json!({ "decision": "approve" })));
+    let run = format!("/runs/{}", decided["run"].as_str().unwrap());
+    demo.ask_until(&rita, &run, |run| run["steps"].as_array().unwrap().iter().any(|step| step["state"] == "waiting"));
+    drop(demo);
+
+    let again = Demo::open(&folder);
+    let done = again.ask_until(&rita, &run, |run| run["state"] == "done");
+    assert_eq!(machines_done(&done), 2, "{done:#}");
+    let deployment = format!("/deployments/{}", request["deployment"].as_str().unwrap());
+    let resources = again.ask(&rita, "GET", &deployment, None)["resources"].as_array().unwrap().clone();
+    let machines: Vec<&Value> = resources.iter().filter(|resource| resource["kind"] == "machine").collect();
+    assert_eq!(machines.len(), 2, "{machines:#?}");
+    assert_eq!(again.ask(&rita, "GET", "/requests", None)["items"].as_array().unwrap().len(), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_asked_to_stop_stops_well() {
+    let folder = Folder::new("stop");
+    let mut demo = Demo::open(&folder);
+    let asked = Command::new("kill").args(["-TERM", &demo.child.id().to_string()]).status().unwrap();
+    assert!(asked.success() && demo.child.wait().unwrap().success());
+}
+
+#[test]
+fn a_wrong_setting_is_named_and_nothing_starts() {
+    let folder = Folder::new("setting");
+    let file = folder.path("gatehouse.toml");
+    fs::write(&file, "[server]\nprot = 80\n").unwrap();
+    let refused = gatehouse(&["serve", "--config", &file]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said(&refused).contains(&format!("{file}:2:1: unknown setting `prot`; did you mean `port`?")));
+    fs::remove_file(&file).unwrap();
+    let refused =
+        gatehouse(&["serve"]).env("GATEHOUSE_DATABASE__URL", "mysql://x").current_dir(&folder.0).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains("starts with neither `sqlite:` nor `postgres:`"), "{}", said(&refused));
+}
+
+#[test]
+fn a_port_that_is_taken_is_named_before_anything_is_made() {
+    let folder = Folder::new("port");
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    let refused = gatehouse(&["demo", "--port", &port, "--data", &folder.path("data")]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(said(&refused).contains(&format!("127.0.0.1:{port}")), "{}", said(&refused));
+    assert!(!folder.0.join("data").exists());
+}
+
+#[test]
+fn arguments_that_are_not_understood_say_what_is() {
+    let refused = gatehouse(&["serv"]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(said(&refused).contains("serve"), "{}", said(&refused));
+}
+
+#[test]
+fn mistakes_in_a_blueprint_are_found_before_it_is_published() {
+    let folder = Folder::new("check");
+    let file = folder.path("wrong.yaml");
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/linux-vm.yaml");
+    fs::write(&file, fs::read_to_string(shipped).unwrap().replace("do: machine.create", "do: machine.creat")).unwrap();
+    let refused = gatehouse(&["check", &file]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let told = said(&refused);
+    assert!(told.contains("wrong.yaml:") && told.contains("did you mean `machine.create`?"), "{told}");
+    let planned =
+        gatehouse(&["plan", "linux-vm", "--set", "application=shop"]).current_dir(&folder.0).output().unwrap();
+    assert!(planned.status.success(), "{}", said(&planned));
+}
