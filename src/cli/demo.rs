@@ -1,7 +1,7 @@
 //! `gatehouse demo`: everything in one process and one folder, nothing to set up.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
@@ -66,7 +66,7 @@ fn for_demo(mut settings: Settings, arguments: &Arguments) -> Settings {
 }
 
 /// Removes the demo's own files, and nothing else that may stand in the folder.
-fn reset(folder: &PathBuf) -> Result<(), Failure> {
+fn reset(folder: &Path) -> Result<(), Failure> {
     for name in ["gatehouse.db", "gatehouse.db-wal", "gatehouse.db-shm", "datacenter.json"] {
         let file = folder.join(name);
         if file.exists() {

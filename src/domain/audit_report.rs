@@ -57,7 +57,11 @@ impl Ratio {
         }
         // Rounded down, so that 100 % means all.
         let tenths = self.part.saturating_mul(1000) / self.whole;
-        if tenths.is_multiple_of(10) { format!("{} %", tenths / 10) } else { format!("{}.{} %", tenths / 10, tenths % 10) }
+        if tenths.is_multiple_of(10) {
+            format!("{} %", tenths / 10)
+        } else {
+            format!("{}.{} %", tenths / 10, tenths % 10)
+        }
     }
 
     /// Whether nothing is missing.

@@ -9,6 +9,7 @@ use domain::ports::clock::Clock;
 pub struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the wall clock is read")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }

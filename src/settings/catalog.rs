@@ -5,15 +5,9 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 /// Where blueprints come from.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Catalog {
     /// The folder of blueprint files, read at start. Empty: the five that come with Gatehouse.
     pub folder: Option<PathBuf>,
-}
-
-impl Default for Catalog {
-    fn default() -> Self {
-        Self { folder: None }
-    }
 }

@@ -52,7 +52,7 @@ impl Server {
 
     pub(super) fn objection(&self) -> Option<String> {
         let url = &self.public_url;
-        if !url.is_empty() && !(url.starts_with("http://") || url.starts_with("https://")) {
+        if !(url.is_empty() || url.starts_with("http://") || url.starts_with("https://")) {
             return Some(format!("server.public_url is `{url}`: it starts with `https://` or `http://`"));
         }
         if url.ends_with('/') {

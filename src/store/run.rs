@@ -279,7 +279,8 @@ pub async fn usual_duration(
     if let Some(action) = action {
         runs = runs.filter(Column::Action.eq(action));
     }
-    let times: Vec<(Option<DateTime<Utc>>, Option<DateTime<Utc>>)> =
+    type Instant = Option<DateTime<Utc>>;
+    let times: Vec<(Instant, Instant)> =
         runs.order_by_desc(Column::EndedAt).limit(25).into_tuple().all(on.db()).await?;
     let mut durations: Vec<Duration> = times.into_iter().filter_map(|(from, to)| (to? - from?).to_std().ok()).collect();
     durations.sort_unstable();

@@ -1,5 +1,7 @@
 //! The portal as a whole, told as stories: the real database, the real engine with a worker, the simulated datacenter.
 
+#![expect(clippy::unwrap_used, reason = "a story that can't go on is told as failed")]
+
 mod api;
 mod approvals;
 mod deployments;

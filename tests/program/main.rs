@@ -1,5 +1,7 @@
 //! The program as it is started and stopped: what it says when it can't start, and that a kill loses nothing.
 
+#![expect(clippy::unwrap_used, reason = "a story that can't go on is told as failed")]
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};

@@ -123,7 +123,7 @@ async fn a_deployment_is_kept_as_it_was_written() {
     tx.commit().await.unwrap();
     assert_eq!(find(&house.store, built.id).await.unwrap(), Some(built.clone()));
     let soon = built.lease.until + TimeDelta::days(1);
-    assert_eq!(lease_ends_before(&house.store, soon).await.unwrap(), [built.clone()]);
+    assert_eq!(lease_ends_before(&house.store, soon).await.unwrap(), std::slice::from_ref(&built));
     assert!(lease_ends_before(&house.store, built.lease.until).await.unwrap().is_empty());
 }
 
