@@ -1,0 +1,83 @@
+// The other four of the catalog, from an order to what is seen of it; then what the CMDB and its report say of them all.
+
+import assert from "node:assert/strict";
+import { after, before, describe, it } from "node:test";
+
+import { inspect, openBrowser, signIn } from "../browser.js";
+import { approver, auditor, costOwner, requester } from "../demo_people.js";
+import { openDemo } from "../gatehouse.js";
+import { approveByMail, comeBackUntil, order } from "../orders.js";
+
+describe("The catalog's other offers", () => {
+  let browser, demo, rita;
+
+  before(async () => {
+    [browser, demo] = await Promise.all([openBrowser(), openDemo()]);
+    rita = await signIn(browser, demo, requester);
+  });
+
+  after(async () => {
+    await browser?.close();
+    await demo?.close();
+  });
+
+  /** Orders, has it approved by those who are asked, and comes back until the deployment is live. */
+  async function build(blueprint, fields, name) {
+    const request = await order(rita.page, blueprint, fields);
+    for (const person of [approver, costOwner]) {
+      await rita.page.goto(request);
+      if (await rita.page.getByText(`Waits for ${person.name}`).count()) await approveByMail(browser, demo, person);
+    }
+    await comeBackUntil(rita.page, "/deployments", (page) =>
+      page.getByRole("row", { name: new RegExp(`${name}.*Live`) }));
+    await rita.page.getByRole("link", { name: new RegExp(`^${name}`) }).first().click();
+    await rita.page.waitForURL(/\/deployments\/[^/]+$/);
+  }
+
+  it("Linux VM: a machine with a name and an address", async () => {
+    await build("Linux VM", { Application: "intranet" }, "intranet");
+    await rita.page.locator(".drawing").first().getByText(/intranet-test/).first().waitFor();
+    await inspect(rita, "deployment-linux");
+  });
+
+  it("SQL database VM: a database, and where it is reached", async () => {
+    await build("SQL database VM", { Application: "ledger" }, "ledger");
+    await inspect(rita, "deployment-database");
+  });
+
+  it("Docker machine: what runs in it is seen", async () => {
+    await build("Docker machine", { Application: "builds" }, "builds");
+    const address = new URL(rita.page.url()).pathname;
+    await comeBackUntil(rita.page, "/cmdb?q=workload", (page) => page.getByText("Workload").locator("visible=true"));
+    await rita.page.goto(address);
+    await inspect(rita, "deployment-docker");
+  });
+
+  it("Container space: a share with a quota", async () => {
+    await build("Container space", { Name: "web" }, ".*web");
+    await inspect(rita, "deployment-space");
+  });
+
+  it("are all found in the CMDB, with source, time and relationships", async () => {
+    const { page } = rita;
+    await page.goto("/cmdb?q=intranet");
+    await inspect(rita, "cmdb-search");
+    await page.locator(".table a.row-link").first().click();
+    await page.waitForURL(/\/cmdb\/[^/?]+/);
+    await page.locator(".drawing svg").first().waitFor();
+    await inspect(rita, "ci");
+  });
+
+  it("are all in the audit report, as a page, as CSV and as JSON", async () => {
+    const audrey = await signIn(browser, demo, auditor);
+    await audrey.page.goto("/audit");
+    for (const name of ["intranet", "ledger", "builds"]) await audrey.page.getByText(new RegExp(name)).first().waitFor();
+    await inspect(audrey, "audit-report");
+    const csv = await audrey.page.request.get("/audit/report.csv");
+    assert.match(csv.headers()["content-type"], /text\/csv/);
+    assert.match(await csv.text(), /intranet/);
+    const json = await audrey.page.request.get("/audit/report.json");
+    assert.ok(JSON.stringify(await json.json()).includes("intranet"));
+    await audrey.close();
+  });
+});
