@@ -228,6 +228,7 @@ fn graph(it: &Details) -> Drawing {
             let planned = &workflow.planned;
             let note = took(step, it.now).map(look::took).unwrap_or_default();
             let node = Node::new(&planned.key, titled(&planned.title, &planned.key, &planned.id))
+                .icon(plan::icon(&planned.work))
                 .state(meaning(step.state), step.state.label())
                 .note(note)
                 .href(format!("/runs/{}?step={}#step", it.run.id, escaped(&planned.key)))
