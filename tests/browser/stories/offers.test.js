@@ -48,7 +48,8 @@ describe("The catalog's other offers", () => {
   it("Docker machine: what runs in it is seen", async () => {
     await build("Docker machine", { Application: "builds" }, "builds");
     const address = new URL(rita.page.url()).pathname;
-    await comeBackUntil(rita.page, "/cmdb?q=workload", (page) => page.getByText("Workload").locator("visible=true"));
+    await comeBackUntil(rita.page, "/cmdb?class=workload", (page) => page.locator(".table a.row-link"));
+    await inspect(rita, "cmdb-workloads");
     await rita.page.goto(address);
     await inspect(rita, "deployment-docker");
   });
@@ -71,7 +72,9 @@ describe("The catalog's other offers", () => {
   it("are all in the audit report, as a page, as CSV and as JSON", async () => {
     const audrey = await signIn(browser, demo, auditor);
     await audrey.page.goto("/audit");
-    for (const name of ["intranet", "ledger", "builds"]) await audrey.page.getByText(new RegExp(name)).first().waitFor();
+    for (const offer of ["Linux VM", "SQL database VM", "Docker machine", "Container space"]) {
+      await audrey.page.getByRole("row", { name: new RegExp(`${offer}.*${requester.name}`) }).first().waitFor();
+    }
     await inspect(audrey, "audit-report");
     const csv = await audrey.page.request.get("/audit/report.csv");
     assert.match(csv.headers()["content-type"], /text\/csv/);

@@ -103,6 +103,7 @@ describe("Scale Out Tomcat", () => {
     await page.waitForURL(/\/(requests|runs)\/[^/]+$/);
     await approveByMail(browser, demo, approver);
     await comeBackUntil(page, deployment, (page) => page.locator(".drawing").first().getByText("shop-production-3"));
+    await comeBackUntil(page, deployment, (page) => page.locator(".page-head .badge", { hasText: "Live" }));
   });
 
   it("is retired, and its CIs with it", async () => {
