@@ -188,8 +188,18 @@ pub async fn draft(
     let project = project_to_order_for(app, who, project).await?;
     let request = facts(who, Some(&project));
     let order = Order { parameters, lease, request: &request, on: None };
-    let (plan, errors) = blueprint.draft(&order, app.catalog.actions()).map_err(unplannable)?;
-    let quota = crate::quota::quota_after(&app.store, project.id, &plan, false).await?;
+    drafted(app, &blueprint, project.id, &order).await
+}
+
+/// What is planned of an order as it is so far, and what it makes of the project's quota.
+pub(crate) async fn drafted(
+    app: &App,
+    blueprint: &Blueprint,
+    project: ProjectId,
+    order: &Order<'_>,
+) -> Result<Draft, Trouble> {
+    let (plan, errors) = blueprint.draft(order, app.catalog.actions()).map_err(unplannable)?;
+    let quota = crate::quota::quota_after(&app.store, project, &plan, false).await?;
     Ok(Draft { plan, errors, quota })
 }
 

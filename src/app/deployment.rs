@@ -18,7 +18,7 @@ use domain::resource::Resource;
 use domain::trouble::Trouble;
 use store::ci::CiQuery;
 
-pub use action::{ActionForm, Offered, action_form, action_plan, to_change};
+pub use action::{ActionForm, Offered, action_draft, action_form, to_change};
 pub(crate) use follow::{begin, run_ended};
 pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy, Window};

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::App as Application;
+use actix_web::body::to_bytes;
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, StatusCode, header};
-use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
+use actix_web::{App as Application, Error};
+use app::catalog::File;
 use chrono::TimeDelta;
 use domain::request::RequestState;
 use providers::clock::{ManualClock, SystemClock};
@@ -18,11 +20,16 @@ use web::metrics::Metrics;
 use crate::house::House;
 
 /// Sends one request through every check of the portal.
-async fn send(house: &House, request: TestRequest) -> ServiceResponse {
-    let limits = Limits { time: Duration::from_secs(30) };
-    let portal = Application::new().configure(web::configure(house.app.clone(), Metrics::default(), limits));
-    let response = call_service(&init_service(portal).await, request.to_request()).await;
-    response.map_into_boxed_body()
+pub async fn send(house: &House, request: TestRequest) -> ServiceResponse {
+    send_within(house, Duration::from_secs(30), request).await.expect("an answer in time")
+}
+
+/// The same, ended when it takes longer than this.
+async fn send_within(house: &House, time: Duration, request: TestRequest) -> Result<ServiceResponse, Error> {
+    let doors = web::configure(house.app.clone(), Metrics::default(), Limits { time });
+    let portal = init_service(Application::new().configure(doors)).await;
+    let response = try_call_service(&portal, request.to_request()).await;
+    response.map(ServiceResponse::map_into_boxed_body)
 }
 
 /// A form as our own pages send it.
@@ -30,11 +37,11 @@ fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
     TestRequest::post().uri(path).insert_header(("Sec-Fetch-Site", "same-origin")).set_form(fields)
 }
 
-async fn sign_in(house: &House, email: &str, password: &str) -> ServiceResponse {
+pub async fn sign_in(house: &House, email: &str, password: &str) -> ServiceResponse {
     send(house, form("/sign-in", &[("email", email), ("password", password), ("next", "/requests")])).await
 }
 
-fn session(response: &ServiceResponse) -> Cookie<'static> {
+pub fn session(response: &ServiceResponse) -> Cookie<'static> {
     let mut cookies = response.response().cookies();
     cookies.find(|cookie| cookie.name() == "gatehouse").expect("a session").into_owned()
 }
@@ -190,4 +197,75 @@ async fn another_tenants_addresses_are_not_there() {
     }
     let list = send(&house, TestRequest::get().uri("/requests?whose=all").cookie(carlo)).await;
     assert!(!String::from_utf8_lossy(&read_body(list).await).contains("R-1"));
+}
+
+#[actix_web::test]
+async fn what_takes_too_long_is_answered_with_a_page_and_every_header() {
+    let house = house().await;
+    let cookie = rita(&house).await;
+    for (path, kind) in [("/requests", "text/html"), ("/api/v1/requests", "application/problem+json")] {
+        let request = TestRequest::get().uri(path).cookie(cookie.clone());
+        let ended = send_within(&house, Duration::ZERO, request).await.expect_err("no answer is that fast");
+        let answer = ended.error_response();
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path}");
+        let header = |name: &str| answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        assert!(header("content-type").is_some_and(|is| is.starts_with(kind)), "{path}");
+        assert!(header("content-security-policy").is_some_and(|is| is.contains("default-src 'none'")), "{path}");
+        assert_eq!(header("x-content-type-options").as_deref(), Some("nosniff"), "{path}");
+        let body = to_bytes(answer.into_body()).await.unwrap();
+        assert!(String::from_utf8_lossy(&body).contains("This took longer than 0 seconds"), "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn where_a_policy_wants_a_sign_in_the_link_shows_the_question_and_decides_nothing() {
+    let house = house().await;
+    let asks = "    approvers: group:application-owners\n";
+    let text = include_str!("../../workflows/scale-out-tomcat.yaml")
+        .replacen("version: 1.0.0", "version: 1.1.0", 1)
+        .replacen(asks, &format!("{asks}    confirm: sign_in\n"), 1);
+    let file = File { name: "scale-out-tomcat.yaml".to_owned(), text: Ok(text) };
+    assert!(app::catalog::publish(&house.app, &[file]).await.unwrap().is_empty(), "nothing of it is refused");
+    let requester = house.person("Rita").await;
+    let request = house.order(&requester, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let state = || async { store::request::find(&house.app.store, request.id).await.unwrap().unwrap().state };
+
+    let mails = store::mail::of_request(&house.app.store, request.id).await.unwrap();
+    let at = mails[0].text.find("/decide/").unwrap();
+    let path = mails[0].text[at..].split_whitespace().next().unwrap();
+    let first = send(&house, TestRequest::get().uri(path)).await;
+    let to = first.headers().get(header::LOCATION).unwrap().to_str().unwrap().to_owned();
+    let held = first.response().cookies().next().unwrap().into_owned();
+    let page = read_body(send(&house, TestRequest::get().uri(&to).cookie(held.clone())).await).await;
+    let page = String::from_utf8_lossy(&page);
+    assert!(page.contains("This decision takes signing in") && !page.contains("name=\"answer\""), "{page}");
+    let yes = send(&house, form(&to, &[("answer", "approve"), ("reason", "")]).cookie(held)).await;
+    assert_eq!(yes.status(), StatusCode::UNAUTHORIZED);
+    assert_eq!(state().await, RequestState::AwaitingApproval);
+
+    let adam = session(&sign_in(&house, "adam@example.org", "adam-decides-orders").await);
+    let token = app::session::resume(&house.app, adam.value()).await.unwrap().expect("signed in").csrf;
+    let approval = store::approval::of_request(&house.app.store, request.id).await.unwrap()[0].id;
+    let fields = [("csrf", token.as_str()), ("answer", "approve"), ("reason", "")];
+    let yes = send(&house, form(&format!("/approvals/{approval}"), &fields).cookie(adam)).await;
+    assert_eq!(yes.status(), StatusCode::SEE_OTHER);
+    assert_eq!(state().await, RequestState::Approved);
+}
+
+#[actix_web::test]
+async fn ordering_again_fills_the_form_with_what_was_ordered() {
+    let house = house().await;
+    let requester = house.person("Rita").await;
+    let parameters = json!({ "application": "lantern", "nodes": 5, "size": "large" });
+    let before = house.order(&requester, "scale-out-tomcat", parameters).await;
+    let path = format!("/catalog/scale-out-tomcat?copy={}", before.id);
+    let response = send(&house, TestRequest::get().uri(&path).cookie(rita(&house).await)).await;
+    assert_eq!(response.status(), StatusCode::OK);
+    let page = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+    for filled in ["value=\"lantern\"", "value=\"5\"", "value=\"large\" checked"] {
+        assert!(page.contains(filled), "the form lacks {filled}");
+    }
+    let carlo = session(&sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await);
+    let theirs = send(&house, TestRequest::get().uri(&path).cookie(carlo)).await;
+    assert_eq!(theirs.status(), StatusCode::NOT_FOUND);
 }

@@ -4,6 +4,7 @@
 
 mod api;
 mod approvals;
+mod audit_report;
 mod deployments;
 mod door;
 mod house;

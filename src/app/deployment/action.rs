@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::blueprint::Blueprint;
-use domain::blueprint::plan::{DeploymentFacts, Order, Plan};
+use domain::blueprint::plan::{DeploymentFacts, Order};
 use domain::blueprint::schema::FormField;
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
@@ -13,6 +13,7 @@ use domain::trouble::Trouble;
 use serde_json::{Map, Value};
 
 use super::{find, may_act};
+use crate::catalog::Draft;
 use crate::request::facts_of;
 use crate::{App, catalog, database};
 
@@ -63,16 +64,17 @@ pub async fn action_form(app: &App, who: &Principal, id: DeploymentId, action: &
     Ok(ActionForm { offered, summary: day_two.summary.clone(), fields, deployment, project, facts, blueprint })
 }
 
-/// What the action would do with these parameters.
-pub async fn action_plan(
+/// What the action comes to while its form is filled in.
+pub async fn action_draft(
     app: &App,
     who: &Principal,
     form: &ActionForm,
     parameters: &Map<String, Value>,
-) -> Result<Plan, Trouble> {
+) -> Result<Draft, Trouble> {
     let request = catalog::facts(who, Some(&form.project));
-    let edition = (form.deployment.blueprint.as_str(), form.deployment.version.as_str());
-    catalog::plan_action(app, &request, edition, &form.offered.name, parameters, &form.facts).await
+    let on = Some((form.offered.name.as_str(), &form.facts));
+    let order = Order { parameters, lease: None, request: &request, on };
+    catalog::drafted(app, &form.blueprint, form.project.id, &order).await
 }
 
 /// The deployment that somebody wants to change or retire, and its project; refused while a run works on it.

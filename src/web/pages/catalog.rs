@@ -2,7 +2,6 @@
 
 mod index;
 mod order;
-mod summary;
 
 use actix_web::web::{ServiceConfig, get, post, redirect, resource};
 

@@ -16,6 +16,7 @@ mod plan;
 mod requests;
 mod runs;
 mod session;
+mod summary;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;

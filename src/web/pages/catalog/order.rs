@@ -19,9 +19,9 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::icon;
-use super::summary::Summary;
 use crate::csrf::{AnyFields, Form};
 use crate::pages::see_other;
+use crate::pages::summary::Summary;
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
 use crate::visitor::{Visitor, flash_cookie};
@@ -169,7 +169,7 @@ async fn summary(app: &App, visitor: &Visitor, form: &OrderForm, typed: &Typed) 
     let (name, lease) = (&form.blueprint.name, Some(typed.lease()));
     let who = &visitor.principal;
     let draft = app::catalog::draft(app, who, typed.project, name, &typed.parameters, lease).await?;
-    Ok(Summary::of(draft, form))
+    Ok(Summary::of(draft, &form.fields, form.usually))
 }
 
 /// What an address may ask of the form.

@@ -7,14 +7,13 @@ use app::App;
 use app::deployment::ActionForm;
 use app::request::{Order, What};
 use askama::Template;
-use domain::blueprint::plan::{Plan, Verdict};
 use domain::trouble::{FieldError, Kind, Trouble};
 use serde_json::{Map, Value};
 
 use super::show::deployment_id;
 use crate::csrf::{AnyFields, Form};
-use crate::drawing::Drawing;
-use crate::pages::{plan, see_other};
+use crate::pages::see_other;
+use crate::pages::summary::Summary;
 use crate::parameters::{FieldGroup, groups};
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
@@ -28,9 +27,8 @@ struct Action {
     groups: Vec<FieldGroup>,
     reason: String,
     key: String,
-    /// What it comes to; none while the parameters do not fit.
-    plan: Option<Plan>,
-    graph: Option<Drawing>,
+    /// What it comes to; none when nothing can be planned, and `refusal` says why.
+    summary: Option<Summary>,
     errors: Vec<FieldError>,
     refusal: Option<Trouble>,
 }
@@ -101,6 +99,20 @@ pub(super) async fn ask(
     }
 }
 
+/// The summary alone, while somebody types.
+pub(super) async fn preview(
+    app: Data<App>,
+    visitor: Visitor,
+    path: Path<(String, String)>,
+    sent: Form<AnyFields>,
+) -> Result<HttpResponse, Problem> {
+    let (id, action) = path.into_inner();
+    let form = app::deployment::action_form(&app, &visitor.principal, deployment_id(&id)?, &action).await?;
+    let typed = Typed::of(&form, &sent);
+    let draft = app::deployment::action_draft(&app, &visitor.principal, &form, &typed.parameters).await?;
+    Ok(page(StatusCode::OK, &Summary::of(draft, &form.fields, None)))
+}
+
 /// The page with what was typed, what it comes to, and what is wrong with it.
 async fn drawn(
     app: &App,
@@ -109,9 +121,12 @@ async fn drawn(
     typed: Typed,
     refusal: Option<Trouble>,
 ) -> Result<HttpResponse, Problem> {
-    let foreseen = app::deployment::action_plan(app, &visitor.principal, &form, &typed.parameters).await;
-    let (plan, unplanned) = match foreseen {
-        Ok(plan) => (Some(plan), None),
+    let draft = app::deployment::action_draft(app, &visitor.principal, &form, &typed.parameters).await;
+    let (summary, unplanned) = match draft {
+        Ok(draft) => {
+            let wrong = (!draft.errors.is_empty()).then(|| Trouble::invalid(draft.errors.clone()));
+            (Some(Summary::of(draft, &form.fields, None)), wrong)
+        }
         Err(trouble) => (None, Some(trouble)),
     };
     let mut trouble = refusal.or(unplanned);
@@ -124,11 +139,10 @@ async fn drawn(
     let action = Action {
         shell: visitor.shell(format!("{}: {}", form.deployment.name, form.offered.title), Section::Deployments),
         groups: groups(form.fields.clone(), typed_text, &errors),
-        graph: plan.as_ref().map(plan::drawing),
+        summary,
         refusal: trouble.filter(|_| errors.is_empty()),
         reason: typed.reason,
         key: typed.key,
-        plan,
         errors,
         form,
     };
@@ -138,10 +152,4 @@ async fn drawn(
 fn defaults(form: &ActionForm) -> Map<String, Value> {
     let given = form.fields.iter().filter_map(|field| Some((field.name.clone(), field.default.clone()?)));
     given.collect()
-}
-
-/// The approvers of a policy, in words.
-fn approvers(verdict: &Verdict) -> String {
-    let names: Vec<String> = verdict.approvers.iter().map(ToString::to_string).collect();
-    names.join(" or ")
 }

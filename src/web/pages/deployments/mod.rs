@@ -22,6 +22,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(
             resource("/deployments/{id}/actions/{action}").route(get().to(action::show)).route(post().to(action::ask)),
         )
+        .service(resource("/deployments/{id}/actions/{action}/preview").route(post().to(action::preview)))
         .service(resource("/deployments/{id}/retire").route(get().to(retire::show)).route(post().to(retire::retire)))
         .service(resource("/deployments/{id}/prolong").route(post().to(prolong::prolong)));
 }

@@ -1,11 +1,12 @@
-//! What an order comes to, beside its form: names, price, quota, approvers and why, the plan as a graph.
+//! What an order or an action comes to, beside its form: price, names, quota, approvers and why, the plan as a graph.
 
 use std::time::Duration;
 
-use app::catalog::{Draft, OrderForm};
+use app::catalog::Draft;
 use app::quota::QuotaAfter;
 use askama::Template;
 use domain::blueprint::plan::{Plan, Verdict};
+use domain::blueprint::schema::FormField;
 use domain::trouble::FieldError;
 
 use crate::drawing::Drawing;
@@ -13,7 +14,7 @@ use crate::pages::plan;
 
 /// The summary of a draft; also what htmx puts in its place while somebody types.
 #[derive(Template)]
-#[template(path = "catalog/summary.html")]
+#[template(path = "components/summary.html")]
 pub(super) struct Summary {
     plan: Plan,
     /// What is still to be filled in, in words; empty when the form is complete.
@@ -24,13 +25,14 @@ pub(super) struct Summary {
 }
 
 impl Summary {
-    pub(super) fn of(draft: Draft, form: &OrderForm) -> Self {
+    /// The summary of a draft of this form; `usually` is how long such a thing took before.
+    pub(super) fn of(draft: Draft, fields: &[FormField], usually: Option<Duration>) -> Self {
         let Draft { mut plan, errors, quota } = draft;
         if !errors.is_empty() {
             // They would be made of what is not typed yet.
             plan.steps.iter_mut().for_each(|step| step.name = None);
         }
-        Self { graph: plan::drawing(&plan), plan, unfinished: unfinished(&errors, form), quota, usually: form.usually }
+        Self { graph: plan::drawing(&plan), plan, unfinished: unfinished(&errors, fields), quota, usually }
     }
 
     fn steps(&self) -> usize {
@@ -39,9 +41,9 @@ impl Summary {
 }
 
 /// The fields that still need something, by their titles.
-fn unfinished(errors: &[FieldError], form: &OrderForm) -> String {
+fn unfinished(errors: &[FieldError], fields: &[FormField]) -> String {
     let title = |error: &FieldError| {
-        let field = form.fields.iter().find(|field| field.name == error.field);
+        let field = fields.iter().find(|field| field.name == error.field);
         field.map_or_else(|| crate::look::words(&error.field), |field| field.title.clone())
     };
     match errors {
