@@ -15,6 +15,7 @@ use serde::Deserialize;
 use super::run_id;
 use crate::drawing::{Drawing, Edge, Node, run_graph};
 use crate::look::{self, Meaning};
+use crate::pages::plan;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
 use crate::visitor::Visitor;
