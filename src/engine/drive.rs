@@ -6,12 +6,14 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use domain::ci::delta::UnknownCi;
 use domain::ci::{Cause, Source};
 use domain::ids::RunId;
 use domain::resource::{LedgerChange, ResourceState};
-use domain::run::{EventKind, RunState};
+use domain::run::{EventKind, Run, RunState};
 use domain::step::StepState;
 use domain::workflow::Graph;
+use store::ci::ApplyError;
 use store::run::Renewal;
 use store::{DbErr, Tx};
 use tokio::sync::{broadcast, mpsc, watch};
@@ -23,7 +25,7 @@ use crate::draft::{Draft, Line, Rest};
 use crate::gate::Gate;
 use crate::lease::Held;
 use crate::worker::Busy;
-use crate::{Engine, queue};
+use crate::{ActionError, Engine, queue};
 
 /// How far a drive came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,7 +46,7 @@ pub(crate) enum DriveError {
     #[error("the database did not take what the run came to")]
     Database(#[from] DbErr),
     #[error("the CMDB did not take what a step told it")]
-    Cmdb(#[from] store::ci::ApplyError),
+    Cmdb(#[from] ApplyError),
     #[error(transparent)]
     Run(#[from] domain::run::InvalidTransition),
     #[error(transparent)]
@@ -196,7 +198,7 @@ impl Driver {
 
     async fn handle(&mut self, event: Event) -> Result<(), DriveError> {
         match event {
-            Event::Finished(finished) => self.turn(Some(&finished)).await,
+            Event::Finished(finished) => self.turn(Some(finished)).await,
             Event::Said(said) => {
                 let delay = self.engine.0.settings.log_delay;
                 self.log_due.get_or_insert_with(|| Instant::now() + delay);
@@ -232,11 +234,12 @@ impl Driver {
     }
 
     /// Takes in what finished, makes the next moves and writes all of it in one transaction. When somebody else
-    /// changed the run meanwhile, it is read again and the moves are made anew.
-    async fn turn(&mut self, finished: Option<&Finished>) -> Result<(), DriveError> {
+    /// changed the run meanwhile, or the CMDB does not take what the step told it, the run is read again and the moves
+    /// are made anew.
+    async fn turn(&mut self, mut finished: Option<Finished>) -> Result<(), DriveError> {
         loop {
             let mut draft = Draft::default();
-            if let Some(finished) = finished {
+            if let Some(finished) = &finished {
                 self.take_in(finished, &mut draft)?;
             }
             self.advance(&mut draft)?;
@@ -244,10 +247,18 @@ impl Driver {
                 return Ok(());
             }
             let tx = self.engine.0.store.begin().await?;
-            if self.write(&tx, &mut draft).await? {
-                tx.commit().await?;
-                self.committed(draft);
-                return Ok(());
+            match self.write(&tx, &mut draft).await {
+                Ok(true) => {
+                    tx.commit().await?;
+                    self.committed(draft);
+                    return Ok(());
+                }
+                Ok(false) => {}
+                // Trying again would come to the same: the step fails, and a person decides.
+                Err(DriveError::Cmdb(ApplyError::UnknownCi(unknown))) => {
+                    finished = finished.map(|call| Finished { result: Err(names_nothing(&unknown)), ..call });
+                }
+                Err(cause) => return Err(cause),
             }
             drop(tx);
             match self.engine.read_again(&self.held.run).await? {
@@ -319,19 +330,8 @@ impl Driver {
     }
 
     async fn write_cis(&self, tx: &Tx, draft: &Draft, now: DateTime<Utc>) -> Result<(), DriveError> {
-        let run = &self.held.run;
         for (at, changes) in &draft.cis {
-            let cause = Cause {
-                source: Source::Workflow,
-                project: run.project,
-                deployment: Some(run.deployment),
-                run: Some(run.id),
-                step: Some(self.held.steps[*at].key.clone()),
-                platform: Some(run.platform.clone()),
-                application: Some(run.application.clone()),
-                at: now,
-            };
-            store::ci::apply(tx, changes, &cause).await?;
+            store::ci::apply(tx, changes, &cause(&self.held.run, &self.held.steps[*at].key, now)).await?;
         }
         Ok(())
     }
@@ -385,6 +385,29 @@ impl Driver {
         }
         self.held.ledger.retain(|row| row.state != ResourceState::Gone);
     }
+}
+
+/// Who tells the CMDB something: a step of a run.
+pub(crate) fn cause(run: &Run, step_key: &str, now: DateTime<Utc>) -> Cause {
+    Cause {
+        source: Source::Workflow,
+        project: run.project,
+        deployment: Some(run.deployment),
+        run: Some(run.id),
+        step: Some(step_key.to_owned()),
+        platform: Some(run.platform.clone()),
+        application: Some(run.application.clone()),
+        at: now,
+    }
+}
+
+/// The failure of a step that relates something to a CI which was never declared.
+fn names_nothing(UnknownCi(key): &UnknownCi) -> ActionError {
+    ActionError::permanent(
+        format!("The CMDB has no CI with the key `{key}`, to which this step relates what it made."),
+        "The step that declares that CI was probably skipped: change this step's input so that it names a CI that \
+         stands in the CMDB and try again, or skip this step too.",
+    )
 }
 
 /// Returns when somebody else changed this run, or when so much was said that it may have been missed.

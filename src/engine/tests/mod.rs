@@ -1,5 +1,6 @@
 //! Stories of runs, told with actions that make things in a world in memory, over a real database.
 
+mod cmdb;
 mod crash;
 mod mending;
 mod saga;
@@ -11,6 +12,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use domain::action::Signature;
+use domain::ci::{CiChange, CiClass, Relation};
 use domain::resource::{Intent, LedgerChange};
 use domain::run::{Run, RunState};
 use domain::step::{Step, StepState};
@@ -63,7 +65,11 @@ impl Action for Make {
             name: "thing.make",
             title: "Make thing",
             summary: "Makes a thing.",
-            input: json!({ "type": "object", "properties": { "size": { "type": "integer" } }, "additionalProperties": false }),
+            input: json!({
+                "type": "object",
+                "properties": { "size": { "type": "integer" }, "on": { "type": "string" } },
+                "additionalProperties": false,
+            }),
             output: json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" } } }),
             provider: Some("world"),
         }
@@ -99,7 +105,7 @@ impl Action for Make {
                 native_id: format!("id-{}", work.step_key),
                 attributes: Value::Null,
             }],
-            cis: vec![],
+            cis: described(work),
         }))
     }
 
@@ -109,9 +115,24 @@ impl Action for Make {
         }
         Ok(Outcome::Done(Record {
             ledger: work.ledger.iter().map(|row| LedgerChange::Gone { key: row.key.clone() }).collect(),
+            cis: vec![CiChange::Retire { key: ci_key(&work.key) }],
             ..Record::default()
         }))
     }
+}
+
+pub(super) fn ci_key(key: &str) -> String {
+    format!("{key}/thing")
+}
+
+/// The thing's CI, on the one that the input names.
+fn described(work: &Work) -> Vec<CiChange> {
+    let key = ci_key(&work.key);
+    let (name, attributes) = (work.step_key.clone(), serde_json::Map::new());
+    let declared = CiChange::Declare { key: key.clone(), class: CiClass::VirtualMachine, name, attributes };
+    let below = work.input.get("on").and_then(Value::as_str);
+    let related = below.map(|to| CiChange::Relate { from: key, relation: Relation::RunsOn, to: to.to_owned() });
+    std::iter::once(declared).chain(related).collect()
 }
 
 pub(super) async fn proof_with(settings: Settings) -> (Proof, Arc<World>) {
