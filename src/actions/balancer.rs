@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use domain::ci::{CiChange, CiClass, Relation};
 use domain::ports::balancer::{Balancer, MemberHealth, MemberOrder, Pool, PoolMember, PoolOrder};
 use domain::resource::{Intent, LedgerChange};
-use engine::{ActionError, Outcome, Work};
+use engine::{ActionError, Outcome, Record, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -154,7 +154,17 @@ pub(crate) struct SetMembersOutput {
     id: String,
     url: String,
     members: Vec<Member>,
+    /// Names of the members that were not behind the pool before.
+    joined: Vec<String>,
     ci: String,
+}
+
+/// Names of the members that a step moves; remembered before the first move, so that a crash forgets none.
+#[derive(Default, PartialEq, Deserialize, Serialize)]
+#[serde(default)]
+struct Moves {
+    joined: BTreeSet<String>,
+    left: BTreeSet<String>,
 }
 
 #[async_trait]
@@ -173,24 +183,49 @@ impl Verb for SetMembers {
 
     async fn run(&self, work: &Work, input: SetMembersInput) -> Result<Outcome, ActionError> {
         let before = self.balancer.describe(&input.pool.id).await.map_err(told)?;
-        let left = left_by_now(work, &before, &input.members);
-        let pool = if serves_only(&before, &input.members) { before } else { self.change(work, &input).await? };
+        let known = Moves::remembered(work);
+        let moves = known.so_far(&before, &input.members);
+        let changes = !serves_only(&before, &input.members);
+        if changes && moves != known {
+            return Ok(Outcome::Wait { until: work.now, remember: json!(moves), why: moves.announced() });
+        }
+        let pool = if changes { self.change(work, &input).await? } else { before };
         if pool.members.iter().any(is_draining) {
-            let why = format!("{} end their last connections", left.join(", "));
-            return Ok(Outcome::Wait { until: soon(work), remember: json!({ "left": left }), why });
+            return Ok(drains(work, &moves, &moves.left));
         }
         let attributes = recorded(&pool, &input.members);
         let ledger = vec![LedgerChange::Live { key: input.pool.key.clone(), native_id: pool.id.clone(), attributes }];
-        let retired = left.iter().map(|name| CiChange::Retire { key: member_ci(&input.pool.key, name) });
-        let mut cis: Vec<CiChange> = retired.collect();
+        let mut cis = retired(&input.pool.key, &moves.left);
         cis.extend(membership(&input.pool.key, &input.pool.ci, &input.members));
-        let url = url(&pool);
-        done(&SetMembersOutput { id: pool.id, url, members: input.members, ci: input.pool.ci }, ledger, cis)
+        let (url, joined) = (url(&pool), moves.joined.into_iter().collect());
+        done(&SetMembersOutput { id: pool.id, url, members: input.members, joined, ci: input.pool.ci }, ledger, cis)
     }
 
-    /// Nothing is put back: who was a member before is no longer known to be fit to serve.
-    async fn undo(&self, _work: &Work) -> Result<Outcome, ActionError> {
-        Ok(nothing_to_undo())
+    /// Those that joined leave again. Those that left are not put back: nobody knows whether they are fit to serve.
+    async fn undo(&self, work: &Work) -> Result<Outcome, ActionError> {
+        // A step whose input does not fit was never carried out.
+        let Ok(input) = serde_json::from_value::<SetMembersInput>(work.input.clone()) else {
+            return Ok(nothing_to_undo());
+        };
+        let joined = Moves::made(work).joined;
+        let found = self.balancer.find(&input.pool.key).await.map_err(told)?;
+        let Some(before) = found.filter(|_| !joined.is_empty()) else { return Ok(nothing_to_undo()) };
+        let serves = |member: &&PoolMember| !is_draining(member);
+        let pool = if before.members.iter().filter(serves).any(|member| joined.contains(&member.name)) {
+            self.without(work, &before, &joined).await?
+        } else {
+            before
+        };
+        if pool.members.iter().any(|member| joined.contains(&member.name)) {
+            return Ok(drains(work, &Moves { joined: joined.clone(), ..Moves::default() }, &joined));
+        }
+        let stays = |member: &Member| pool.members.iter().any(|present| present.name == member.name);
+        let members: Vec<Member> = input.members.into_iter().filter(stays).collect();
+        let attributes = recorded(&pool, &members);
+        let key = input.pool.key;
+        let cis = retired(&key, &joined);
+        let ledger = vec![LedgerChange::Live { key, native_id: pool.id, attributes }];
+        Ok(Outcome::Done(Record { output: Value::Null, ledger, cis }))
     }
 }
 
@@ -202,6 +237,68 @@ impl SetMembers {
         work.say(format!("Pool {} now sends to {}.", pool.name, names.join(", ")));
         Ok(pool)
     }
+
+    /// The pool with the members that it has, but for these.
+    async fn without(&self, work: &Work, pool: &Pool, leaving: &BTreeSet<String>) -> Result<Pool, ActionError> {
+        let stays = |member: &&PoolMember| !is_draining(member) && !leaving.contains(&member.name);
+        let order = |member: &PoolMember| MemberOrder { name: member.name.clone(), address: member.address.clone() };
+        let staying: Vec<MemberOrder> = pool.members.iter().filter(stays).map(order).collect();
+        let pool = self.balancer.set_members(&pool.id, &pool.key, &staying).await.map_err(told)?;
+        work.say(format!("Pool {} no longer sends to {}.", pool.name, listed(leaving)));
+        Ok(pool)
+    }
+}
+
+impl Moves {
+    /// What this step remembers of its moves.
+    fn remembered(work: &Work) -> Self {
+        work.remembered.as_ref().map(Self::read).unwrap_or_default()
+    }
+
+    /// The moves of a step that may have been done, or have stopped on its way.
+    fn made(work: &Work) -> Self {
+        let mut made = Self::remembered(work);
+        made.joined.extend(work.output.as_ref().map(Self::read).unwrap_or_default().joined);
+        made
+    }
+
+    fn read(told: &Value) -> Self {
+        serde_json::from_value(told.clone()).unwrap_or_default()
+    }
+
+    /// With what is still to move, so that the pool serves only these.
+    fn so_far(&self, pool: &Pool, wanted: &[Member]) -> Self {
+        let stays = |name: &str| wanted.iter().any(|member| member.name == name);
+        let serves = |name: &str| pool.members.iter().any(|member| member.name == name && !is_draining(member));
+        let leaving = pool.members.iter().map(|member| &member.name).filter(|name| !stays(name));
+        let joining = wanted.iter().map(|member| &member.name).filter(|name| !serves(name));
+        Self {
+            joined: self.joined.iter().chain(joining).cloned().collect(),
+            left: self.left.iter().chain(leaving).cloned().collect(),
+        }
+    }
+
+    /// What is about to happen, for people.
+    fn announced(&self) -> String {
+        let parts = [("to join", &self.joined), ("to leave", &self.left)];
+        let told = parts.iter().filter(|(_, names)| !names.is_empty());
+        told.map(|(what, names)| format!("{what}: {}", listed(names))).collect::<Vec<_>>().join("; ")
+    }
+}
+
+fn listed(names: &BTreeSet<String>) -> String {
+    names.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// Looks again soon whether those that leave are gone.
+fn drains(work: &Work, moves: &Moves, leaving: &BTreeSet<String>) -> Outcome {
+    let why = format!("{} end their last connections", listed(leaving));
+    Outcome::Wait { until: soon(work), remember: json!(moves), why }
+}
+
+/// The memberships that ended.
+fn retired(pool_key: &str, names: &BTreeSet<String>) -> Vec<CiChange> {
+    names.iter().map(|name| CiChange::Retire { key: member_ci(pool_key, name) }).collect()
 }
 
 fn orders(members: &[Member]) -> Vec<MemberOrder> {
@@ -221,16 +318,6 @@ fn serves_only(pool: &Pool, wanted: &[Member]) -> bool {
     let serving: BTreeSet<&str> =
         pool.members.iter().filter(|member| !is_draining(member)).map(|member| member.name.as_str()).collect();
     serving == wanted.iter().map(|member| member.name.as_str()).collect()
-}
-
-/// Names of the members that leave or have left since this step first looked.
-fn left_by_now(work: &Work, pool: &Pool, wanted: &[Member]) -> Vec<String> {
-    let remembered = work.remembered.as_ref().and_then(|before| before.get("left")).and_then(Value::as_array);
-    let mut left: BTreeSet<String> =
-        remembered.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
-    let stays = |name: &str| wanted.iter().any(|member| member.name == name);
-    left.extend(pool.members.iter().map(|member| member.name.clone()).filter(|name| !stays(name)));
-    left.into_iter().collect()
 }
 
 /// What the ledger keeps of a pool.

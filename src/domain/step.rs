@@ -247,7 +247,8 @@ impl Step {
         if !self.state.may_be_undone() && self.state != StepState::UndoFailed {
             return Err(self.refuse("taken back"));
         }
-        let step = Self { state: StepState::Undoing, attempt: 1, failures: 0, remembered: None, wake_at: None, ..self };
+        // What it remembers stays: a step that stopped on its way is taken back by what it knows of that way.
+        let step = Self { state: StepState::Undoing, attempt: 1, failures: 0, wake_at: None, ..self };
         Ok(Self { why: None, advice: None, ended_at: None, ..step })
     }
 

@@ -98,8 +98,19 @@ impl Stage {
 
     /// Runs the step to its end; commits its intents before and its record after.
     pub async fn run(&mut self, name: &str, step_key: &str, input: Value) -> Result<Value, ActionError> {
+        self.go_on(name, step_key, input, None).await
+    }
+
+    /// Runs the step to its end, from what it remembers.
+    pub async fn go_on(
+        &mut self,
+        name: &str,
+        step_key: &str,
+        input: Value,
+        remembered: Option<Value>,
+    ) -> Result<Value, ActionError> {
         let action = self.action(name);
-        let mut work = self.work(step_key, input);
+        let mut work = Work { remembered, ..self.work(step_key, input) };
         for intent in action.intend(&work)? {
             if self.ledger.iter().all(|row| row.key != intent.key) {
                 self.ledger.push(intended(step_key, intent));
@@ -116,8 +127,38 @@ impl Stage {
 
     /// Takes the step back, as the engine does: with the ledger rows that are left of it.
     pub async fn undo(&mut self, name: &str, step_key: &str) -> Result<(), ActionError> {
+        let work = self.work(step_key, Value::Null);
+        self.take_back(name, work).await
+    }
+
+    /// Takes back a step that had this input, and returned or remembers this.
+    pub async fn undo_with(
+        &mut self,
+        name: &str,
+        step_key: &str,
+        input: Value,
+        output: Option<Value>,
+        remembered: Option<Value>,
+    ) -> Result<(), ActionError> {
+        let work = Work { output, remembered, ..self.work(step_key, input) };
+        self.take_back(name, work).await
+    }
+
+    /// Calls the step once, as a worker does that dies before the answer is committed; `remembered` is what the call
+    /// before asked to remember.
+    pub async fn call(
+        &mut self,
+        name: &str,
+        step_key: &str,
+        input: Value,
+        remembered: Option<Value>,
+    ) -> Result<Outcome, ActionError> {
+        let work = Work { remembered, ..self.work(step_key, input) };
+        self.action(name).run(&work).await
+    }
+
+    async fn take_back(&mut self, name: &str, mut work: Work) -> Result<(), ActionError> {
         let action = self.action(name);
-        let mut work = self.work(step_key, Value::Null);
         loop {
             match action.undo(&work).await? {
                 Outcome::Done(record) => {
