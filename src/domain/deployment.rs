@@ -160,14 +160,15 @@ impl Deployment {
     }
 
     /// Its run succeeded: what was being built is live, what was being changed has its new parameters, what was being
-    /// retired is gone.
-    pub fn run_succeeded(self, now: DateTime<Utc>) -> Self {
+    /// retired is gone, unless something of it was left standing.
+    pub fn run_succeeded(self, left_standing: bool, now: DateTime<Utc>) -> Self {
         match self.state {
             DeploymentState::Building => Self { state: DeploymentState::Live, built_at: Some(now), ..self },
             DeploymentState::Changing => {
                 let params = self.next_params.unwrap_or(self.params);
                 Self { state: DeploymentState::Live, params, next_params: None, ..self }
             }
+            DeploymentState::Retiring if left_standing => Self { state: DeploymentState::Live, ..self },
             DeploymentState::Retiring => Self { state: DeploymentState::Retired, ended_at: Some(now), ..self },
             DeploymentState::Live | DeploymentState::Retired | DeploymentState::Failed => self,
         }
@@ -225,5 +226,31 @@ mod tests {
         assert_eq!(lease().prolonged(90, day(50)).map(|lease| lease.until), Ok(day(120)));
         let longest = Lease { until: day(120), ..lease() };
         assert_eq!(longest.prolonged(1, day(50)), Err(LeaseAtItsLongest(day(120))));
+    }
+
+    #[test]
+    fn a_removal_that_leaves_something_standing_does_not_retire_the_deployment() {
+        let retiring = Deployment {
+            id: uuid::Uuid::nil().into(),
+            project: uuid::Uuid::nil().into(),
+            request: uuid::Uuid::nil().into(),
+            owner: uuid::Uuid::nil().into(),
+            name: "shop".to_owned(),
+            blueprint: "tomcat".to_owned(),
+            version: "1.0.0".to_owned(),
+            title: "Tomcat".to_owned(),
+            params: Map::new(),
+            next_params: None,
+            platform: "ops".to_owned(),
+            application: "dev".to_owned(),
+            state: DeploymentState::Retiring,
+            lease: lease(),
+            created_at: day(0),
+            built_at: Some(day(0)),
+            ended_at: None,
+        };
+        assert_eq!(retiring.clone().run_succeeded(true, day(1)).state, DeploymentState::Live);
+        let retired = retiring.run_succeeded(false, day(1));
+        assert_eq!((retired.state, retired.ended_at), (DeploymentState::Retired, Some(day(1))));
     }
 }

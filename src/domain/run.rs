@@ -284,6 +284,12 @@ impl Run {
         Ok(Self { state: RunState::Refused, why: Some(why), ended_at: Some(now), ..self })
     }
 
+    /// Idempotency key of the object of the step at this place: the same in every run of the deployment, so that a
+    /// later run finds and changes what an earlier one made.
+    pub fn object_key(&self, at: usize) -> String {
+        format!("{}/{}", self.deployment, self.workflow[at].object_key())
+    }
+
     /// Whether it now walks back rather than forward.
     pub fn takes_back(&self) -> bool {
         match self.state {

@@ -155,8 +155,7 @@ impl Driver {
             deployment: run.deployment,
             project: run.project,
             step_key: planned.object_key().to_owned(),
-            // The same in every run of the deployment: a later run finds and changes what an earlier one made.
-            key: format!("{}/{}", run.deployment, planned.object_key()),
+            key: run.object_key(at),
             input: step.input.clone().or_else(|| before.map(|before| before.input.clone())).unwrap_or(Value::Null),
             output: step.output.clone().or_else(|| before.and_then(|before| before.output.clone())),
             ledger: self.ledger_of(at),

@@ -3,13 +3,16 @@
 //! call [`Engine::wake`] after the commit.
 
 use chrono::{DateTime, Utc};
+use domain::ci::CiChange;
 use domain::ids::RunId;
+use domain::resource::LedgerChange;
 use domain::run::{Cancel, EventKind, Run, RunEvent, RunState};
 use domain::step::{Step, StepState};
 use domain::trouble::{FieldError, Trouble};
 use serde_json::{Value, json};
 use store::Tx;
 
+use crate::drive::cause;
 use crate::{Engine, queue};
 
 /// Who mends, and why; both are kept with the run.
@@ -64,7 +67,7 @@ impl Engine {
     }
 
     /// Skips a failed or waiting step; `output` is what it would have returned, for the steps that read it. On a
-    /// stuck run, declares the step taken back by hand.
+    /// stuck run, declares the step taken back by hand; so does skipping a step that takes back.
     pub async fn skip(
         &self,
         tx: &Tx,
@@ -80,6 +83,7 @@ impl Engine {
         if patient.run.state == RunState::Stuck {
             patient.change(at, |step| step.undone(Some(why), now))?;
             patient.tell(Some(at), by, "declares it taken back by hand", None);
+            gone(tx, &patient, at, now).await?;
             patient.run = patient.run.compensating().map_err(refused)?;
             return self.write_mended(tx, patient).await;
         }
@@ -89,7 +93,12 @@ impl Engine {
         self.check_output(&patient, at, output.as_ref())?;
         let detail = output.as_ref().map(|output| json!({ "output": output }));
         patient.change(at, |step| step.skipped(why, output, now))?;
-        patient.tell(Some(at), by, "skips the step", detail);
+        if patient.run.workflow[at].takes_back.is_some() {
+            patient.tell(Some(at), by, "declares it taken back by hand", detail);
+            gone(tx, &patient, at, now).await?;
+        } else {
+            patient.tell(Some(at), by, "skips the step", detail);
+        }
         patient.run = patient.run.resumed().map_err(refused)?;
         self.write_mended(tx, patient).await
     }
@@ -219,6 +228,20 @@ impl Patient {
         self.run.next_event += i64::try_from(events.len()).unwrap_or_default();
         events
     }
+}
+
+/// A person says that what the step takes back is gone: the ledger and the CMDB say so too.
+async fn gone(tx: &Tx, patient: &Patient, at: usize, now: DateTime<Utc>) -> Result<(), Trouble> {
+    let (run, object) = (&patient.run, patient.run.workflow[at].object_key());
+    let standing = store::resource::standing(tx, run.deployment).await.map_err(Trouble::bug)?;
+    let rows = standing.into_iter().filter(|row| row.step_key == object);
+    let changes: Vec<_> = rows.map(|row| LedgerChange::Gone { key: row.key }).collect();
+    store::resource::apply(tx, run.deployment, &changes, now).await.map_err(Trouble::bug)?;
+    let key = run.object_key(at);
+    let cis = store::ci::standing_below(tx, run.deployment, &key).await.map_err(Trouble::bug)?;
+    let retired: Vec<_> = cis.into_iter().map(|key| CiChange::Retire { key }).collect();
+    store::ci::apply(tx, &retired, &cause(run, &patient.steps[at].key, now)).await.map_err(Trouble::bug)?;
+    Ok(())
 }
 
 fn fits(field: &str, mistakes: Vec<FieldError>) -> Result<(), Trouble> {

@@ -81,7 +81,8 @@ fn replay(
         for (workflow, step) in run.workflow.iter().zip(steps.remove(&run.id).unwrap_or_default()) {
             let key = workflow.object_key();
             match &workflow.takes_back {
-                Some(_) if step.state == StepState::Done => {
+                // One that was begun and then skipped is taken back by hand.
+                Some(_) if step.state == StepState::Done || (step.state == StepState::Skipped && step.has_begun()) => {
                     standing.retain(|other| other.workflow.object_key() != key);
                 }
                 Some(_) => {}

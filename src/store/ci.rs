@@ -7,4 +7,4 @@ pub(crate) mod row;
 
 pub use apply::{ApplyError, apply};
 pub use find::{CiQuery, CiSort, Counted, count, find};
-pub use known::{Hop, attributes, by_id, history, neighbours};
+pub use known::{Hop, attributes, by_id, history, neighbours, standing_below};

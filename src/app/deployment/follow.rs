@@ -66,7 +66,8 @@ pub async fn run_ended(tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbE
     let Some(before) = store::deployment::find(tx, run.deployment).await? else { return Ok(()) };
     let succeeded = run.state == RunState::Done;
     let left_standing = !store::resource::standing(tx, run.deployment).await?.is_empty();
-    let after = if succeeded { before.run_succeeded(now) } else { before.run_gave_up(left_standing, now) };
+    let after =
+        if succeeded { before.run_succeeded(left_standing, now) } else { before.run_gave_up(left_standing, now) };
     store::deployment::update(tx, &after).await?;
     if after.state.is_over() {
         return store::allocation::release_deployment(tx, run.deployment, now).await;

@@ -125,3 +125,43 @@ async fn an_unknown_action_and_an_unfit_input_pause_with_words_an_operator_under
     let why = proof.carry(unfit).await.why.unwrap();
     assert!(why.starts_with("The input does not fit `thing.make`: /size"), "{why}");
 }
+
+/// The standing rows of the ledger and the standing CIs, by the keys of their steps.
+async fn recorded(proof: &Proof, keys: &[&str]) -> (Vec<String>, usize) {
+    let rows = store::resource::standing(&proof.store, proof.deployment()).await.unwrap();
+    let mut cis = 0;
+    for key in keys {
+        let object = format!("{}/{key}", proof.deployment());
+        cis += store::ci::standing_below(&proof.store, proof.deployment(), &object).await.unwrap().len();
+    }
+    (rows.into_iter().map(|row| row.step_key).collect(), cis)
+}
+
+#[tokio::test]
+async fn what_is_taken_back_by_hand_in_a_stuck_run_is_gone_from_the_ledger_and_the_cmdb() {
+    let (proof, _, run) = paused_at("pool").await;
+    proof.bend("node[1]", Side::Undo, &[Bend::Permanent]);
+    let tx = proof.store.begin().await.unwrap();
+    proof.engine.compensate(&tx, run, &OTTO).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(proof.carry(run).await.state, RunState::Stuck);
+    assert_eq!(recorded(&proof, &DIAMOND).await, (vec!["node[1]".to_owned()], 1));
+    skip(&proof, run, "node[1]", None).await.unwrap();
+    assert_eq!(proof.carry(run).await.state, RunState::Compensated);
+    assert_eq!(recorded(&proof, &DIAMOND).await, (vec![], 0));
+}
+
+#[tokio::test]
+async fn a_removal_that_is_skipped_is_done_by_hand_and_leaves_nothing_on_the_books() {
+    let (proof, _) = proof().await;
+    let run = proof.enqueue(diamond()).await;
+    assert_done(&proof.carry(run).await);
+    let graph = crate::retire::retirement(&proof.store, proof.deployment()).await.unwrap();
+    proof.bend("node[2]", Side::Undo, &[Bend::Permanent]);
+    let retire = proof.enqueue(graph).await;
+    assert_eq!(proof.carry(retire).await.state, RunState::Paused);
+    skip(&proof, retire, "node[2]", None).await.unwrap();
+    assert_done(&proof.carry(retire).await);
+    assert_eq!(recorded(&proof, &DIAMOND).await, (vec![], 0));
+    assert!(crate::retire::standing_steps(&proof.store, proof.deployment()).await.unwrap().is_empty());
+}

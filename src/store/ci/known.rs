@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use domain::ci::{Attributes, Change, Ci, CiClass, Lifecycle, Relation};
-use domain::ids::{CiId, ProjectId};
+use domain::ids::{CiId, DeploymentId, ProjectId};
 use domain::person::Scope;
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
@@ -38,6 +38,20 @@ pub async fn by_id(on: &impl Reads, scope: &Scope, id: CiId) -> Result<Option<Ci
         found = found.filter(ci::Column::ProjectId.is_in(projects.iter().map(|project| project.0)));
     }
     found.one(on.db()).await?.map(ci::Model::into_domain).transpose()
+}
+
+/// Keys of the deployment's CIs that are not retired and belong to an object with this idempotency key.
+pub async fn standing_below(on: &impl Reads, deployment: DeploymentId, object: &str) -> Result<Vec<String>, DbErr> {
+    let keys: Vec<String> = ci::Entity::find()
+        .select_only()
+        .column(ci::Column::Key)
+        .filter(ci::Column::DeploymentId.eq(deployment.0))
+        .filter(ci::Column::RetiredAt.is_null())
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    let below = format!("{object}/");
+    Ok(keys.into_iter().filter(|key| key.starts_with(&below)).collect())
 }
 
 /// What is known of the CI now. The caller has asked [`by_id`] whether it is in scope.

@@ -117,7 +117,7 @@ async fn a_deployment_is_kept_as_it_was_written() {
     let built = house
         .deploy(house.shop, "shop-test", DeploymentState::Building)
         .await
-        .run_succeeded(DateTime::<Utc>::UNIX_EPOCH);
+        .run_succeeded(false, DateTime::<Utc>::UNIX_EPOCH);
     let tx = house.store.begin().await.unwrap();
     update(&tx, &built).await.unwrap();
     tx.commit().await.unwrap();
