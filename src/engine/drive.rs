@@ -72,6 +72,8 @@ pub(crate) struct Driver {
     log_due: Option<Instant>,
     /// A step is ready, but there is no free place for its call.
     pub(crate) wants_place: bool,
+    /// What was due by then could not be started; it is tried again when something else happens.
+    held_up: Option<DateTime<Utc>>,
     /// The worker is told to stop: nothing new is started.
     pub(crate) stopping: bool,
     end: Option<Drive>,
@@ -141,6 +143,7 @@ impl Driver {
             said: Vec::new(),
             log_due: None,
             wants_place: false,
+            held_up: None,
             stopping: false,
             end: None,
         })
@@ -238,11 +241,13 @@ impl Driver {
     /// are made anew.
     async fn turn(&mut self, mut finished: Option<Finished>) -> Result<(), DriveError> {
         loop {
+            let now = self.now();
             let mut draft = Draft::default();
             if let Some(finished) = &finished {
                 self.take_in(finished, &mut draft)?;
             }
             self.advance(&mut draft)?;
+            self.held_up = draft.is_empty().then_some(now);
             if draft.is_empty() && self.said.is_empty() {
                 return Ok(());
             }
@@ -355,9 +360,11 @@ impl Driver {
         }
     }
 
-    /// How long until a step that waits is due; nothing when none waits.
+    /// How long until a step that waits is due; nothing when none waits. One that is due and held up is not counted:
+    /// looking at it over and over would start it no sooner.
     fn until_due(&self) -> Option<Duration> {
-        let times = self.held.steps.iter().filter(|step| self.is_timed(step.state)).filter_map(|step| step.wake_at);
+        let timed = self.held.steps.iter().filter(|step| self.is_timed(step.state));
+        let times = timed.filter_map(|step| step.wake_at).filter(|&due| self.held_up.is_none_or(|until| due > until));
         Some((times.min()? - self.now()).to_std().unwrap_or_default())
     }
 

@@ -41,9 +41,14 @@ impl Places {
 
     /// A place for one call, if there is one.
     pub(crate) fn take(&self, provider: Option<&'static str>) -> Option<Place> {
+        // One at a time: whoever gets no place at its provider must not meanwhile hold the last one of the worker.
+        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
         let call = Arc::clone(&self.calls).try_acquire_owned().ok()?;
         let provider = match provider {
-            Some(name) => Some(self.provider(name).try_acquire_owned().ok()?),
+            Some(name) => {
+                let places = providers.entry(name).or_insert_with(|| Arc::new(Semaphore::new(self.per_provider)));
+                Some(Arc::clone(places).try_acquire_owned().ok()?)
+            }
             None => None,
         };
         Some(Place { _call: call, _provider: provider, _freed: Freed(self.freed.clone()) })
@@ -52,10 +57,5 @@ impl Places {
     /// Changes whenever a place becomes free.
     pub(crate) fn freed(&self) -> watch::Receiver<u64> {
         self.freed.subscribe()
-    }
-
-    fn provider(&self, name: &'static str) -> Arc<Semaphore> {
-        let mut providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(providers.entry(name).or_insert_with(|| Arc::new(Semaphore::new(self.per_provider))))
     }
 }

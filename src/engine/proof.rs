@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
@@ -170,28 +171,37 @@ pub(crate) fn step(key: &str, action: &str, needs: &[&str], with: Value) -> Work
 }
 
 /// A clock that stands still until it is wound.
-pub(crate) struct HandClock(Mutex<DateTime<Utc>>);
+pub(crate) struct HandClock {
+    time: Mutex<DateTime<Utc>>,
+    asked: AtomicU64,
+}
 
 impl Default for HandClock {
     fn default() -> Self {
-        Self(Mutex::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000)))
+        Self { time: Mutex::new(DateTime::UNIX_EPOCH + TimeDelta::days(20_000)), asked: AtomicU64::new(0) }
     }
 }
 
 impl HandClock {
     pub(crate) fn wind(&self, by: TimeDelta) {
-        *locked(&self.0) += by;
+        *locked(&self.time) += by;
+    }
+
+    /// How often anybody asked for the time: what does nothing asks seldom.
+    pub(crate) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
     }
 
     fn wind_to(&self, time: DateTime<Utc>) {
-        let mut now = locked(&self.0);
+        let mut now = locked(&self.time);
         *now = time.max(*now);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> DateTime<Utc> {
-        *locked(&self.0)
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        *locked(&self.time)
     }
 }
 

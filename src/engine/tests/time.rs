@@ -120,3 +120,35 @@ async fn a_run_is_held_by_one_worker_until_its_lease_is_over() {
     assert_eq!(proof.read(run).await, before, "what a stale worker writes changes nothing");
     assert_eq!(world.made(), 1);
 }
+
+#[tokio::test]
+async fn a_due_step_that_finds_no_place_rests_until_one_is_free() {
+    let (proof, world) = proof_with(Settings { calls_per_worker: 1, ..Settings::default() }).await;
+    proof.bend("late", Side::Run, &[Bend::Wait(60)]);
+    let late = proof.enqueue(vec![make("late", &[])]).await;
+    assert_eq!(proof.drive_as(late, "worker").await.unwrap(), Drive::Rested(RunState::Waiting));
+    proof.clock.wind(TimeDelta::seconds(60));
+    let gate = Arc::new(Notify::new());
+    *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let busy = proof.enqueue(vec![make("busy", &[])]).await;
+    let watched = async {
+        while world.most_at_once() == 0 {
+            tokio::task::yield_now().await;
+        }
+        let look = async {
+            // Nothing happens in this time, so there is nothing to await but the time itself.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            let before = proof.clock.asked();
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            let asked = proof.clock.asked() - before;
+            *world.gate.lock().unwrap() = None;
+            gate.notify_one();
+            asked
+        };
+        tokio::join!(proof.drive_as(late, "worker"), look)
+    };
+    let (built, (resumed, asked)) = tokio::join!(proof.drive_as(busy, "worker"), watched);
+    assert_eq!(built.unwrap(), Drive::Rested(RunState::Done));
+    assert_eq!(resumed.unwrap(), Drive::Rested(RunState::Done));
+    assert!(asked < 20, "the time was asked for {asked} times while nothing happened");
+}
