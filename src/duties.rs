@@ -52,9 +52,6 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>) -> Vec<Duty> 
         Duty::new("forget sessions that are over", Duration::from_secs(3600), |app| async move {
             app::session::sweep(&app).await
         }),
-        Duty::new("keep leases", Duration::from_secs(60), |app| async move {
-            app::deployment::keep_leases(&app).await.map(drop)
-        }),
         Duty::new("look at containers", Duration::from_secs(30), move |app| {
             let hosts = container_hosts.clone();
             async move { app::workload::observe(&app, hosts.as_ref()).await.map(drop) }

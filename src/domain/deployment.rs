@@ -68,15 +68,19 @@ impl Lease {
 
     /// What the lease asks for at `now`.
     pub fn due(&self, now: DateTime<Utc>) -> LeaseDue {
-        if now >= self.until + TimeDelta::days(self.grace_days) {
-            LeaseDue::Remove
-        } else if now >= self.until && self.warned_at.is_none_or(|warned| warned < self.until) {
-            LeaseDue::SayEnded
-        } else if now >= self.until - Self::NOTICE && self.warned_at.is_none() {
-            LeaseDue::Warn
-        } else {
-            LeaseDue::Nothing
+        match self.warned_at {
+            Some(told) if told >= self.until && now >= self.removal(told) => LeaseDue::Remove,
+            Some(told) if told >= self.until => LeaseDue::Nothing,
+            _ if now >= self.until => LeaseDue::SayEnded,
+            None if now >= self.until - Self::NOTICE => LeaseDue::Warn,
+            _ => LeaseDue::Nothing,
         }
+    }
+
+    /// When the deployment is removed if its people are told at `told` and do nothing: they have the whole grace, also
+    /// when they were told late.
+    pub fn removal(&self, told: DateTime<Utc>) -> DateTime<Utc> {
+        self.until.max(told) + TimeDelta::days(self.grace_days)
     }
 
     /// The lease prolonged by so many days from its end, or from now if it has ended; never beyond the longest.
@@ -217,6 +221,16 @@ mod tests {
         let told = Lease { warned_at: Some(day(90)), ..lease() };
         assert_eq!(told.due(day(96)), LeaseDue::Nothing);
         assert_eq!(told.due(day(97)), LeaseDue::Remove);
+    }
+
+    #[test]
+    fn nothing_is_removed_before_people_were_told_and_had_the_whole_grace() {
+        assert_eq!(lease().due(day(200)), LeaseDue::SayEnded);
+        let warned = Lease { warned_at: Some(day(76)), ..lease() };
+        assert_eq!(warned.due(day(200)), LeaseDue::SayEnded);
+        let told_late = Lease { warned_at: Some(day(200)), ..lease() };
+        assert_eq!(told_late.due(day(206)), LeaseDue::Nothing);
+        assert_eq!(told_late.due(day(207)), LeaseDue::Remove);
     }
 
     #[test]

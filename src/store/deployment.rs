@@ -91,6 +91,11 @@ pub async fn find(on: &impl Reads, id: DeploymentId) -> Result<Option<Deployment
     row::Entity::find_by_id(id.0).one(on.db()).await?.map(deployment).transpose()
 }
 
+/// The deployment, kept from changing until the transaction ends.
+pub async fn lock(tx: &Tx, id: DeploymentId) -> Result<Option<Deployment>, DbErr> {
+    row::Entity::find_by_id(id.0).lock_exclusive().one(&tx.0).await?.map(deployment).transpose()
+}
+
 /// The deployment, if it is within the scope.
 pub async fn find_in(on: &impl Reads, id: DeploymentId, scope: &Scope) -> Result<Option<Deployment>, DbErr> {
     within(row::Entity::find_by_id(id.0), scope).one(on.db()).await?.map(deployment).transpose()

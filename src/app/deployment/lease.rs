@@ -1,9 +1,9 @@
 //! Leases: prolonged by people, watched by the house. Nobody loses a machine without having been told twice.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit::{Actor, Note};
 use domain::blueprint::plan::{Bindings, Responsibilities};
-use domain::deployment::{Deployment, Lease, LeaseDue};
+use domain::deployment::{Deployment, DeploymentState, Lease, LeaseDue};
 use domain::ids::DeploymentId;
 use domain::mail::Letter;
 use domain::person::{Person, Principal};
@@ -33,33 +33,50 @@ pub async fn prolong(app: &App, who: &Principal, id: DeploymentId, days: i64) ->
     if !(1..=MOST_DAYS).contains(&days) {
         return Err(Trouble::field("days", format!("Give a number of days from 1 to {MOST_DAYS}.")));
     }
-    let before = deployment.lease.until;
-    let lease = deployment.lease.prolonged(days, app.clock.now()).map_err(|longest| {
-        Trouble::conflict(format!("{longest}."), "Order a new deployment if it is needed for longer.")
-    })?;
-    let deployment = Deployment { lease, ..deployment };
     let tx = app.store.begin().await.map_err(database)?;
+    // A run may have moved it on since: what is written is computed from what stands now.
+    let found = store::deployment::lock(&tx, id).await.map_err(database)?;
+    let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
+    let before = deployment.lease.until;
+    let deployment = prolonged(deployment, days, app.clock.now())?;
     store::deployment::update(&tx, &deployment).await.map_err(database)?;
     let note = Note {
         actor: Actor::person(who, "portal"),
         action: "deployment.prolonged",
         subject: format!("deployment {}", deployment.name),
         project: Some(deployment.project),
-        data: json!({ "before": before, "after": lease.until }),
+        data: json!({ "before": before, "after": deployment.lease.until }),
     };
     audit::note(app, &tx, note).await?;
     tx.commit().await.map_err(database)?;
     Ok(deployment)
 }
 
-/// Tells people whose leases end, and retires the deployments whose grace is over.
+fn prolonged(deployment: Deployment, days: i64, now: DateTime<Utc>) -> Result<Deployment, Trouble> {
+    if deployment.state.is_over() || deployment.state == DeploymentState::Retiring {
+        return Err(Trouble::conflict(
+            format!("{} is {}, so its lease can't be prolonged.", deployment.name, deployment.state.word()),
+            "Order a new deployment if it is still needed.",
+        ));
+    }
+    let lease = deployment.lease.prolonged(days, now).map_err(|longest| {
+        Trouble::conflict(format!("{longest}."), "Order a new deployment if it is needed for longer.")
+    })?;
+    Ok(Deployment { lease, ..deployment })
+}
+
+/// Tells people whose leases end, and retires the deployments whose grace is over. What fails for one deployment is
+/// logged and tried again with the next call; the others are handled all the same.
 pub async fn keep_leases(app: &App) -> Result<(), Trouble> {
     let now = app.clock.now();
     for deployment in store::deployment::lease_ends_before(&app.store, now + LOOK_AHEAD).await.map_err(database)? {
-        match deployment.lease.due(now) {
-            LeaseDue::Nothing => {}
-            LeaseDue::Warn | LeaseDue::SayEnded => tell(app, deployment.id).await?,
-            LeaseDue::Remove => remove(app, deployment.id).await?,
+        let kept = match deployment.lease.due(now) {
+            LeaseDue::Nothing => Ok(()),
+            LeaseDue::Warn | LeaseDue::SayEnded => tell(app, deployment.id).await,
+            LeaseDue::Remove => remove(app, deployment.id).await,
+        };
+        if let Err(trouble) = kept {
+            tracing::error!(deployment = %deployment.id, error = ?trouble, "a lease is not kept; it is tried again");
         }
     }
     Ok(())
@@ -68,7 +85,7 @@ pub async fn keep_leases(app: &App) -> Result<(), Trouble> {
 /// Begins to take down a deployment whose grace is over, unless something has been done about it meanwhile.
 async fn remove(app: &App, id: DeploymentId) -> Result<(), Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
-    let found = store::deployment::find(&tx, id).await.map_err(database)?;
+    let found = store::deployment::lock(&tx, id).await.map_err(database)?;
     let Some(deployment) = found.filter(|it| it.lease.due(app.clock.now()) == LeaseDue::Remove) else { return Ok(()) };
     let Ok(retiring) = deployment.retiring() else { return Ok(()) };
     let run = app.engine.enqueue(&tx, last_run(&tx, &retiring).await?).await?;
@@ -109,7 +126,7 @@ async fn last_run(tx: &Tx, deployment: &Deployment) -> Result<NewRun, Trouble> {
 async fn tell(app: &App, id: DeploymentId) -> Result<(), Trouble> {
     let now = app.clock.now();
     let tx = app.store.begin().await.map_err(database)?;
-    let found = store::deployment::find(&tx, id).await.map_err(database)?;
+    let found = store::deployment::lock(&tx, id).await.map_err(database)?;
     let Some(deployment) = found else { return Ok(()) };
     let ended = match deployment.lease.due(now) {
         LeaseDue::Warn => false,
@@ -127,7 +144,7 @@ async fn tell(app: &App, id: DeploymentId) -> Result<(), Trouble> {
 fn letter(app: &App, deployment: &Deployment, owner: &Person, ended: bool) -> Letter {
     let name = &deployment.name;
     let until = deployment.lease.until.format("%-d %B %Y");
-    let removal = (deployment.lease.until + TimeDelta::days(deployment.lease.grace_days)).format("%-d %B %Y");
+    let removal = deployment.lease.removal(app.clock.now()).format("%-d %B %Y");
     let subject =
         if ended { format!("The lease of {name} has ended") } else { format!("The lease of {name} ends on {until}") };
     let address = format!("{}/deployments/{}", app.base_url, deployment.id);
