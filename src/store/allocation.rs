@@ -76,6 +76,14 @@ pub async fn make_live(tx: &Tx, request: RequestId, now: DateTime<Utc>) -> Resul
         .map(drop)
 }
 
+/// Keeps what a request takes although it was given up, for something of it stands; what it would have given back is
+/// not given back.
+pub async fn keep_taken(tx: &Tx, request: RequestId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let given_back = row::Column::RequestId.eq(request.0).and(row::Column::Amount.lt(0));
+    release_where(tx, given_back, now).await?;
+    make_live(tx, request, now).await
+}
+
 /// Gives back what a request reserved: it was rejected, cancelled, or taken back.
 pub async fn release(tx: &Tx, request: RequestId, now: DateTime<Utc>) -> Result<(), DbErr> {
     release_where(tx, row::Column::RequestId.eq(request.0), now).await

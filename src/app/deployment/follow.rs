@@ -18,7 +18,7 @@ pub async fn begin(app: &App, tx: &Tx, request: &Request, lease: blueprint::Leas
         let deployment = ordered(request, plan, lease, app.clock.now());
         return store::deployment::insert(tx, &deployment).await.map_err(database);
     }
-    let found = store::deployment::find(tx, request.deployment).await.map_err(database)?;
+    let found = store::deployment::lock(tx, request.deployment).await.map_err(database)?;
     let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
     let under_way = match (request.kind, &request.plan) {
         (RequestKind::Action, Some(plan)) => deployment.changing(plan.parameters_after.clone()),
@@ -61,11 +61,12 @@ fn ordered(request: &Request, plan: &Plan, lease: blueprint::Lease, now: DateTim
 }
 
 /// Follows a run that has just ended: success makes live what was reserved, or gives back everything of a deployment
-/// that is gone; anything else gives back what the run's request had reserved.
+/// that is gone; anything else gives back what the run's request had reserved, unless something that the run made stands.
 pub async fn run_ended(tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr> {
-    let Some(before) = store::deployment::find(tx, run.deployment).await? else { return Ok(()) };
+    let Some(before) = store::deployment::lock(tx, run.deployment).await? else { return Ok(()) };
     let succeeded = run.state == RunState::Done;
-    let left_standing = !store::resource::standing(tx, run.deployment).await?.is_empty();
+    let standing = store::resource::standing(tx, run.deployment).await?;
+    let left_standing = !standing.is_empty();
     let after =
         if succeeded { before.run_succeeded(left_standing, now) } else { before.run_gave_up(left_standing, now) };
     store::deployment::update(tx, &after).await?;
@@ -73,9 +74,13 @@ pub async fn run_ended(tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbE
         return store::allocation::release_deployment(tx, run.deployment, now).await;
     }
     let Some(request) = run.request else { return Ok(()) };
-    // A deployment that was given up half-built keeps what it takes for as long as something of it stands.
-    if succeeded || (run.kind == RunKind::Provision && left_standing) {
+    // What was given up half-done keeps what it takes for as long as something of it stands.
+    let leaves_something =
+        if run.kind == RunKind::Provision { left_standing } else { standing.iter().any(|row| row.run == run.id) };
+    if succeeded {
         store::allocation::make_live(tx, request, now).await
+    } else if leaves_something {
+        store::allocation::keep_taken(tx, request, now).await
     } else {
         store::allocation::release(tx, request, now).await
     }
