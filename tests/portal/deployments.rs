@@ -1,16 +1,22 @@
 //! The life of a deployment: ordered, approved, built, changed, retired; and what nobody but its people may do.
 
-use app::deployment::Details;
-use app::request::What;
+use std::sync::Arc;
+
+use app::deployment::{Details, keep_leases};
+use app::request::{Order, What, submit};
+use app::run::{Mend, mend};
+use chrono::{TimeDelta, Utc};
 use domain::ci::Lifecycle;
-use domain::deployment::DeploymentState;
+use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
 use domain::person::Principal;
+use domain::ports::clock::Clock;
 use domain::ports::datacenter::{Fault, Operation};
 use domain::resource::ResourceState;
-use domain::run::RunState;
+use domain::run::{Cancel, RunState};
 use domain::trouble::Kind;
 use engine::mend::By;
+use providers::clock::{ManualClock, SystemClock};
 use serde_json::{Value, json};
 
 use crate::house::House;
@@ -34,9 +40,28 @@ async fn two_tomcats(house: &House, rita: &Principal) -> DeploymentId {
     house.when(rita, request.deployment, DeploymentState::Live).await.deployment.id
 }
 
-async fn scale(house: &House, rita: &Principal, deployment: DeploymentId, nodes: u32) {
+fn to_scale(deployment: DeploymentId, nodes: u32) -> What {
     let parameters = json!({ "nodes": nodes }).as_object().cloned().unwrap();
-    house.ask(rita, What::Action { deployment, action: "scale".to_owned(), parameters }).await;
+    What::Action { deployment, action: "scale".to_owned(), parameters }
+}
+
+async fn scale(house: &House, rita: &Principal, deployment: DeploymentId, nodes: u32) {
+    house.ask(rita, to_scale(deployment, nodes)).await;
+}
+
+/// A machine that is taken to be there, in a house where nobody is at work.
+async fn said_to_be_live(house: &House, rita: &Principal, name: &str) -> Deployment {
+    let request = house.order(rita, "linux-vm", json!({ "application": name })).await;
+    written(house, request.deployment, |it| Deployment { state: DeploymentState::Live, ..it }).await
+}
+
+/// Writes the deployment as somebody else might have left it.
+async fn written(house: &House, id: DeploymentId, change: impl FnOnce(Deployment) -> Deployment) -> Deployment {
+    let tx = house.app.store.begin().await.unwrap();
+    let changed = change(store::deployment::find(&tx, id).await.unwrap().unwrap());
+    store::deployment::update(&tx, &changed).await.unwrap();
+    tx.commit().await.unwrap();
+    changed
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -160,5 +185,81 @@ async fn a_deployment_does_not_exist_for_another_tenant_and_only_requesters_chan
     let after = app::deployment::prolong(&house.app, &rita, id, 30).await.unwrap().lease.until;
     assert_eq!((after - before).num_days(), 30);
     assert_eq!(app::deployment::prolong(&house.app, &rita, id, 0).await.unwrap_err().kind, Kind::Invalid);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_that_nobody_watched_ends_with_a_word_and_the_whole_grace() {
+    let clock = Arc::new(ManualClock::at(Utc::now()));
+    let house = House::asleep(clock.clone()).await;
+    let rita = house.person("Rita").await;
+    let machine = said_to_be_live(&house, &rita, "tools").await;
+    let state = || async { store::deployment::find(&house.app.store, machine.id).await.unwrap().unwrap().state };
+    // The portal was down for a long time: nobody was told anything.
+    clock.wind(machine.lease.until - machine.created_at + TimeDelta::days(machine.lease.grace_days + 100));
+    keep_leases(&house.app).await.unwrap();
+    assert_eq!(state().await, DeploymentState::Live);
+    let mails = store::mail::of_request(&house.app.store, machine.request).await.unwrap();
+    let removal = clock.now() + TimeDelta::days(machine.lease.grace_days);
+    let said = format!("is removed on {}", removal.format("%-d %B %Y"));
+    assert!(mails.iter().any(|mail| mail.subject.ends_with("has ended") && mail.text.contains(&said)), "{said}");
+
+    clock.wind(TimeDelta::days(machine.lease.grace_days) - TimeDelta::seconds(1));
+    keep_leases(&house.app).await.unwrap();
+    assert_eq!(state().await, DeploymentState::Live);
+    clock.wind(TimeDelta::seconds(1));
+    keep_leases(&house.app).await.unwrap();
+    assert_eq!(state().await, DeploymentState::Retiring);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lease_is_not_prolonged_of_what_is_going_or_gone() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let id = said_to_be_live(&house, &rita, "tools").await.id;
+    for state in [DeploymentState::Retiring, DeploymentState::Retired, DeploymentState::Failed] {
+        // The state changes while somebody prolongs, or just before.
+        let change = written(&house, id, |it| Deployment { state, ..it });
+        let (written, prolonged) =
+            futures::future::join(change, app::deployment::prolong(&house.app, &rita, id, 5)).await;
+        let after = store::deployment::find(&house.app.store, id).await.unwrap().unwrap();
+        assert_eq!((written.state, after.state), (state, state), "a prolonged lease brings nothing back");
+        assert!(prolonged.is_err() || state == DeploymentState::Retiring, "{state:?}");
+    }
+    let refused = app::deployment::prolong(&house.app, &rita, id, 5).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scaling_that_was_stopped_keeps_the_quota_of_the_machine_that_it_made() {
+    let house = House::new().await;
+    let (rita, otto) = (house.person("Rita").await, house.person("Otto").await);
+    let id = two_tomcats(&house, &rita).await;
+    let datacenter = house.app.datacenter.clone().unwrap();
+    datacenter.arm(Operation::ConfigurationApply, Fault::Refuse, Some(1)).await.unwrap();
+    scale(&house, &rita, id, 3).await;
+    house.approve("Adam").await;
+    let paused = house.when_paused(&rita, id).await;
+    assert_eq!(standing(&paused, "machine"), 3);
+    mend(&house.app, &otto, paused.runs[0].id, Mend::Cancel(Cancel::Stop), "enough").await.unwrap();
+    let stopped = house.until_machines(&rita, id, 3).await;
+    let used = store::allocation::usage(&house.app.store, stopped.deployment.project).await.unwrap();
+    assert_eq!(used["machines"], 3, "what stands is paid for");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_change_a_deployment_at_once_one_does() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    let sent = (0..8).map(|n| {
+        let order =
+            Order { what: to_scale(id, 3 + n % 2), reason: String::new(), via: "portal", key: app::secret::fresh() };
+        submit(&house.app, &rita, order)
+    });
+    let outcomes = futures::future::join_all(sent).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert!(outcomes.into_iter().filter_map(Result::err).all(|trouble| trouble.kind == Kind::Conflict));
     house.close().await;
 }

@@ -10,6 +10,7 @@ use domain::project::Project;
 use domain::request::{Request, RequestKind, number};
 use domain::trouble::Trouble;
 use serde_json::{Map, Value};
+use store::Reads;
 
 use super::submit::{Filing, acceptable_reason, file, project_to_order_in};
 use crate::{App, catalog, database};
@@ -144,13 +145,19 @@ async fn deployment_to_change(app: &App, who: &Principal, id: DeploymentId) -> R
     let found = store::deployment::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
     let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
     let project = project_to_order_in(app, who, deployment.project).await?;
+    refuse_busy(&app.store, &deployment).await?;
+    Ok((deployment, project))
+}
+
+/// Refuses a deployment with which something else is under way.
+pub(super) async fn refuse_busy(on: &impl Reads, deployment: &Deployment) -> Result<(), Trouble> {
     if deployment.state != DeploymentState::Live {
         return Err(Trouble::conflict(
             format!("{} is {}, so it can't be changed now.", deployment.name, deployment.state.word()),
             "Its page shows what is under way; ask again when that has ended.",
         ));
     }
-    let requests = store::request::of_deployment(&app.store, id).await.map_err(database)?;
+    let requests = store::request::of_deployment(on, deployment.id).await.map_err(database)?;
     let open = requests.iter().find(|request| !request.state.is_over() && request.kind != RequestKind::Provision);
     if let Some(open) = open {
         return Err(Trouble::conflict(
@@ -158,7 +165,7 @@ async fn deployment_to_change(app: &App, who: &Principal, id: DeploymentId) -> R
             "Wait until it has ended, or take it back first.",
         ));
     }
-    Ok((deployment, project))
+    Ok(())
 }
 
 /// What expressions of an action see of the deployment.

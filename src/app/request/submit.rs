@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json};
 use store::Tx;
 use store::request::{Filter, SortBy, Window};
 
+use super::order::refuse_busy;
 use super::start::{start, wake};
 use crate::approval::{Subject, ask_level, check_levels, note};
 use crate::{App, database, quota};
@@ -71,6 +72,11 @@ pub(super) async fn file(app: &App, who: &Principal, filing: Filing) -> Result<R
     }
     let requester = store::person::find(&tx, who.person).await.map_err(database)?;
     let requester = requester.ok_or_else(|| Trouble::not_found("person"))?;
+    if filing.kind != RequestKind::Provision {
+        // Somebody else may have asked for something since the plan was made.
+        let found = store::deployment::lock(&tx, filing.deployment).await.map_err(database)?;
+        refuse_busy(&tx, &found.ok_or_else(|| Trouble::not_found("deployment"))?).await?;
+    }
     let request = new_request(app, who, &filing);
     if let Some(plan) = &request.plan {
         check_names(&tx, &request, plan).await?;
