@@ -3,6 +3,9 @@
 use std::sync::Arc;
 
 use app::approval::{Decider, Standing, decide, dispute, keep_time, look, look_signed_in};
+use app::catalog::File;
+use app::person::Change;
+use app::request::{Order, What, submit};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::approval::{Answer, Approval, ApprovalState, Client, Via};
 use domain::person::{Grant, Place, Principal, Role};
@@ -55,6 +58,14 @@ async fn asked(house: &House, request: &Request) -> Vec<Approval> {
 
 async fn now(house: &House, request: &Request) -> Request {
     store::request::find(&house.app.store, request.id).await.unwrap().unwrap()
+}
+
+/// Offers the Tomcats under other rules than the ones that they come with.
+async fn offer(house: &House, rule: &str, other: &str) {
+    let text = include_str!("../../workflows/scale-out-tomcat.yaml").replacen("version: 1.", "version: 7.", 1);
+    let file = File { name: "scale-out-tomcat.yaml".into(), text: Ok(text.replacen(rule, other, 1)) };
+    let refused = app::catalog::publish(&house.app, &[file]).await.unwrap();
+    assert!(refused.is_empty(), "{refused:?}");
 }
 
 fn kind(outcome: Result<Request, Trouble>) -> Kind {
@@ -299,4 +310,70 @@ async fn an_approver_who_left_decides_nothing_any_more() {
     app::person::change(&house.app, &ada, adam.person, app::person::Change::Disable).await.unwrap();
     let token = question_link(&house, "adam@example.org").await;
     assert_eq!(kind(by_link(&house, &token, Answer::Approve).await), Kind::Forbidden);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approver_who_lost_his_role_or_his_group_decides_nothing_any_more() {
+    let (house, _) = house().await;
+    let request = small_order(&house, "shop").await;
+    let (adam, ada) = (house.person("Adam").await, house.person("Ada Ad").await);
+    let token = question_link(&house, "adam@example.org").await;
+    let change = |change| app::person::change(&house.app, &ada, adam.person, change);
+
+    change(Change::Leave("application-owners".into())).await.unwrap();
+    assert_eq!(kind(by_link(&house, &token, Answer::Approve).await), Kind::Forbidden);
+    change(Change::Join("application-owners".into())).await.unwrap();
+
+    // He may still look at the project, as somebody who orders there.
+    let northwind = store::organisation::find_by_name(&house.app.store, "northwind").await.unwrap().unwrap().id;
+    let of = |role| Grant { role, place: Place::Organisation(northwind) };
+    change(Change::Grant(of(Role::Requester))).await.unwrap();
+    change(Change::Revoke(of(Role::Approver))).await.unwrap();
+    assert_eq!(kind(by_link(&house, &token, Answer::Approve).await), Kind::Forbidden);
+
+    change(Change::Grant(of(Role::Approver))).await.unwrap();
+    by_link(&house, &token, Answer::Approve).await.unwrap();
+    assert_eq!(now(&house, &request).await.state, RequestState::Approved);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_level_that_takes_everybody_is_decided_by_the_manager_of_who_is_silent() {
+    let (house, clock) = house().await;
+    offer(&house, "    within: 2d\n", "    quorum: all\n    within: 2d\n").await;
+    let request = small_order(&house, "shop").await;
+    clock.wind(TimeDelta::days(2));
+    keep_time(&house.app).await.unwrap();
+    let adam = house.person("Adam").await.person;
+    let higher = asked(&house, &request).await.pop().unwrap();
+    assert_eq!(higher.on_behalf_of, Some(adam));
+    let mails = store::mail::of_request(&house.app.store, request.id).await.unwrap();
+    let mail = mails.iter().find(|mail| mail.to_email == "clara@example.org").unwrap();
+    assert!(mail.text.contains("manager of Adam Approver") && !mail.text.contains("away"), "{}", mail.text);
+    let decided = by_link(&house, &question_link(&house, "clara@example.org").await, Answer::Approve).await.unwrap();
+    assert_eq!(decided.state, RequestState::Approved);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_only_somebody_blind_to_the_project_could_decide_is_refused_at_once() {
+    for approvers in ["approvers: manager", "approvers: person:carlo@example.org"] {
+        let (house, _) = house().await;
+        offer(&house, "approvers: group:application-owners", approvers).await;
+        let (rita, carlo) = (house.person("Rita").await, house.person("Carlo").await);
+        let ada = house.person("Ada Ad").await;
+        let manager = Change::Manager(Some(carlo.person));
+        app::person::change(&house.app, &ada, rita.person, manager).await.unwrap();
+        let projects = app::catalog::projects(&house.app, &rita).await.unwrap();
+        let parameters = json!({ "application": "shop" }).as_object().cloned().unwrap();
+        let what = What::Provision {
+            project: projects.iter().find(|project| project.name == "shop").unwrap().id,
+            blueprint: "scale-out-tomcat".into(),
+            version: None,
+            parameters,
+            lease: None,
+        };
+        let order = Order { what, reason: String::new(), via: "portal", key: app::secret::fresh() };
+        let refused = submit(&house.app, &rita, order).await.expect_err(approvers);
+        assert_eq!(refused.kind, Kind::Conflict, "{refused}");
+        assert!(refused.what.contains("only 0"), "{refused}");
+    }
 }

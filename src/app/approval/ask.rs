@@ -26,10 +26,20 @@ const LONGEST_CHAIN: usize = 5;
 /// Somebody who is asked.
 pub(super) struct Asked {
     pub approver: Person,
-    /// Who is away, when the approver stands in for him.
+    /// Whose voice he speaks with, when it is not his own.
     pub on_behalf_of: Option<Person>,
     /// Why he is asked: `group application-owners`.
     pub asked_as: String,
+    /// What the mail says of why he is asked.
+    pub because: String,
+}
+
+/// What begins the reason of who is asked as one of a group.
+const AS_GROUP: &str = "group ";
+
+/// The group as one of which an approver is asked in his own right.
+pub(super) fn asked_group(approval: &Approval) -> Option<&str> {
+    if approval.on_behalf_of.is_some() { None } else { approval.asked_as.strip_prefix(AS_GROUP) }
 }
 
 /// What asking needs to know of a request.
@@ -62,7 +72,7 @@ pub(crate) async fn check_levels(
                     names.join(", "),
                     asked.len()
                 ),
-                "Ask an administrator to add approvers; nobody decides on a request of his own.",
+                "Ask an administrator to add approvers who may see the project; nobody decides on a request of his own.",
             ));
         }
     }
@@ -121,11 +131,7 @@ pub(super) async fn link(app: &App, tx: &Tx, approval: ApprovalId, due_at: DateT
 }
 
 fn introduction(subject: &Subject<'_>, asked: &Asked) -> String {
-    let requester = &subject.requester.name;
-    match &asked.on_behalf_of {
-        Some(away) => format!("{requester} asks for your decision. You stand in for {}, who is away.", away.name),
-        None => format!("{requester} asks for your decision ({}).", asked.asked_as),
-    }
+    format!("{} asks for your decision. {}", subject.requester.name, asked.because)
 }
 
 /// The mail that carries a question; a reminder begins with other lines.
@@ -183,14 +189,16 @@ pub(super) async fn deciders(
     let (away, there): (Vec<_>, Vec<_>) = named.into_iter().partition(|(person, _)| stand_ins.contains_key(&person.id));
     for (approver, asked_as) in there {
         if seen.insert(approver.id) {
-            asked.push(Asked { approver, on_behalf_of: None, asked_as });
+            let because = format!("You are asked for this reason: {asked_as}.");
+            asked.push(Asked { approver, on_behalf_of: None, asked_as, because });
         }
     }
     for (person, asked_as) in away {
         if let Some(stand_in) = stand_ins.get(&person.id)
             && seen.insert(stand_in.id)
         {
-            asked.push(Asked { approver: stand_in.clone(), on_behalf_of: Some(person), asked_as });
+            let because = format!("You stand in for {}, who is away.", person.name);
+            asked.push(Asked { approver: stand_in.clone(), on_behalf_of: Some(person), asked_as, because });
         }
     }
     Ok(asked)
@@ -207,19 +215,28 @@ async fn people_of(
             // A group spans organisations; who decides must be an approver in this project.
             let may = store::person::holders(on, Role::Approver, project).await.map_err(database)?;
             let members = store::person::members(on, group).await.map_err(database)?;
-            let asked_as = format!("group {group}");
+            let asked_as = format!("{AS_GROUP}{group}");
             Ok(members.into_iter().filter(|p| may.contains(&p.id)).map(|p| (p, asked_as.clone())).collect())
         }
         Approvers::Person(email) => {
             let found = store::person::find_by_email(on, &email.to_lowercase()).await.map_err(database)?;
-            Ok(found.into_iter().map(|(person, _)| (person, "named by the policy".to_owned())).collect())
+            let named = who_sees(on, found.map(|(person, _)| person), project).await?;
+            Ok(named.into_iter().map(|person| (person, "named by the policy".to_owned())).collect())
         }
         Approvers::Manager => {
             let Some(manager) = requester.manager else { return Ok(Vec::new()) };
             let found = store::person::find(on, manager).await.map_err(database)?;
-            Ok(found.into_iter().map(|person| (person, format!("manager of {}", requester.name))).collect())
+            let manager = who_sees(on, found, project).await?;
+            Ok(manager.into_iter().map(|person| (person, format!("manager of {}", requester.name))).collect())
         }
     }
+}
+
+/// The person, if he may come in and see the project: nobody decides what he may not look at.
+async fn who_sees(on: &impl Reads, person: Option<Person>, project: &Project) -> Result<Option<Person>, Trouble> {
+    let Some(person) = person else { return Ok(None) };
+    let principal = store::person::principal(on, person.id).await.map_err(database)?;
+    Ok(principal.filter(|principal| principal.scope().covers(project.id)).map(|_| person))
 }
 
 /// Who stands in for those of these people who are away. Somebody whose stand-in can't decide is asked himself.

@@ -5,14 +5,14 @@ use domain::audit::Actor;
 use domain::blueprint::Confirm;
 use domain::blueprint::plan::Level;
 use domain::ids::ApprovalId;
-use domain::person::{Person, Principal};
+use domain::person::{Person, Principal, Role};
 use domain::project::Project;
 use domain::request::{Request, RequestState};
 use domain::trouble::{Kind, Trouble};
 use serde_json::json;
 use store::Tx;
 
-use super::ask::Subject;
+use super::ask::{Subject, asked_group};
 use super::question::{closed, find_by_token};
 use super::{ask_level, called, is_current, note, post, request_url};
 use crate::letter::{Message, Way, facts, moment};
@@ -120,7 +120,7 @@ async fn open_case(app: &App, tx: &Tx, id: ApprovalId, via: Via) -> Result<Case,
         return Err(closed(app, tx, &approval, &request).await?);
     }
     let principal = store::person::principal(tx, approval.approver).await.map_err(database)?;
-    if !principal.is_some_and(|principal| principal.scope().covers(request.project)) {
+    if !principal.is_some_and(|principal| may_decide(&principal, &approval, &request)) {
         return Err(Trouble::forbidden(
             "Whoever this question was sent to may not decide here any more.",
             "An administrator can say who decides now.",
@@ -138,6 +138,15 @@ async fn open_case(app: &App, tx: &Tx, id: ApprovalId, via: Via) -> Result<Case,
     let requester = store::person::find(tx, request.requester).await.map_err(database)?.ok_or_else(gone)?;
     let project = store::project::find(tx, request.project).await.map_err(database)?.ok_or_else(gone)?;
     Ok(Case { approval, approver, request, requester, project, level })
+}
+
+/// Whether an approver is still who he was asked as: of the group, as an approver in the project. Who stands in for
+/// somebody, was named, or is a manager has to see the project.
+fn may_decide(approver: &Principal, approval: &Approval, request: &Request) -> bool {
+    match asked_group(approval) {
+        Some(group) => approver.groups.contains(group) && approver.has(Role::Approver, request.project),
+        None => approver.scope().covers(request.project),
+    }
 }
 
 /// The level of a request's plan with this number.

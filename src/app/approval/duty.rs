@@ -132,7 +132,10 @@ async fn ask_higher(
         let Some(approver) = store::person::find(tx, manager).await.map_err(database)? else { continue };
         known.push(manager);
         let asked_as = format!("manager of {}", below.name);
-        ask(app, tx, &case.subject(), level, Asked { approver, on_behalf_of: None, asked_as }).await?;
+        let because = format!("You are asked as the {asked_as}, from whom no answer came.");
+        // He speaks with the voice that is missing, so that a level that takes all can be decided.
+        let on_behalf_of = store::person::find(tx, approval.voice()).await.map_err(database)?;
+        ask(app, tx, &case.subject(), level, Asked { approver, on_behalf_of, asked_as, because }).await?;
         let data = json!({ "level": level.level, "from": below.email, "to": manager });
         note(app, tx, Actor::clock(), "request.escalated", &case.request, data).await?;
         count += 1;

@@ -47,7 +47,7 @@ fn waiting(asked: &[Asking], due_at: Option<DateTime<Utc>>) -> String {
 pub(super) fn answer(asking: &Asking) -> String {
     let approval = &asking.approval;
     let for_whom = match &asking.on_behalf_of {
-        Some(away) => format!("Asked in place of {}, who is away. ", away.name),
+        Some(other) => format!("Asked in place of {}. ", other.name),
         None => String::new(),
     };
     format!("{for_whom}{}", outcome(approval))
