@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use domain::audit::{Actor, Note};
 use domain::ids::{OrganisationId, PersonId};
 use domain::organisation::Organisation;
@@ -147,7 +148,7 @@ pub enum Change {
     Enable,
     /// The person may not come in; every session and token of his ends at once.
     Disable,
-    /// A new password; every session ends.
+    /// A new password; every session ends, and no token is valid any more.
     Password(String),
     Grant(Grant),
     Revoke(Grant),
@@ -184,7 +185,7 @@ async fn change_as(app: &App, actor: Actor, id: PersonId, change: Change) -> Res
     };
     let tx = app.store.begin().await.map_err(database)?;
     store::person::find(&tx, id).await.map_err(database)?.ok_or_else(|| Trouble::not_found("person"))?;
-    let (action, data) = write(&tx, id, change, hash).await.map_err(database)?;
+    let (action, data) = write(&tx, id, change, hash, app.clock.now()).await.map_err(database)?;
     let note = Note { actor, action, subject: format!("person {id}"), project: None, data };
     audit::note(app, &tx, note).await?;
     tx.commit().await.map_err(database)
@@ -195,6 +196,7 @@ async fn write(
     id: PersonId,
     change: Change,
     hash: Option<String>,
+    now: DateTime<Utc>,
 ) -> Result<(&'static str, serde_json::Value), store::DbErr> {
     let on_record = |grant: Grant| json!({ "role": grant.role.word(), "place": format!("{:?}", grant.place) });
     Ok(match change {
@@ -204,12 +206,12 @@ async fn write(
         }
         Change::Disable => {
             store::person::set_active(tx, id, false).await?;
-            store::session::delete_all(tx, id).await?;
+            shut_out(tx, id, now).await?;
             ("person.disabled", json!({}))
         }
         Change::Password(_) => {
             store::person::set_password(tx, id, hash.unwrap_or_default()).await?;
-            store::session::delete_all(tx, id).await?;
+            shut_out(tx, id, now).await?;
             ("person.password_set", json!({}))
         }
         Change::Grant(grant) => {
@@ -234,6 +236,12 @@ async fn write(
             ("person.manager_set", json!({ "manager": manager }))
         }
     })
+}
+
+/// Ends everything that a person, or a program in his name, is in with.
+async fn shut_out(tx: &Tx, id: PersonId, now: DateTime<Utc>) -> Result<(), store::DbErr> {
+    store::session::delete_all(tx, id).await?;
+    store::token::revoke_all(tx, id, now).await
 }
 
 fn only_administrators(who: &Principal) -> Result<(), Trouble> {

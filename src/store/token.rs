@@ -76,6 +76,17 @@ pub async fn revoke(tx: &Tx, id: TokenId, person: PersonId, now: DateTime<Utc>) 
     Ok(done.rows_affected == 1)
 }
 
+/// Revokes everything that a person's programs come in with.
+pub async fn revoke_all(tx: &Tx, person: PersonId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    row::Entity::update_many()
+        .col_expr(row::Column::RevokedAt, Expr::value(now))
+        .filter(row::Column::PersonId.eq(Uuid::from(person)))
+        .filter(row::Column::RevokedAt.is_null())
+        .exec(&tx.0)
+        .await
+        .map(drop)
+}
+
 /// Notes that a token is in use.
 pub async fn touch(tx: &Tx, id: TokenId, now: DateTime<Utc>) -> Result<(), DbErr> {
     row::Entity::update_many()

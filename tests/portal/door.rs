@@ -10,8 +10,12 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App as Application, Error};
 use app::catalog::File;
+use app::person::Change;
+use app::token::{NewToken, create};
 use chrono::TimeDelta;
+use domain::audit::Actor;
 use domain::request::RequestState;
+use domain::token::TokenScope;
 use providers::clock::{ManualClock, SystemClock};
 use serde_json::json;
 use web::limits::Limits;
@@ -266,4 +270,21 @@ async fn ordering_again_fills_the_form_with_what_was_ordered() {
     let carlo = session(&sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await);
     let theirs = send(&house, TestRequest::get().uri(&path).cookie(carlo)).await;
     assert_eq!(theirs.status(), StatusCode::NOT_FOUND);
+}
+
+#[actix_web::test]
+async fn a_new_password_and_a_closed_account_end_every_token() {
+    let house = house().await;
+    let (adam, ada) = (house.person("Adam").await, house.person("Ada Ad").await);
+    for change in [Change::Password("a-new-password-of-adam".into()), Change::Disable] {
+        let wanted = NewToken { name: "ci".into(), scopes: vec![TokenScope::Read], days: 30 };
+        let (_, secret) = create(&house.app, &adam, Actor::person(&adam, "portal"), wanted).await.unwrap();
+        assert!(app::token::resume(&house.app, &secret).await.unwrap().is_some());
+        app::person::change(&house.app, &ada, adam.person, change).await.unwrap();
+        assert!(app::token::resume(&house.app, &secret).await.unwrap().is_none());
+    }
+    // Opened again, the account has no old keys.
+    app::person::change(&house.app, &ada, adam.person, Change::Enable).await.unwrap();
+    let tokens = app::token::list(&house.app, &adam).await.unwrap();
+    assert!(tokens.len() == 2 && tokens.iter().all(|token| token.revoked_at.is_some()));
 }
