@@ -101,9 +101,11 @@ pub(crate) fn client(request: &HttpRequest) -> String {
     request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default()
 }
 
-/// Where a redirect may lead: an address of ours, never another site's.
+/// Where a redirect may lead: an address of ours, never another site's. Browsers drop tabs and line ends from an
+/// address, and read a backslash as a slash.
 fn local(next: &str) -> &str {
-    let ours = next.starts_with('/') && !next.starts_with("//") && !next.contains(['\\', '\r', '\n']);
+    let ours =
+        next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control());
     if ours { next } else { "/" }
 }
 
@@ -116,6 +118,9 @@ mod tests {
         assert_eq!(local("/requests?state=open"), "/requests?state=open");
         for elsewhere in ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:x", "", "/a\r\nb"] {
             assert_eq!(local(elsewhere), "/", "{elsewhere}");
+        }
+        for dropped in ["/\t/evil.example", "/\u{0}/evil.example"] {
+            assert_eq!(local(dropped), "/", "{dropped:?}");
         }
     }
 }
