@@ -15,6 +15,9 @@ use crate::input::{self, Input};
 use crate::retry::{self, Verdict};
 use crate::{ActionError, Outcome, Record, Work};
 
+/// No output is larger, in bytes of JSON: it is kept with the run and read by every step after it.
+pub(crate) const LARGEST_OUTPUT: usize = 256 * 1024;
+
 impl Driver {
     /// Starts what can be started and says where the run then stands.
     pub(crate) fn advance(&mut self, draft: &mut Draft) -> Result<(), DriveError> {
@@ -228,6 +231,16 @@ impl Driver {
     fn refuse_record(&self, at: usize, record: &Record) -> Option<ActionError> {
         let planned = &self.held.run.workflow[at];
         let known = self.engine.0.actions.get(planned.action.as_str())?;
+        let size = record.output.to_string().len();
+        if size > LARGEST_OUTPUT {
+            let what = format!(
+                "`{}` returned {} KB; an output has {} KB at most.",
+                planned.action,
+                size.div_ceil(1024),
+                LARGEST_OUTPUT / 1024
+            );
+            return Some(ActionError::bug(what));
+        }
         let mistakes = known.output.mistakes(&record.output);
         if planned.takes_back.is_none()
             && let Some(mistake) = mistakes.first()

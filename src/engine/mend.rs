@@ -12,6 +12,7 @@ use domain::trouble::{FieldError, Trouble};
 use serde_json::{Value, json};
 use store::Tx;
 
+use crate::advance::LARGEST_OUTPUT;
 use crate::drive::cause;
 use crate::{Engine, queue};
 
@@ -158,6 +159,10 @@ impl Engine {
     fn check_output(&self, patient: &Patient, at: usize, output: Option<&Value>) -> Result<(), Trouble> {
         let step = &patient.run.workflow[at];
         if let Some(output) = output {
+            if output.to_string().len() > LARGEST_OUTPUT {
+                let most = LARGEST_OUTPUT / 1024;
+                return Err(Trouble::field("output", format!("An output has {most} KB at most; this one is larger.")));
+            }
             let Some(known) = self.0.actions.get(step.action.as_str()) else { return Ok(()) };
             return fits("output", known.output.mistakes(output));
         }

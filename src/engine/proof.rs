@@ -37,6 +37,8 @@ pub(crate) enum Bend {
     /// Is called twice, as after a crash.
     Twice,
     Panic,
+    /// Does its work, and returns 300 KB.
+    Large,
     /// Never returns.
     Hang,
     /// Asks to be called again after so many seconds.
@@ -270,6 +272,13 @@ impl Bent {
                 self.call(work, side).await
             }
             Some(Bend::Panic) => panic!("bent to panic"),
+            Some(Bend::Large) => match self.call(work, side).await? {
+                Outcome::Done(record) => {
+                    let output = serde_json::json!({ "id": "x".repeat(300 * 1024) });
+                    Ok(Outcome::Done(crate::Record { output, ..record }))
+                }
+                waits @ Outcome::Wait { .. } => Ok(waits),
+            },
             Some(Bend::Hang) => std::future::pending().await,
             Some(Bend::Wait(seconds)) => Ok(Outcome::Wait {
                 until: work.now + TimeDelta::seconds(seconds),

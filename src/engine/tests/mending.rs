@@ -165,3 +165,16 @@ async fn a_removal_that_is_skipped_is_done_by_hand_and_leaves_nothing_on_the_boo
     assert_eq!(recorded(&proof, &DIAMOND).await, (vec![], 0));
     assert!(crate::retire::standing_steps(&proof.store, proof.deployment()).await.unwrap().is_empty());
 }
+
+#[tokio::test]
+async fn an_output_that_is_too_large_is_refused_with_its_bound() {
+    let (proof, _, run) = paused_at("pool").await;
+    let large = json!({ "id": "x".repeat(300 * 1024) });
+    let trouble = skip(&proof, run, "pool", Some(large)).await.unwrap_err();
+    assert_eq!(trouble.fields[0].message, "An output has 256 KB at most; this one is larger.");
+    proof.bend("pool", Side::Run, &[Bend::Large]);
+    retry(&proof, run, "pool", None).await.unwrap();
+    let paused = proof.carry(run).await;
+    assert_eq!(paused.state, RunState::Paused);
+    assert_eq!(paused.why.as_deref(), Some("`thing.make` returned 301 KB; an output has 256 KB at most."));
+}
