@@ -166,7 +166,15 @@ impl Engine {
             let Some(known) = self.0.actions.get(step.action.as_str()) else { return Ok(()) };
             return fits("output", known.output.mistakes(output));
         }
-        Ok(())
+        let readers = patient.readers(at);
+        if step.takes_back.is_some() || readers.is_empty() {
+            return Ok(());
+        }
+        let list = readers.join(", ");
+        Err(Trouble::field(
+            "output",
+            format!("What this step returns is read by {list}: give it here, as it would have been."),
+        ))
     }
 
     async fn write_mended(&self, tx: &Tx, mut patient: Patient) -> Result<(), Trouble> {
@@ -198,6 +206,15 @@ impl Patient {
 
     fn step(&self, key: &str) -> Result<usize, Trouble> {
         self.steps.iter().position(|step| step.key == key).ok_or_else(|| Trouble::not_found("step of this run"))
+    }
+
+    /// The keys of the steps still to come that read what this one returns.
+    fn readers(&self, at: usize) -> Vec<&str> {
+        let planned = &self.run.workflow[at].planned;
+        let steps = self.run.workflow.iter().zip(&self.steps);
+        // An input by hand reads nothing.
+        let open = steps.filter(|(_, step)| !step.state.lets_others_go_on() && !step.edited);
+        open.filter(|(other, _)| other.planned.reads(planned)).map(|(_, step)| step.key.as_str()).collect()
     }
 
     fn change(

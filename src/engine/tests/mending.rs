@@ -178,3 +178,16 @@ async fn an_output_that_is_too_large_is_refused_with_its_bound() {
     assert_eq!(paused.state, RunState::Paused);
     assert_eq!(paused.why.as_deref(), Some("`thing.make` returned 301 KB; an output has 256 KB at most."));
 }
+
+#[tokio::test]
+async fn a_step_whose_output_others_read_is_not_skipped_without_one() {
+    let (proof, _) = proof().await;
+    proof.bend("node", Side::Run, &[Bend::Permanent]);
+    let setup = step("setup", "thing.make", &["node"], json!({ "on": "${steps.node.id}" }));
+    let run = proof.enqueue(vec![make("node", &[]), setup, make("proof", &["node"])]).await;
+    assert_eq!(proof.carry(run).await.state, RunState::Paused);
+    let trouble = skip(&proof, run, "node", None).await.unwrap_err();
+    let expected = "What this step returns is read by setup: give it here, as it would have been.";
+    assert_eq!((trouble.fields[0].field.as_str(), trouble.fields[0].message.as_str()), ("output", expected));
+    skip(&proof, run, "node", Some(json!({ "id": "by hand" }))).await.unwrap();
+}

@@ -75,6 +75,16 @@ fn collect_steps(value: &Value, ids: &mut Vec<String>) {
     }
 }
 
+impl PlannedStep {
+    /// Whether its input, its condition or its place in a fan-out reads what the other step returns.
+    pub fn reads(&self, other: &Self) -> bool {
+        let condition = self.when.as_deref().and_then(|when| Expression::parse(when).ok());
+        let mut read: Vec<String> = condition.iter().flat_map(Expression::steps).collect();
+        collect_steps(&self.with, &mut read);
+        read.contains(&other.id) || self.each.as_ref().is_some_and(|each| each.of.as_ref() == Some(&other.key))
+    }
+}
+
 /// The step whose instances a step takes over one by one: `for_each: steps.node`.
 pub(in crate::blueprint) fn inherited(for_each: &Expression) -> Option<String> {
     match path_of(&for_each.written)?.as_slice() {
