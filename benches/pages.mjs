@@ -110,7 +110,7 @@ async function approveToFirstStep(url, requester, approver, number) {
   const project = form.text.match(/<select id="f-project"[\s\S]*?<option value="([^"]*)"/)?.[1];
   const order = {
     ...Object.fromEntries(fields), ...(project ? { project } : {}),
-    application: `bench-${number}`, environment: "test", nodes: "2", size: "small", tomcat: "10.1",
+    application: `bench-${number}`, environment: "test", nodes: "2", size: "small", tomcat: "10.1", lease: "90",
   };
   const filed = await ask(`${url}/catalog/scale-out-tomcat`, { method: "POST", headers: { ...requester }, form: order });
   if (filed.status !== 303) throw new Error(`the order was answered with ${filed.status}`);

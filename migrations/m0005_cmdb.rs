@@ -112,6 +112,8 @@ fn word(backend: DbBackend) -> TableCreateStatement {
         .table("ci_word")
         .col(bytewise("word", backend))
         .col(uuid("ci_id"))
+        // The CI's own, so that one tenant's search never walks another's words.
+        .col(uuid("project_id"))
         .primary_key(Index::create().col("word").col("ci_id"))
         .foreign_key(ForeignKey::create().from("ci_word", "ci_id").to("ci", "id"))
         .to_owned()
@@ -136,11 +138,13 @@ fn indexes() -> Vec<IndexCreateStatement> {
         index("ci_by_project_and_change", "ci", &["project_id", "changed_at", "id"]),
         index("ci_by_platform", "ci", &["platform", "sort_name", "id"]),
         index("ci_by_application", "ci", &["application", "sort_name", "id"]),
-        index("ci_by_deployment", "ci", &["deployment_id", "sort_name"]),
+        index("ci_by_deployment", "ci", &["deployment_id", "sort_name", "id"]),
+        index("ci_by_project_and_deployment", "ci", &["project_id", "deployment_id", "sort_name", "id"]),
         index("ci_relation_from", "ci_relation", &["from_id", "until"]),
         index("ci_relation_to", "ci_relation", &["to_id", "until"]),
         index("ci_history_of_ci", "ci_history", &["ci_id", "at", "id"]),
         index("ci_history_by_time", "ci_history", &["at", "id"]),
         index("ci_word_of_ci", "ci_word", &["ci_id", "word"]),
+        index("ci_word_of_project", "ci_word", &["project_id", "word", "ci_id"]),
     ]
 }

@@ -6,7 +6,7 @@ use domain::ids::{DeploymentId, ProjectId, RequestId};
 use domain::person::Scope;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, Func};
-use sea_orm::{Condition, IntoActiveModel, Order, QueryOrder, QuerySelect, Select};
+use sea_orm::{Condition, IntoActiveModel, Order, QueryOrder, QuerySelect, QueryTrait, Select};
 use serde_json::{Map, Value};
 
 use crate::{Reads, Tx};
@@ -116,11 +116,19 @@ pub async fn list(on: &impl Reads, scope: &Scope, filter: &Filter, window: Windo
         SortBy::State => row::Column::State,
     };
     let order = if window.descending { Order::Desc } else { Order::Asc };
-    let rows = filtered(scope, filter)
+    // The part is found by what is narrow; its rows, which carry their parameters, are read afterwards.
+    let part = filtered(scope, filter)
+        .select_only()
+        .column(row::Column::Id)
         .order_by(column, order.clone())
-        .order_by(row::Column::Id, order)
+        .order_by(row::Column::Id, order.clone())
         .offset(window.offset)
         .limit(window.limit)
+        .into_query();
+    let rows = row::Entity::find()
+        .filter(row::Column::Id.in_subquery(part))
+        .order_by(column, order.clone())
+        .order_by(row::Column::Id, order)
         .all(on.db())
         .await?;
     rows.into_iter().map(deployment).collect()

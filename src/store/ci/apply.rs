@@ -158,10 +158,12 @@ async fn index_words(tx: &Tx, delta: &Delta) -> Result<(), DbErr> {
         return Ok(());
     }
     word::Entity::delete_many().filter(word::Column::CiId.is_in(changed)).exec(tx.db()).await?;
-    let rows = delta
-        .words
-        .iter()
-        .flat_map(|(id, words)| words.iter().map(|word| word::Model { word: word.clone(), ci_id: id.0 }));
+    let project_of: HashMap<CiId, Uuid> = delta.cis.iter().map(|ci| (ci.id, ci.project.0)).collect();
+    let rows = delta.words.iter().filter_map(|(id, words)| Some((id.0, *project_of.get(id)?, words))).flat_map(
+        |(ci_id, project_id, words)| {
+            words.iter().map(move |word| word::Model { word: word.clone(), ci_id, project_id })
+        },
+    );
     insert(tx, rows.collect(), None).await
 }
 

@@ -5,7 +5,7 @@
 //! of another.
 
 use domain::ci::{Ci, CiClass, Lifecycle};
-use domain::ids::{CiId, DeploymentId};
+use domain::ids::{CiId, DeploymentId, ProjectId};
 use domain::person::Scope;
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Statement, Value};
 
@@ -56,53 +56,74 @@ pub struct Counted {
 
 /// One page of the CIs in scope.
 pub async fn find(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Vec<Ci>, DbErr> {
-    let words = rarest_first(on, &query.words).await?;
+    let places = places(on, scope, &query.words).await?;
     let after = match query.after {
         Some(id) => ci::Entity::find_by_id(id.0).one(on.db()).await?,
         None => None,
     };
-    let Some(sql) = Sql::page(scope, query, &words, after.as_ref()) else { return Ok(Vec::new()) };
+    let Some(sql) = Sql::page(&places, query, after.as_ref()) else { return Ok(Vec::new()) };
     let rows = ci::Model::find_by_statement(sql.statement(on.db().get_database_backend())).all(on.db()).await?;
     rows.into_iter().map(ci::Model::into_domain).collect()
 }
 
 /// How many CIs in scope the query finds, up to a thousand.
 pub async fn count(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Counted, DbErr> {
-    let words = rarest_first(on, &query.words).await?;
-    let Some(sql) = Sql::count(scope, query, &words) else { return Ok(Counted { number: 0, more: false }) };
+    let places = places(on, scope, &query.words).await?;
+    let Some(sql) = Sql::count(&places, query) else { return Ok(Counted { number: 0, more: false }) };
     let row = on.db().query_one_raw(sql.statement(on.db().get_database_backend())).await?;
     let number: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
     Ok(Counted { number: number.min(COUNTED), more: number > COUNTED })
 }
 
-/// A beginning of a word, and whether it is common.
+/// Where to look: one project, or everywhere.
+struct Place {
+    project: Option<ProjectId>,
+    /// The words that are looked for, the rarest of the place first.
+    words: Vec<Word>,
+}
+
+/// A beginning of a word, and whether it is common in its place.
 struct Word {
     text: String,
     common: bool,
 }
 
-/// The words with how common each is, the rarest first: one statement.
-async fn rarest_first(on: &impl Reads, words: &[String]) -> Result<Vec<Word>, DbErr> {
-    if words.is_empty() {
-        return Ok(Vec::new());
+/// The places in scope in which every word is borne by some CI, with how common each word is there: one statement.
+async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<Place>, DbErr> {
+    let projects: Vec<Option<ProjectId>> = match scope {
+        Scope::Everything => vec![None],
+        Scope::Projects(projects) => projects.iter().copied().map(Some).collect(),
+    };
+    if words.is_empty() || projects.is_empty() {
+        return Ok(projects.into_iter().map(|project| Place { project, words: Vec::new() }).collect());
     }
     let mut sql = Sql::default();
-    let counts: Vec<String> = words
-        .iter()
-        .map(|word| {
-            let range = sql.word_range(word);
-            format!("(SELECT count(*) FROM (SELECT 1 FROM ci_word WHERE {range} LIMIT {}) AS some)", COMMON + 1)
-        })
-        .collect();
+    let mut counts = Vec::new();
+    for project in &projects {
+        for word in words {
+            let bears = sql.bears(*project, word);
+            counts.push(format!(
+                "(SELECT count(*) FROM (SELECT 1 FROM ci_word WHERE {bears} LIMIT {}) AS some)",
+                COMMON + 1
+            ));
+        }
+    }
     sql.text = format!("SELECT {}", counts.join(", "));
     let row = on.db().query_one_raw(sql.statement(on.db().get_database_backend())).await?;
-    let mut counted = Vec::new();
-    for (place, text) in words.iter().enumerate() {
-        let bearers: i64 = row.as_ref().map_or(Ok(0), |row| row.try_get_by_index(place))?;
-        counted.push((bearers, Word { text: text.clone(), common: bearers > COMMON }));
+    let mut found = Vec::new();
+    for (place, project) in projects.into_iter().enumerate() {
+        let mut counted = Vec::new();
+        for (nth, text) in words.iter().enumerate() {
+            let column = place * words.len() + nth;
+            let bearers: i64 = row.as_ref().map_or(Ok(0), |row| row.try_get_by_index(column))?;
+            counted.push((bearers, Word { text: text.clone(), common: bearers > COMMON }));
+        }
+        counted.sort_by_key(|(bearers, _)| *bearers);
+        if counted.iter().all(|(bearers, _)| *bearers > 0) {
+            found.push(Place { project, words: counted.into_iter().map(|(_, word)| word).collect() });
+        }
     }
-    counted.sort_by_key(|(bearers, _)| *bearers);
-    Ok(counted.into_iter().map(|(_, word)| word).collect())
+    Ok(found)
 }
 
 /// A statement under way: its text with `$n` for each value.
@@ -113,14 +134,14 @@ struct Sql {
 }
 
 impl Sql {
-    /// One page; nothing when the scope is empty.
-    fn page(scope: &Scope, query: &CiQuery, words: &[Word], after: Option<&ci::Model>) -> Option<Self> {
+    /// One page; nothing when there is no place to look.
+    fn page(places: &[Place], query: &CiQuery, after: Option<&ci::Model>) -> Option<Self> {
         let (order, beyond) = match query.sort {
             CiSort::Name => ("sort_name, id", "(sort_name, id) >"),
             CiSort::Changed => ("changed_at DESC, id DESC", "(changed_at, id) <"),
         };
         let mut sql = Self::default();
-        let mut common = sql.conditions(query, words);
+        let mut common = sql.conditions(query);
         if let Some(last) = after {
             let place = match query.sort {
                 CiSort::Name => sql.bind(last.sort_name.clone()),
@@ -129,45 +150,82 @@ impl Sql {
             let id = sql.bind(last.id);
             common.push(format!("{beyond} ({place}, {id})"));
         }
-        let part = |condition: Vec<String>| {
-            format!(
-                "SELECT * FROM (SELECT * FROM ci{} ORDER BY {order} LIMIT {}) AS part",
-                filter(&condition),
+        let mut parts = Vec::new();
+        for place in places {
+            let filter = filter(&[sql.of_place(place), common.clone()].concat());
+            parts.push(format!(
+                "SELECT * FROM (SELECT * FROM ci{filter} ORDER BY {order} LIMIT {}) AS part",
                 query.limit
-            )
-        };
-        let parts: Vec<String> = sql.by_project(scope, &common)?.into_iter().map(part).collect();
+            ));
+        }
         sql.text = format!("{} ORDER BY {order} LIMIT {}", parts.join(" UNION ALL "), query.limit);
-        Some(sql)
+        (!parts.is_empty()).then_some(sql)
     }
 
-    fn count(scope: &Scope, query: &CiQuery, words: &[Word]) -> Option<Self> {
+    /// How many; a word is counted by its bearers, so that counting never walks those without it.
+    fn count(places: &[Place], query: &CiQuery) -> Option<Self> {
         let mut sql = Self::default();
-        let common = sql.conditions(query, words);
-        let part = |condition: Vec<String>| {
-            format!("SELECT * FROM (SELECT 1 FROM ci{} LIMIT {}) AS part", filter(&condition), COUNTED + 1)
-        };
-        let parts: Vec<String> = sql.by_project(scope, &common)?.into_iter().map(part).collect();
+        let common = sql.conditions(query);
+        let limit = COUNTED + 1;
+        let mut parts = Vec::new();
+        for place in places {
+            parts.push(match place.words.first() {
+                None => {
+                    let all = filter(&[sql.of_place(place), common.clone()].concat());
+                    format!("SELECT * FROM (SELECT id FROM ci{all} LIMIT {limit}) AS part")
+                }
+                Some(word) => {
+                    let bears = sql.bears(place.project, &word.text);
+                    let also = sql.also(&place.words[1..]);
+                    let all = filter(&[vec!["ci.id = borne.ci_id".to_owned()], also, common.clone()].concat());
+                    format!(
+                        "SELECT * FROM (SELECT DISTINCT borne.ci_id FROM ci_word AS borne \
+                         WHERE {bears} AND EXISTS (SELECT 1 FROM ci{all}) LIMIT {limit}) AS part"
+                    )
+                }
+            });
+        }
         sql.text = format!("SELECT count(*) FROM ({}) AS found", parts.join(" UNION ALL "));
-        Some(sql)
+        (!parts.is_empty()).then_some(sql)
     }
 
-    /// The conditions once for each project in scope, or once where everything is; nothing for an empty scope.
-    fn by_project(&mut self, scope: &Scope, common: &[String]) -> Option<Vec<Vec<String>>> {
-        match scope {
-            Scope::Everything => Some(vec![common.to_vec()]),
-            Scope::Projects(projects) if projects.is_empty() => None,
-            Scope::Projects(projects) => {
-                let own = projects.iter().map(|project| {
-                    let project = self.bind(project.0);
-                    [vec![format!("project_id = {project}")], common.to_vec()].concat()
-                });
-                Some(own.collect())
-            }
+    /// The conditions of a place: its project, and its words.
+    fn of_place(&mut self, place: &Place) -> Vec<String> {
+        let mut all = Vec::new();
+        if let Some(project) = place.project {
+            all.push(format!("project_id = {}", self.bind(project.0)));
+        }
+        let Some((rarest, others)) = place.words.split_first() else { return all };
+        if rarest.common {
+            all.extend(self.also(std::slice::from_ref(rarest)));
+        } else {
+            let bears = self.bears(place.project, &rarest.text);
+            all.push(format!("id IN (SELECT ci_id FROM ci_word WHERE {bears})"));
+        }
+        all.extend(self.also(others));
+        all
+    }
+
+    /// Words that a CI at hand must bear.
+    fn also(&mut self, words: &[Word]) -> Vec<String> {
+        let bears = |word: &Word| {
+            let range = self.word_range(&word.text);
+            format!("EXISTS (SELECT 1 FROM ci_word WHERE ci_id = ci.id AND {range})")
+        };
+        words.iter().map(bears).collect()
+    }
+
+    /// The bearers of a word in a place.
+    fn bears(&mut self, project: Option<ProjectId>, word: &str) -> String {
+        let range = self.word_range(word);
+        match project {
+            Some(project) => format!("project_id = {} AND {range}", self.bind(project.0)),
+            None => range,
         }
     }
 
-    fn conditions(&mut self, query: &CiQuery, words: &[Word]) -> Vec<String> {
+    /// What the query asks of every CI, whatever its place.
+    fn conditions(&mut self, query: &CiQuery) -> Vec<String> {
         let mut all = Vec::new();
         let columns = [
             ("class", query.class.map(|class| class.word().to_owned())),
@@ -187,14 +245,6 @@ impl Sql {
         }
         if let Some(stages) = self.stages(&query.lifecycles) {
             all.push(stages);
-        }
-        for (place, word) in words.iter().enumerate() {
-            let range = self.word_range(&word.text);
-            all.push(if place == 0 && !word.common {
-                format!("id IN (SELECT ci_id FROM ci_word WHERE {range})")
-            } else {
-                format!("EXISTS (SELECT 1 FROM ci_word WHERE ci_id = ci.id AND {range})")
-            });
         }
         all
     }

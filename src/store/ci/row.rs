@@ -115,6 +115,7 @@ pub mod word {
         pub word: String,
         #[sea_orm(primary_key, auto_increment = false)]
         pub ci_id: Uuid,
+        pub project_id: Uuid,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
