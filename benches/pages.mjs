@@ -120,7 +120,7 @@ async function approveToFirstStep(url, requester, approver, number) {
   const page = await ask(`${url}${question}`, { headers: { ...approver } });
   const began = performance.now();
   const decided = await ask(`${url}${question}`, {
-    method: "POST", headers: { ...approver }, form: { csrf: hidden(page.text, "csrf"), decision: "approve", reason: "" },
+    method: "POST", headers: { ...approver }, form: { csrf: hidden(page.text, "csrf"), answer: "approve", reason: "" },
   });
   if (decided.status >= 400) throw new Error(`the decision was answered with ${decided.status}`);
   for (;;) {
