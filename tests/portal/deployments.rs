@@ -5,7 +5,7 @@ use std::sync::Arc;
 use app::deployment::{Details, keep_leases};
 use app::request::{Order, What, submit};
 use app::run::{Mend, mend};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::ci::Lifecycle;
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
@@ -190,7 +190,7 @@ async fn a_deployment_does_not_exist_for_another_tenant_and_only_requesters_chan
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_that_nobody_watched_ends_with_a_word_and_the_whole_grace() {
-    let clock = Arc::new(ManualClock::at(Utc::now()));
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let house = House::asleep(clock.clone()).await;
     let rita = house.person("Rita").await;
     let machine = said_to_be_live(&house, &rita, "tools").await;
