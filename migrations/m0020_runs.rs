@@ -19,6 +19,8 @@ impl MigrationTrait for Migration {
             ("run_by_deployment", &["deployment_id", "created_at"]),
             ("run_by_state", &["state", "created_at"]),
             ("run_by_blueprint", &["blueprint", "kind", "state", "ended_at"]),
+            // The catalog says how long builds take from the last that ended, whatever is in the table.
+            ("run_by_end", &["kind", "state", "ended_at", "blueprint", "started_at"]),
         ] {
             let mut index = Index::create();
             index.name(name).table("run");
