@@ -13,6 +13,7 @@ mod m0009_blueprint;
 mod m0010_ledger;
 mod m0020_runs;
 mod m0030_deployments;
+mod m0031_idempotency;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -32,6 +33,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_ledger::Migration),
             Box::new(m0020_runs::Migration),
             Box::new(m0030_deployments::Migration),
+            Box::new(m0031_idempotency::Migration),
         ]
     }
 }

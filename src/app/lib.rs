@@ -13,6 +13,7 @@ pub mod demo;
 pub mod deployment;
 #[cfg(test)]
 mod house;
+pub mod idempotency;
 mod letter;
 pub mod mail;
 pub mod operations;

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use store::Tx;
 use tokio::sync::broadcast::Receiver;
 
+use crate::idempotency::Sent;
 use crate::{App, audit, database};
 
 /// Lines of a log that a page shows.
@@ -108,7 +109,7 @@ impl Mend {
 }
 
 /// Mends a run, for operators. Recorded with the reason, which all but trying again as it was needs.
-pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &str) -> Result<(), Trouble> {
+pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &str, sent: &Sent) -> Result<(), Trouble> {
     let run = find(app, who, id).await?;
     if !who.has(Role::Operator, run.project) {
         return Err(Trouble::forbidden("Only an operator may change a run.", "Ask the operators of the platform."));
@@ -118,8 +119,11 @@ pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &st
         return Err(Trouble::field("reason", "Say why: it is kept with the run."));
     }
     let tx = app.store.begin().await.map_err(database)?;
+    if !sent.is_new(app, &tx, who).await? {
+        return Ok(());
+    }
     let note = Note {
-        actor: Actor::person(who, "portal"),
+        actor: Actor::person(who, sent.via),
         action: mend.word(),
         subject: format!("run {id}"),
         project: Some(run.project),

@@ -13,6 +13,7 @@ pub mod blueprint;
 pub mod ci;
 mod connect;
 pub mod deployment;
+pub mod idempotency;
 pub mod job;
 pub mod mail;
 pub mod organisation;

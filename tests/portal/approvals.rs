@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use app::approval::{Decider, Standing, decide, dispute, keep_time, look, look_signed_in};
 use app::catalog::File;
+use app::idempotency::Sent;
 use app::person::Change;
 use app::request::{Order, What, submit};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -146,14 +147,15 @@ async fn links_die_when_the_request_is_taken_back_or_changed() {
     let first = small_order(&house, "shop").await;
     let old = question_link(&house, "adam@example.org").await;
     let parameters = json!({ "application": "shop", "nodes": 4 }).as_object().cloned().unwrap();
-    let changed = app::request::change(&house.app, &rita, first.id, &parameters, "more load").await.unwrap();
+    let changed =
+        app::request::change(&house.app, &rita, first.id, &parameters, "more load", &Sent::PORTAL).await.unwrap();
     assert_eq!((changed.revision, changed.plan.as_ref().unwrap().parameters["nodes"].clone()), (2, json!(4)));
     let refused = by_link(&house, &old, Answer::Approve).await.expect_err("approve A, get B");
     assert!(refused.kind == Kind::Gone && refused.what.contains("changed"), "{refused}");
 
     let new = question_link(&house, "adam@example.org").await;
     assert_ne!(new, old);
-    app::request::withdraw(&house.app, &rita, first.id, "portal").await.unwrap();
+    app::request::withdraw(&house.app, &rita, first.id, &Sent::PORTAL).await.unwrap();
     let refused = by_link(&house, &new, Answer::Approve).await.expect_err("it was taken back");
     assert!(refused.kind == Kind::Gone && refused.what.contains("took this request back"), "{refused}");
     assert!(now(&house, &first).await.run.is_none());
@@ -176,13 +178,13 @@ async fn nobody_decides_on_a_request_of_his_own_in_any_disguise() {
     // Adam is away and Rita stands in for him: he is asked himself.
     let adam = house.person("Adam").await;
     let later = monday() + TimeDelta::days(3);
-    app::approval::go_away(&house.app, &adam, "RITA@example.org", monday(), later).await.unwrap();
+    app::approval::go_away(&house.app, &adam, "RITA@example.org", monday(), later, "portal").await.unwrap();
     let request = small_order(&house, "shop").await;
     let asked = asked(&house, &request).await;
     assert!(asked.iter().all(|approval| approval.approver == adam.person && approval.on_behalf_of.is_none()));
     // Not even by naming somebody else's question.
     let rita = house.person("Rita").await;
-    let stolen = Decider::Person { who: &rita, approval: asked[0].id, via: Via::Api };
+    let stolen = Decider::Person { who: &rita, approval: asked[0].id, via: Via::Api, once: None };
     let refused = decide(&house.app, stolen, Answer::Approve, "", Client::default()).await.expect_err("not hers");
     assert_eq!(refused.kind, Kind::NotFound);
     // Not even when a question to her came to be in whatever way.
@@ -190,7 +192,7 @@ async fn nobody_decides_on_a_request_of_his_own_in_any_disguise() {
     let tx = house.app.store.begin().await.unwrap();
     store::approval::insert(&tx, &forged).await.unwrap();
     tx.commit().await.unwrap();
-    let own = Decider::Person { who: &rita, approval: forged.id, via: Via::SignedIn };
+    let own = Decider::Person { who: &rita, approval: forged.id, via: Via::SignedIn, once: None };
     let refused = decide(&house.app, own, Answer::Approve, "", Client::default()).await.expect_err("her own");
     assert_eq!(refused.kind, Kind::Forbidden);
     assert_eq!(now(&house, &request).await.state, RequestState::AwaitingApproval);
@@ -201,7 +203,7 @@ async fn who_stands_in_gets_his_own_link_and_speaks_for_who_is_away() {
     let (house, _) = house().await;
     let adam = house.person("Adam").await;
     let later = monday() + TimeDelta::days(3);
-    app::approval::go_away(&house.app, &adam, "clara@example.org", monday(), later).await.unwrap();
+    app::approval::go_away(&house.app, &adam, "clara@example.org", monday(), later, "portal").await.unwrap();
     let request = small_order(&house, "shop").await;
     let asked = asked(&house, &request).await;
     assert_eq!((asked.len(), asked[0].on_behalf_of), (1, Some(adam.person)));

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use app::deployment::{Details, keep_leases};
+use app::idempotency::Sent;
 use app::request::{Order, What, submit};
 use app::run::{Mend, mend};
 use chrono::TimeDelta;
@@ -172,19 +173,28 @@ async fn a_deployment_does_not_exist_for_another_tenant_and_only_requesters_chan
 
     let carlo = house.person("Carlo").await;
     assert_eq!(app::deployment::show(&house.app, &carlo, id).await.unwrap_err().kind, Kind::NotFound);
-    assert_eq!(app::deployment::prolong(&house.app, &carlo, id, 30).await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(
+        app::deployment::prolong(&house.app, &carlo, id, 30, &Sent::PORTAL).await.unwrap_err().kind,
+        Kind::NotFound
+    );
     assert_eq!(app::deployment::to_change(&house.app, &carlo, id).await.unwrap_err().kind, Kind::NotFound);
 
     let audrey = house.person("Audrey").await;
     assert!(!app::deployment::show(&house.app, &audrey, id).await.unwrap().may_act);
-    assert_eq!(app::deployment::prolong(&house.app, &audrey, id, 30).await.unwrap_err().kind, Kind::Forbidden);
+    assert_eq!(
+        app::deployment::prolong(&house.app, &audrey, id, 30, &Sent::PORTAL).await.unwrap_err().kind,
+        Kind::Forbidden
+    );
     assert_eq!(app::deployment::to_change(&house.app, &audrey, id).await.unwrap_err().kind, Kind::Forbidden);
     assert_eq!(app::datacenter::overview(&house.app, &rita).await.unwrap_err().kind, Kind::NotFound);
 
     let before = app::deployment::show(&house.app, &rita, id).await.unwrap().deployment.lease.until;
-    let after = app::deployment::prolong(&house.app, &rita, id, 30).await.unwrap().lease.until;
+    let after = app::deployment::prolong(&house.app, &rita, id, 30, &Sent::PORTAL).await.unwrap().lease.until;
     assert_eq!((after - before).num_days(), 30);
-    assert_eq!(app::deployment::prolong(&house.app, &rita, id, 0).await.unwrap_err().kind, Kind::Invalid);
+    assert_eq!(
+        app::deployment::prolong(&house.app, &rita, id, 0, &Sent::PORTAL).await.unwrap_err().kind,
+        Kind::Invalid
+    );
     house.close().await;
 }
 
@@ -221,12 +231,12 @@ async fn a_lease_is_not_prolonged_of_what_is_going_or_gone() {
         // The state changes while somebody prolongs, or just before.
         let change = written(&house, id, |it| Deployment { state, ..it });
         let (written, prolonged) =
-            futures::future::join(change, app::deployment::prolong(&house.app, &rita, id, 5)).await;
+            futures::future::join(change, app::deployment::prolong(&house.app, &rita, id, 5, &Sent::PORTAL)).await;
         let after = store::deployment::find(&house.app.store, id).await.unwrap().unwrap();
         assert_eq!((written.state, after.state), (state, state), "a prolonged lease brings nothing back");
         assert!(prolonged.is_err() || state == DeploymentState::Retiring, "{state:?}");
     }
-    let refused = app::deployment::prolong(&house.app, &rita, id, 5).await.unwrap_err();
+    let refused = app::deployment::prolong(&house.app, &rita, id, 5, &Sent::PORTAL).await.unwrap_err();
     assert_eq!(refused.kind, Kind::Conflict);
 }
 
@@ -241,7 +251,7 @@ async fn a_scaling_that_was_stopped_keeps_the_quota_of_the_machine_that_it_made(
     house.approve("Adam").await;
     let paused = house.when_paused(&rita, id).await;
     assert_eq!(standing(&paused, "machine"), 3);
-    mend(&house.app, &otto, paused.runs[0].id, Mend::Cancel(Cancel::Stop), "enough").await.unwrap();
+    mend(&house.app, &otto, paused.runs[0].id, Mend::Cancel(Cancel::Stop), "enough", &Sent::PORTAL).await.unwrap();
     let stopped = house.until_machines(&rita, id, 3).await;
     let used = store::allocation::usage(&house.app.store, stopped.deployment.project).await.unwrap();
     assert_eq!(used["machines"], 3, "what stands is paid for");

@@ -85,7 +85,7 @@ impl House {
         let open = inbox(&self.app, &who).await.unwrap().open;
         assert!(!open.is_empty(), "{first_name} was asked nothing");
         for (approval, _) in open {
-            let decider = Decider::Person { who: &who, approval: approval.id, via: Via::SignedIn };
+            let decider = Decider::Person { who: &who, approval: approval.id, via: Via::SignedIn, once: None };
             let client = Client { address: "test".to_owned(), agent: "test".to_owned() };
             decide(&self.app, decider, Answer::Approve, "", client).await.unwrap();
         }

@@ -1,12 +1,18 @@
 //! Ordering: what is refused at the counter and says why, and what is ordered once however often it is sent.
 
-use app::request::{Order, What, submit};
+use actix_web::body::to_bytes;
+use actix_web::cookie::Cookie;
+use actix_web::http::StatusCode;
+use actix_web::test::TestRequest;
+use app::idempotency::Sent;
+use app::request::{Filter, Order, SortBy, What, Window, submit};
 use domain::ids::ProjectId;
 use domain::person::Principal;
 use domain::request::Request;
 use domain::trouble::{Kind, Trouble};
 use serde_json::{Value, json};
 
+use crate::door;
 use crate::house::House;
 use std::sync::Arc;
 
@@ -37,6 +43,72 @@ async fn a_double_click_orders_once() {
     assert!(numbers.iter().all(|number| *number == numbers[0]), "{numbers:?}");
     let mails = store::mail::list(&house.app.store, None, 100).await.unwrap();
     assert_eq!(mails.len(), 1, "and Adam is asked once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_orders_what_it_came_with_first_and_nothing_else() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let (rita, carlo) = (house.person("Rita").await, house.person("Carlo").await);
+    let shop = project(&house, &rita, "shop").await;
+    let key = "form-0123456789";
+    let first = send(&house, &rita, tomcat(shop, json!({ "application": "shop", "nodes": 2 })), key).await.unwrap();
+    let again = send(&house, &rita, tomcat(shop, json!({ "nodes": 2, "application": "shop" })), key).await.unwrap();
+    assert_eq!(again.id, first.id, "the order of the fields says nothing");
+
+    let others = [
+        tomcat(shop, json!({ "application": "shop", "nodes": 3 })),
+        tomcat(shop, json!({ "application": "shop" })),
+        What::Retire { deployment: first.deployment },
+    ];
+    for other in others {
+        let refused = send(&house, &rita, other.clone(), key).await.expect_err("it is another order");
+        assert_eq!(refused.kind, Kind::Invalid, "{other:?}");
+        assert!(refused.what.contains("sent before with other content"), "{}", refused.what);
+    }
+    let his = project(&house, &carlo, "website").await;
+    let parameters = json!({ "application": "mine" }).as_object().cloned().unwrap();
+    let what = What::Provision { project: his, blueprint: "linux-vm".into(), version: None, parameters, lease: None };
+    let of_carlo = send(&house, &carlo, what, key).await.unwrap();
+    assert_ne!(of_carlo.id, first.id, "a key is each person's own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_orders_that_race_with_one_key_one_is_filed() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let shop = project(&house, &rita, "shop").await;
+    let order = |nodes: u32| tomcat(shop, json!({ "application": "shop", "nodes": nodes }));
+    let sent = (2..6).map(|nodes| send(&house, &rita, order(nodes), "form-0123456789"));
+    let sent = futures::future::join_all(sent).await;
+    assert_eq!(sent.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    let refused = sent.into_iter().filter_map(Result::err);
+    assert!(refused.map(|trouble| trouble.what).all(|what| what.contains("sent before with other content")));
+}
+
+#[actix_web::test]
+async fn a_form_sent_again_with_other_values_comes_back_with_them_and_orders_nothing() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let who = house.person("Rita").await;
+    let shop = project(&house, &who, "shop").await.to_string();
+    let session = app::session::sign_in(&house.app, "rita@example.org", "rita-orders-machines", "test").await.unwrap();
+    let csrf = app::session::resume(&house.app, &session).await.unwrap().unwrap().csrf;
+    let form = |name: &str| {
+        let fields = [("csrf", csrf.as_str()), ("key", "form-0123456789"), ("project", &shop), ("lease", "30")];
+        let fields: Vec<(&str, &str)> =
+            fields.into_iter().chain([("application", name), ("version", "1.0.0"), ("nodes", "2")]).collect();
+        let form = TestRequest::post().uri("/catalog/scale-out-tomcat").set_form(&fields);
+        form.cookie(Cookie::new("gatehouse", session.clone())).insert_header(("Sec-Fetch-Site", "same-origin"))
+    };
+    assert_eq!(door::send(&house, form("shop")).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(door::send(&house, form("shop")).await.status(), StatusCode::SEE_OTHER, "a double click");
+    let refused = door::send(&house, form("another")).await;
+    assert_eq!(refused.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let page = String::from_utf8(to_bytes(refused.into_body()).await.ok().unwrap().to_vec()).unwrap();
+    assert!(page.contains("sent before with other content") && page.contains("value=\"another\""), "{page}");
+    assert!(!page.contains("form-0123456789"), "sent once more, it is another order");
+    let window = Window { sort: SortBy::Number, descending: false, offset: 0, limit: 10 };
+    let filed = app::request::list(&house.app, &who, &Filter::default(), window).await.unwrap();
+    assert_eq!(filed.total, 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +185,8 @@ async fn another_tenant_finds_nothing_and_orders_nothing() {
     let shop = project(&house, &rita, "shop").await;
     let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
     let seen = app::request::show(&house.app, &carlo, request.id).await.err().expect("it is not his");
-    let taken = app::request::withdraw(&house.app, &carlo, request.id, "portal").await.expect_err("not his either");
+    let taken =
+        app::request::withdraw(&house.app, &carlo, request.id, &Sent::PORTAL).await.expect_err("not his either");
     let what = tomcat(shop, json!({ "application": "mine" }));
     let ordered = send(&house, &carlo, what, &app::secret::fresh()).await.expect_err("nor the project");
     assert_eq!([seen.kind, taken.kind, ordered.kind], [Kind::NotFound; 3], "404, never 403");

@@ -1,6 +1,7 @@
 //! A run that an operator mends: who sees it, who may do what, and what is told of it.
 
 use app::deployment::Details;
+use app::idempotency::Sent;
 use app::run::{Mend, Told, mend, show, watch};
 use domain::deployment::DeploymentState;
 use domain::ids::RunId;
@@ -37,15 +38,15 @@ async fn a_paused_run_is_mended_by_an_operator_and_by_nobody_else() {
     assert_eq!(seen.run.state, RunState::Paused);
     assert_eq!(seen.steps[seen.chosen.unwrap()].state, StepState::Failed);
     assert!(!seen.may_mend);
-    assert_eq!(mend(&house.app, &rita, run, again(), "").await.unwrap_err().kind, Kind::Forbidden);
+    assert_eq!(mend(&house.app, &rita, run, again(), "", &Sent::PORTAL).await.unwrap_err().kind, Kind::Forbidden);
     assert_eq!(show(&house.app, &carlo, run, None).await.unwrap_err().kind, Kind::NotFound);
-    assert_eq!(mend(&house.app, &carlo, run, again(), "").await.unwrap_err().kind, Kind::NotFound);
+    assert_eq!(mend(&house.app, &carlo, run, again(), "", &Sent::PORTAL).await.unwrap_err().kind, Kind::NotFound);
 
     let skip = Mend::Skip { step: "node".to_owned(), output: None };
-    let unexplained = mend(&house.app, &otto, run, skip, " ").await.unwrap_err();
+    let unexplained = mend(&house.app, &otto, run, skip, " ", &Sent::PORTAL).await.unwrap_err();
     assert_eq!(unexplained.fields[0].field, "reason");
 
-    mend(&house.app, &otto, run, again(), "").await.unwrap();
+    mend(&house.app, &otto, run, again(), "", &Sent::PORTAL).await.unwrap();
     house.when(&rita, paused.deployment.id, DeploymentState::Live).await;
     let done = show(&house.app, &rita, run, None).await.unwrap();
     assert_eq!(done.run.state, RunState::Done);
@@ -62,7 +63,7 @@ async fn a_live_page_hears_every_event_once_until_the_end() {
     let (_, run) = refused(&house, &rita).await;
     let otto = house.person("Otto").await;
     let mut watch = watch(&house.app, &rita, run, 0).await.unwrap();
-    mend(&house.app, &otto, run, again(), "").await.unwrap();
+    mend(&house.app, &otto, run, again(), "", &Sent::PORTAL).await.unwrap();
     let mut numbers = Vec::new();
     while !watch.has_ended().await.unwrap() {
         if let Told::Events(events) = watch.next().await.unwrap() {

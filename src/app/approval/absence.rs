@@ -35,6 +35,7 @@ pub async fn go_away(
     delegate_email: &str,
     begins_at: DateTime<Utc>,
     ends_at: DateTime<Utc>,
+    via: &str,
 ) -> Result<(), Trouble> {
     let email = delegate_email.trim().to_lowercase();
     let found = store::person::find_by_email(&app.store, &email).await.map_err(database)?;
@@ -53,19 +54,19 @@ pub async fn go_away(
     let tx = app.store.begin().await.map_err(database)?;
     store::absence::replace(&tx, &absence).await.map_err(database)?;
     let data = json!({ "delegate": delegate.email, "from": begins_at, "until": ends_at });
-    audit::note(app, &tx, about(who, "person.away", data)).await?;
+    audit::note(app, &tx, about(who, via, "person.away", data)).await?;
     tx.commit().await.map_err(database)
 }
 
 /// Says that the person is back.
-pub async fn come_back(app: &App, who: &Principal) -> Result<(), Trouble> {
+pub async fn come_back(app: &App, who: &Principal, via: &str) -> Result<(), Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
     store::absence::clear(&tx, who.person).await.map_err(database)?;
-    audit::note(app, &tx, about(who, "person.back", json!({}))).await?;
+    audit::note(app, &tx, about(who, via, "person.back", json!({}))).await?;
     tx.commit().await.map_err(database)
 }
 
-fn about(who: &Principal, action: &'static str, data: serde_json::Value) -> Note {
+fn about(who: &Principal, via: &str, action: &'static str, data: serde_json::Value) -> Note {
     let subject = format!("person {}", who.person);
-    Note { actor: Actor::person(who, "portal"), action, subject, project: None, data }
+    Note { actor: Actor::person(who, via), action, subject, project: None, data }
 }

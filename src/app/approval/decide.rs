@@ -15,6 +15,7 @@ use store::Tx;
 use super::ask::{Subject, asked_group};
 use super::question::{closed, find_by_token};
 use super::{ask_level, called, is_current, note, post, request_url};
+use crate::idempotency::{self, Once};
 use crate::letter::{Message, Way, facts, moment};
 use crate::{App, database, request, secret};
 
@@ -23,7 +24,13 @@ pub enum Decider<'d> {
     /// The holder of a mail's link.
     Link(&'d str),
     /// An approver who signed in, or a program with his token.
-    Person { who: &'d Principal, approval: ApprovalId, via: Via },
+    Person {
+        who: &'d Principal,
+        approval: ApprovalId,
+        via: Via,
+        /// With what a program's decision is recognised when it is sent again.
+        once: Option<Once>,
+    },
 }
 
 /// What a decision came to.
@@ -51,12 +58,24 @@ pub async fn decide(
         Decider::Person { via, .. } => *via,
     };
     let tx = app.store.begin().await.map_err(database)?;
+    if let Decider::Person { who, once: Some(once), .. } = &decider
+        && !idempotency::claim(app, &tx, who, once).await?
+    {
+        return Ok(Decided { request: decided_before(&tx, asked).await?, answer });
+    }
     let case = open_case(app, &tx, asked, via).await?;
     let decision = Decision { at: app.clock.now(), reason, via, client };
     let request = settle(app, &tx, &case, answer, &decision).await?;
     tx.commit().await.map_err(database)?;
     request::wake(app, &request);
     Ok(Decided { request, answer })
+}
+
+/// The request, as it stands since the same decision came the first time.
+async fn decided_before(tx: &Tx, id: ApprovalId) -> Result<Request, Trouble> {
+    let gone = || Trouble::not_found("question");
+    let approval = store::approval::find(tx, id).await.map_err(database)?.ok_or_else(gone)?;
+    store::request::find(tx, approval.request).await.map_err(database)?.ok_or_else(gone)
 }
 
 fn acceptable(answer: Answer, reason: &str) -> Result<String, Trouble> {

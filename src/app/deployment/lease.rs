@@ -14,6 +14,7 @@ use serde_json::json;
 use store::Tx;
 
 use super::{find, may_act};
+use crate::idempotency::Sent;
 use crate::{App, audit, database, mail};
 
 /// The longest that a lease is prolonged at once, in days.
@@ -22,7 +23,13 @@ const MOST_DAYS: i64 = 365;
 const LOOK_AHEAD: TimeDelta = TimeDelta::days(15);
 
 /// Prolongs the lease of a deployment by so many days, as far as its blueprint allows.
-pub async fn prolong(app: &App, who: &Principal, id: DeploymentId, days: i64) -> Result<Deployment, Trouble> {
+pub async fn prolong(
+    app: &App,
+    who: &Principal,
+    id: DeploymentId,
+    days: i64,
+    sent: &Sent,
+) -> Result<Deployment, Trouble> {
     let deployment = find(app, &who.scope(), id).await?;
     if !may_act(who, deployment.project) {
         return Err(Trouble::forbidden(
@@ -37,11 +44,14 @@ pub async fn prolong(app: &App, who: &Principal, id: DeploymentId, days: i64) ->
     // A run may have moved it on since: what is written is computed from what stands now.
     let found = store::deployment::lock(&tx, id).await.map_err(database)?;
     let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
+    if !sent.is_new(app, &tx, who).await? {
+        return Ok(deployment);
+    }
     let before = deployment.lease.until;
     let deployment = prolonged(deployment, days, app.clock.now())?;
     store::deployment::update(&tx, &deployment).await.map_err(database)?;
     let note = Note {
-        actor: Actor::person(who, "portal"),
+        actor: Actor::person(who, sent.via),
         action: "deployment.prolonged",
         subject: format!("deployment {}", deployment.name),
         project: Some(deployment.project),

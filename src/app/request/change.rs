@@ -13,16 +13,20 @@ use super::order::replan;
 use super::start::{end_before_run, save, wake};
 use super::submit::{acceptable_reason, check_names, open, void_questions};
 use crate::approval::{check_levels, note};
+use crate::idempotency::Sent;
 use crate::{App, database, quota};
 
 /// Takes a request back; its open questions are void at once.
-pub async fn withdraw(app: &App, who: &Principal, id: RequestId, via: &str) -> Result<Request, Trouble> {
+pub async fn withdraw(app: &App, who: &Principal, id: RequestId, sent: &Sent) -> Result<Request, Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
     let request = own(&tx, who, id).await?;
+    if !sent.is_new(app, &tx, who).await? {
+        return Ok(request);
+    }
     let read_as = (request.state, request.revision);
     let withdrawn = request.withdrawn(app.clock.now()).map_err(refused)?;
     end_before_run(app, &tx, &withdrawn, read_as, ApprovalState::Revoked).await?;
-    note(app, &tx, Actor::person(who, via), "request.withdrawn", &withdrawn, json!({})).await?;
+    note(app, &tx, Actor::person(who, sent.via), "request.withdrawn", &withdrawn, json!({})).await?;
     tx.commit().await.map_err(database)?;
     Ok(withdrawn)
 }
@@ -34,6 +38,7 @@ pub async fn change(
     id: RequestId,
     parameters: &Map<String, Value>,
     reason: &str,
+    sent: &Sent,
 ) -> Result<Request, Trouble> {
     let reason = acceptable_reason(reason)?;
     let before = store::request::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
@@ -48,6 +53,9 @@ pub async fn change(
     let plan = replan(app, who, &project, &before, parameters).await?;
     let tx = app.store.begin().await.map_err(database)?;
     let request = own(&tx, who, id).await?;
+    if !sent.is_new(app, &tx, who).await? {
+        return Ok(request);
+    }
     let read_as = (request.state, request.revision);
     let old = request.parameters.clone();
     let revised = request.revised(plan, reason).map_err(refused)?;
@@ -62,7 +70,7 @@ pub async fn change(
     }
     save(&tx, &revised, read_as).await?;
     let data = json!({ "before": old, "after": revised.parameters, "revision": revised.revision });
-    note(app, &tx, Actor::person(who, "portal"), "request.changed", &revised, data).await?;
+    note(app, &tx, Actor::person(who, sent.via), "request.changed", &revised, data).await?;
     let revised = open(app, &tx, revised, &requester, &project).await?;
     tx.commit().await.map_err(database)?;
     wake(app, &revised);

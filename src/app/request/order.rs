@@ -9,10 +9,12 @@ use domain::person::Principal;
 use domain::project::Project;
 use domain::request::{Request, RequestKind, number};
 use domain::trouble::Trouble;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use store::Reads;
 
 use super::submit::{Filing, acceptable_reason, file, project_to_order_in};
+use crate::idempotency::{self, Once};
 use crate::{App, catalog, database};
 
 /// What somebody orders.
@@ -23,12 +25,12 @@ pub struct Order {
     pub reason: String,
     /// How the person came in: `portal`, `token`.
     pub via: &'static str,
-    /// Made with the form, or sent by the program: the same key from the same person orders once.
+    /// Made with the form, or sent by the program: the same key from the same person orders once, and only this.
     pub key: String,
 }
 
 /// What is asked for.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize)]
 pub enum What {
     Provision {
         project: ProjectId,
@@ -50,13 +52,29 @@ pub enum What {
 
 /// Orders: the request waits for its approvers, or is carried out at once when nobody has to be asked.
 pub async fn submit(app: &App, who: &Principal, order: Order) -> Result<Request, Trouble> {
-    if !(8..=200).contains(&order.key.len()) {
-        return Err(Trouble::field("key", "The key of an order has between 8 and 200 letters."));
-    }
+    let once = Once::new(&order.key, &(&order.what, order.reason.trim()))?;
     // What was ordered before with this key is the answer, whatever happened since to names, quota or the catalog.
-    if let Some(before) = store::request::find_by_key(&app.store, who.person, &order.key).await.map_err(database)? {
+    if let Some(before) = ordered_before(app, who, &once).await? {
         return Ok(before);
     }
+    let filed = match read(app, who, order).await {
+        Ok(filing) => file(app, who, filing, &once).await,
+        Err(trouble) => Err(trouble),
+    };
+    match filed {
+        Ok(request) => Ok(request),
+        // The same order may have been filed meanwhile, and be what is in the way.
+        Err(trouble) => ordered_before(app, who, &once).await?.ok_or(trouble),
+    }
+}
+
+async fn ordered_before(app: &App, who: &Principal, once: &Once) -> Result<Option<Request>, Trouble> {
+    idempotency::was_asked(&app.store, who, once).await?;
+    store::request::find_by_key(&app.store, who.person, once.key()).await.map_err(database)
+}
+
+/// What is to be filed, planned.
+async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Trouble> {
     let reason = acceptable_reason(&order.reason)?;
     let filing = match order.what {
         What::Provision { project, blueprint, version, parameters, lease } => {
@@ -78,7 +96,7 @@ pub async fn submit(app: &App, who: &Principal, order: Order) -> Result<Request,
             retirement(project, &deployment)
         }
     };
-    file(app, who, Filing { reason, via: order.via, key: order.key, ..filing }).await
+    Ok(Filing { reason, via: order.via, ..filing })
 }
 
 /// The same order with other parameters, planned anew by the version it was ordered with.
@@ -119,7 +137,6 @@ fn of_plan(kind: RequestKind, project: Project, deployment: DeploymentId, plan: 
         plan: Some(plan),
         reason: String::new(),
         via: "",
-        key: String::new(),
     }
 }
 
@@ -136,7 +153,6 @@ fn retirement(project: Project, deployment: &Deployment) -> Filing {
         plan: None,
         reason: String::new(),
         via: "",
-        key: String::new(),
     }
 }
 

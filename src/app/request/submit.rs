@@ -17,6 +17,7 @@ use store::request::{Filter, SortBy, Window};
 use super::order::refuse_busy;
 use super::start::{start, wake};
 use crate::approval::{Subject, ask_level, check_levels, note};
+use crate::idempotency::{self, Once};
 use crate::{App, database, quota};
 
 /// The longest reason that is kept, in letters.
@@ -36,8 +37,6 @@ pub(super) struct Filing {
     pub plan: Option<Plan>,
     pub reason: String,
     pub via: &'static str,
-    /// The same key from the same person is the same request.
-    pub key: String,
 }
 
 /// The project, if the person may order in it.
@@ -65,9 +64,10 @@ pub(super) fn acceptable_reason(reason: &str) -> Result<String, Trouble> {
 }
 
 /// Files a request, once for each key: quota, names, audit, approvals or the run, and the mails commit together.
-pub(super) async fn file(app: &App, who: &Principal, filing: Filing) -> Result<Request, Trouble> {
+pub(super) async fn file(app: &App, who: &Principal, filing: Filing, once: &Once) -> Result<Request, Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
-    if let Some(before) = store::request::find_by_key(&tx, who.person, &filing.key).await.map_err(database)? {
+    idempotency::claim(app, &tx, who, once).await?;
+    if let Some(before) = store::request::find_by_key(&tx, who.person, once.key()).await.map_err(database)? {
         return Ok(before);
     }
     let requester = store::person::find(&tx, who.person).await.map_err(database)?;
@@ -82,7 +82,7 @@ pub(super) async fn file(app: &App, who: &Principal, filing: Filing) -> Result<R
         check_names(&tx, &request, plan).await?;
         check_levels(app, &tx, &plan.levels(), &requester, &filing.project).await?;
     }
-    let request = store::request::insert(&tx, request, &filing.key).await.map_err(database)?;
+    let request = store::request::insert(&tx, request, once.key()).await.map_err(database)?;
     if let Some(plan) = &request.plan {
         quota::reserve(app, &tx, &request, plan).await?;
     }

@@ -77,7 +77,7 @@ pub async fn decide(
     let answer = body.required::<Answer>("decision");
     let reason = body.optional::<String>("reason").unwrap_or_default();
     let answer = body.finish(answer)?;
-    let decider = Decider::Person { who, approval: *id, via: Via::Api };
+    let decider = Decider::Person { who, approval: *id, via: Via::Api, once: None };
     let decided = approval::decide(&house, decider, answer, &reason, client(&asked)).await?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(decided.request, Vec::new())))
 }

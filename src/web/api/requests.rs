@@ -3,6 +3,7 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
+use app::idempotency::Sent;
 use app::request::{self, Filter, Listed, Order, SortBy, What, Window};
 use chrono::{DateTime, Utc};
 use domain::blueprint::Period;
@@ -124,7 +125,8 @@ pub async fn submit(house: Data<App>, caller: Caller, asked: HttpRequest, body: 
     (status = 409, body = ProblemDetails, content_type = "application/problem+json"),
 ))]
 pub async fn withdraw(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
-    let withdrawn = request::withdraw(&house, caller.may(TokenScope::Order)?, *id, VIA).await?;
+    let withdrawn =
+        request::withdraw(&house, caller.may(TokenScope::Order)?, *id, &Sent { via: VIA, once: None }).await?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(withdrawn, Vec::new())))
 }
 

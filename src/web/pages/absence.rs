@@ -80,7 +80,9 @@ async fn shown(
 async fn go_away(app: Data<App>, visitor: Visitor, form: Form<Typed>) -> Result<HttpResponse, Problem> {
     let typed = form.fields;
     let set = match typed.days() {
-        Ok((from, until)) => app::approval::go_away(&app, &visitor.principal, &typed.delegate, from, until).await,
+        Ok((from, until)) => {
+            app::approval::go_away(&app, &visitor.principal, &typed.delegate, from, until, "portal").await
+        }
         Err(trouble) => Err(trouble),
     };
     match set {
@@ -93,7 +95,7 @@ async fn go_away(app: Data<App>, visitor: Visitor, form: Form<Typed>) -> Result<
 }
 
 async fn come_back(app: Data<App>, visitor: Visitor, _form: Form<AnyFields>) -> Result<HttpResponse, Problem> {
-    app::approval::come_back(&app, &visitor.principal).await?;
+    app::approval::come_back(&app, &visitor.principal, "portal").await?;
     and_say(&app, "Welcome back. Questions come to you again.")
 }
 

@@ -121,7 +121,7 @@ async fn decide(
     request: HttpRequest,
     form: Form<AnswerForm>,
 ) -> Result<HttpResponse, Problem> {
-    let decider = Decider::Person { who: &visitor.principal, approval: *id, via: Via::SignedIn };
+    let decider = Decider::Person { who: &visitor.principal, approval: *id, via: Via::SignedIn, once: None };
     let decided = match form.fields.answer() {
         Ok(answer) => app::approval::decide(&app, decider, answer, &form.fields.reason, client(&request)).await,
         Err(trouble) => Err(trouble),

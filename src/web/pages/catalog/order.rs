@@ -258,8 +258,9 @@ async fn refused(
     if !matches!(trouble.kind, Kind::Invalid | Kind::Conflict) {
         return Err(trouble.into());
     }
-    // Sent again, it is an order of the version that is shown now.
+    // Sent again, it is another order, of the version that is shown now.
     typed.version = form.blueprint.version.to_string();
+    typed.key = app::secret::fresh();
     let status = problem::status(trouble.kind);
     let errors = std::mem::take(&mut trouble.fields);
     let refusal = errors.is_empty().then_some(trouble);

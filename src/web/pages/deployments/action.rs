@@ -95,7 +95,11 @@ pub(super) async fn ask(
             response.add_cookie(&flash_cookie(&app, "Your request is on its way.")).map_err(Trouble::bug)?;
             Ok(response)
         }
-        Err(trouble) => drawn(&app, &visitor, form, typed, Some(trouble)).await,
+        // Sent again, it is another request.
+        Err(trouble) => {
+            let typed = Typed { key: app::secret::fresh(), ..typed };
+            drawn(&app, &visitor, form, typed, Some(trouble)).await
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Data, Path};
 use app::App;
+use app::idempotency::Sent;
 use domain::trouble::Trouble;
 use serde::Deserialize;
 
@@ -26,7 +27,7 @@ pub(super) async fn prolong(
 ) -> Result<HttpResponse, Problem> {
     let id = deployment_id(&id)?;
     let days = form.fields.days.trim().parse().unwrap_or_default();
-    let deployment = app::deployment::prolong(&app, &visitor.principal, id, days).await?;
+    let deployment = app::deployment::prolong(&app, &visitor.principal, id, days, &Sent::PORTAL).await?;
     let until = crate::look::moment(&deployment.lease.until);
     let mut response =
         HttpResponse::SeeOther().insert_header((header::LOCATION, format!("/deployments/{id}"))).finish();

@@ -71,7 +71,10 @@ pub(super) async fn retire(
             response.add_cookie(&flash_cookie(&app, "It is being retired.")).map_err(Trouble::bug)?;
             Ok(response)
         }
-        Err(trouble) if trouble.kind == Kind::Conflict => drawn(&app, &visitor, id, said, Some(trouble)).await,
+        Err(trouble) if matches!(trouble.kind, Kind::Conflict | Kind::Invalid) => {
+            let said = Farewell { key: app::secret::fresh(), ..said };
+            drawn(&app, &visitor, id, said, Some(trouble)).await
+        }
         Err(trouble) => Err(trouble.into()),
     }
 }

@@ -4,6 +4,7 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use app::App;
+use app::idempotency::Sent;
 use app::request::Page;
 use askama::Template;
 use chrono::{DateTime, Utc};
@@ -82,7 +83,7 @@ pub(super) async fn withdraw(
     id: Path<RequestId>,
     _form: Form<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
-    app::request::withdraw(&app, &visitor.principal, *id, "portal").await?;
+    app::request::withdraw(&app, &visitor.principal, *id, &Sent::PORTAL).await?;
     let mut response = see_other(&format!("/requests/{id}"));
     response.add_cookie(&flash_cookie(&app, "The request is taken back. Its links are void.")).map_err(Trouble::bug)?;
     Ok(response)

@@ -3,6 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use app::App;
+use app::idempotency::Sent;
 use app::run::Mend;
 use domain::run::Cancel;
 use domain::trouble::{Kind, Trouble};
@@ -24,7 +25,7 @@ pub(super) async fn mend(
 ) -> Result<HttpResponse, Problem> {
     let (id, typed) = (run_id(&id)?, form.fields);
     let done = match wish(&typed) {
-        Ok(wish) => app::run::mend(&app, &visitor.principal, id, wish, &typed.reason).await,
+        Ok(wish) => app::run::mend(&app, &visitor.principal, id, wish, &typed.reason, &Sent::PORTAL).await,
         Err(trouble) => Err(trouble),
     };
     match done {
