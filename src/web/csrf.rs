@@ -17,6 +17,9 @@ use crate::visitor::Visitor;
 /// The largest form, in bytes; the longest honest one has a few kilobytes.
 const FORM_MAX: usize = 256 * 1024;
 
+/// The pages behind links in mails, whose forms prove themselves ([`OpenForm::must_come_from_holder_of`]).
+const LINKS: &str = "/decide/";
+
 /// A form of somebody who is signed in: it carries his session's token in the field `csrf`.
 pub struct Form<T> {
     pub fields: T,
@@ -27,6 +30,8 @@ pub struct Form<T> {
 /// A form that needs no session: signing in, deciding by a link. Another site still can't send it.
 pub struct OpenForm<T> {
     pub fields: T,
+    /// What it carries in the field `csrf`; empty when nothing.
+    proof: String,
 }
 
 /// The fields of a form whose names are not known beforehand.
@@ -38,6 +43,18 @@ impl<T> Form<T> {
     pub fn typed(&self, field: &str) -> Option<&str> {
         self.pairs.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
     }
+}
+
+impl<T> OpenForm<T> {
+    /// Refuses a form that is not from the page that the holder of this link was shown.
+    pub fn must_come_from_holder_of(&self, link: &str) -> Result<(), Trouble> {
+        if app::secret::same(&self.proof, &proof_of(link)) { Ok(()) } else { Err(stale()) }
+    }
+}
+
+/// What a form on the page behind a link carries in the field `csrf`: only who has the link's secret can know it.
+pub fn proof_of(link: &str) -> String {
+    app::secret::derive("form of a link", link)
 }
 
 impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
@@ -67,8 +84,8 @@ impl<T: DeserializeOwned + 'static> FromRequest for OpenForm<T> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let body = read(&request, &mut payload).await?;
-            pairs(&body)?;
-            Ok(Self { fields: parse(&body)? })
+            let proof = pairs(&body)?.into_iter().find(|(name, _)| name == "csrf").map(|(_, value)| value);
+            Ok(Self { fields: parse(&body)?, proof: proof.unwrap_or_default() })
         })
     }
 }
@@ -91,6 +108,9 @@ fn comes_from_us(request: &HttpRequest, headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     match (text("sec-fetch-site"), text("origin")) {
         (Some(site), _) => site == "same-origin" || site == "none",
+        // From a page without Referer, Safari before 16.4 says `null`, as a sandboxed frame of anybody's does. Behind
+        // a link the form itself proves where it comes from.
+        (None, Some("null")) => request.path().starts_with(LINKS),
         (None, Some(origin)) => {
             let ours = request.app_data::<Data<App>>().is_some_and(|app| app.base_url == origin);
             let host = text("host").unwrap_or_default();

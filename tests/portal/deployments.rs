@@ -2,6 +2,10 @@
 
 use std::sync::Arc;
 
+use actix_web::cookie::Cookie;
+use actix_web::http::StatusCode;
+use actix_web::test::{TestRequest, read_body};
+use app::catalog::File;
 use app::deployment::{Details, keep_leases};
 use app::idempotency::Sent;
 use app::request::{Order, What, submit};
@@ -20,6 +24,7 @@ use engine::mend::By;
 use providers::clock::{ManualClock, SystemClock};
 use serde_json::{Value, json};
 
+use crate::door;
 use crate::house::House;
 
 fn standing(it: &Details, kind: &str) -> usize {
@@ -220,6 +225,38 @@ async fn a_lease_that_nobody_watched_ends_with_a_word_and_the_whole_grace() {
     clock.wind(TimeDelta::seconds(1));
     keep_leases(&house.app).await.unwrap();
     assert_eq!(state().await, DeploymentState::Retiring);
+}
+
+#[actix_web::test]
+async fn the_form_of_an_action_is_empty_at_first_and_says_what_is_missing_when_it_is_sent() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let text = include_str!("../../workflows/scale-out-tomcat.yaml")
+        .replacen("version: 1.0.0", "version: 1.1.0", 1)
+        .replacen("        default: \"${deployment.params.nodes}\"\n", "        required: true\n", 1);
+    let file = File { name: "scale-out-tomcat.yaml".to_owned(), text: Ok(text) };
+    assert!(app::catalog::publish(&house.app, &[file]).await.unwrap().is_empty(), "nothing of it is refused");
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    house.approve("Adam").await;
+    house.when(&rita, request.deployment, DeploymentState::Live).await;
+
+    let session = app::session::sign_in(&house.app, "rita@example.org", "rita-orders-machines", "test").await.unwrap();
+    let csrf = app::session::resume(&house.app, &session).await.unwrap().unwrap().csrf;
+    let path = format!("/deployments/{}/actions/scale", request.deployment);
+    let ask = async |asked: TestRequest| {
+        let asked = asked.uri(&path).cookie(Cookie::new("gatehouse", session.clone()));
+        let answer = door::send(&house, asked.insert_header(("Sec-Fetch-Site", "same-origin"))).await;
+        let status = answer.status();
+        (status, String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+    };
+    let (status, page) = ask(TestRequest::get()).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(!page.contains("Please look at these again"), "{page}");
+    let (status, page) =
+        ask(TestRequest::post().set_form([("csrf", csrf.as_str()), ("key", "form-0123456789"), ("nodes", "")])).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("Machines is needed."), "{page}");
+    house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,7 +14,7 @@ use app::person::Change;
 use app::token::{NewToken, create};
 use chrono::TimeDelta;
 use domain::audit::Actor;
-use domain::request::RequestState;
+use domain::request::{Request, RequestState};
 use domain::token::TokenScope;
 use providers::clock::{ManualClock, SystemClock};
 use serde_json::json;
@@ -156,6 +156,44 @@ async fn a_link_scanner_decides_nothing_whatever_it_tries() {
     assert_eq!((after.state, after.revision), (RequestState::AwaitingApproval, 1));
 }
 
+/// Opens the link of the first mail about a request: the page's address, its cookie, and the page.
+async fn open_link(house: &House, request: &Request) -> (String, Cookie<'static>, String) {
+    let mails = store::mail::of_request(&house.app.store, request.id).await.unwrap();
+    let at = mails[0].text.find("/decide/").unwrap();
+    let path = mails[0].text[at..].split_whitespace().next().unwrap();
+    let first = send(house, TestRequest::get().uri(path)).await;
+    let to = first.headers().get(header::LOCATION).unwrap().to_str().unwrap().to_owned();
+    let held = first.response().cookies().next().unwrap().into_owned();
+    let page = read_body(send(house, TestRequest::get().uri(&to).cookie(held.clone())).await).await;
+    (to, held, String::from_utf8(page.to_vec()).unwrap())
+}
+
+#[actix_web::test]
+async fn a_phone_that_says_no_origin_decides_by_its_link_and_nobody_else_does() {
+    let house = house().await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let (to, held, page) = open_link(&house, &request).await;
+    let proof = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap();
+    let answer = |origin: &str, csrf: &str| {
+        let form = TestRequest::post().uri(&to).cookie(held.clone()).insert_header(("Origin", origin));
+        form.set_form([("csrf", csrf), ("answer", "approve"), ("reason", "")])
+    };
+    let state = || async { store::request::find(&house.app.store, request.id).await.unwrap().unwrap().state };
+
+    for (origin, csrf) in [("null", ""), ("null", "guessed"), ("null", held.value()), ("http://evil.example", proof)] {
+        let status = send(&house, answer(origin, csrf)).await.status();
+        assert_eq!(status, StatusCode::FORBIDDEN, "{origin} {csrf}");
+    }
+    let other_page = TestRequest::post().uri("/sign-in").insert_header(("Origin", "null"));
+    let other_page = other_page.set_form([("email", "a@example.org"), ("password", "x"), ("csrf", proof)]);
+    assert_eq!(send(&house, other_page).await.status(), StatusCode::FORBIDDEN, "links alone prove themselves");
+    assert_eq!(state().await, RequestState::AwaitingApproval);
+
+    assert_eq!(send(&house, answer("null", proof)).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(state().await, RequestState::Approved);
+}
+
 #[actix_web::test]
 async fn what_is_too_large_or_no_text_is_refused_clearly() {
     let house = house().await;
@@ -241,7 +279,9 @@ async fn where_a_policy_wants_a_sign_in_the_link_shows_the_question_and_decides_
     let page = read_body(send(&house, TestRequest::get().uri(&to).cookie(held.clone())).await).await;
     let page = String::from_utf8_lossy(&page);
     assert!(page.contains("This decision takes signing in") && !page.contains("name=\"answer\""), "{page}");
-    let yes = send(&house, form(&to, &[("answer", "approve"), ("reason", "")]).cookie(held)).await;
+    let proof = app::secret::derive("form of a link", held.value());
+    let yes = [("csrf", proof.as_str()), ("answer", "approve"), ("reason", "")];
+    let yes = send(&house, form(&to, &yes).cookie(held)).await;
     assert_eq!(yes.status(), StatusCode::UNAUTHORIZED);
     assert_eq!(state().await, RequestState::AwaitingApproval);
 

@@ -18,7 +18,7 @@ use domain::trouble::{Kind, Trouble};
 
 use super::view::QuestionView;
 use super::{AnswerForm, client, first_message};
-use crate::csrf::{AnyFields, OpenForm};
+use crate::csrf::{AnyFields, OpenForm, proof_of};
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Shell, page};
@@ -124,7 +124,7 @@ async fn shown(
         return Err(Trouble::not_found("question").into());
     }
     let question = QuestionView::of(question, false);
-    let shell = guest.bare_shell(question.headline.clone());
+    let shell = Shell { csrf: proof_of(token), ..guest.bare_shell(question.headline.clone()) };
     let action = format!("/decide/question/{id}");
     Ok(without_referer(page(status, &Decide { shell, now: app.clock.now(), question, action, typed, error })))
 }
@@ -137,6 +137,7 @@ async fn decide(
     form: OpenForm<AnswerForm>,
 ) -> Result<HttpResponse, Problem> {
     let token = token(&request)?;
+    form.must_come_from_holder_of(&token)?;
     let question = app::approval::look(&app, &token).await?;
     if question.approval.id != *id {
         return Err(Trouble::not_found("question").into());
@@ -168,8 +169,9 @@ async fn ask_dispute(
     request: HttpRequest,
     id: Path<ApprovalId>,
 ) -> Result<HttpResponse, Problem> {
-    let disputed = app::approval::disputed(&app, &token(&request)?).await?;
-    dispute_page(&guest, disputed, *id)
+    let token = token(&request)?;
+    let disputed = app::approval::disputed(&app, &token).await?;
+    dispute_page(&guest, &token, disputed, *id)
 }
 
 async fn dispute(
@@ -177,19 +179,21 @@ async fn dispute(
     guest: Guest,
     request: HttpRequest,
     id: Path<ApprovalId>,
-    _form: OpenForm<AnyFields>,
+    form: OpenForm<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
-    let disputed = app::approval::dispute(&app, &token(&request)?, client(&request)).await?;
-    dispute_page(&guest, disputed, *id)
+    let token = token(&request)?;
+    form.must_come_from_holder_of(&token)?;
+    let disputed = app::approval::dispute(&app, &token, client(&request)).await?;
+    dispute_page(&guest, &token, disputed, *id)
 }
 
-fn dispute_page(guest: &Guest, disputed: Disputed, id: ApprovalId) -> Result<HttpResponse, Problem> {
+fn dispute_page(guest: &Guest, token: &str, disputed: Disputed, id: ApprovalId) -> Result<HttpResponse, Problem> {
     let Disputed { approval, request, .. } = disputed;
     if approval.id != id {
         return Err(Trouble::not_found("decision").into());
     }
     let view = Dispute {
-        shell: guest.bare_shell("This was not me"),
+        shell: Shell { csrf: proof_of(token), ..guest.bare_shell("This was not me") },
         number: number(request.number),
         title: request.title,
         decided: approval.state.word().to_owned(),

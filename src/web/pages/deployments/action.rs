@@ -7,6 +7,7 @@ use app::App;
 use app::deployment::ActionForm;
 use app::request::{Order, What};
 use askama::Template;
+use domain::ids::RequestId;
 use domain::trouble::{FieldError, Kind, Trouble};
 use serde_json::{Map, Value};
 
@@ -69,8 +70,8 @@ pub(super) async fn show(
 ) -> Result<HttpResponse, Problem> {
     let (id, action) = path.into_inner();
     let form = app::deployment::action_form(&app, &visitor.principal, deployment_id(&id)?, &action).await?;
-    let typed = Typed { key: app::secret::fresh(), parameters: defaults(&form), ..Typed::default() };
-    drawn(&app, &visitor, form, typed, None).await
+    let typed = Typed { parameters: defaults(&form), ..Typed::default() };
+    drawn(&app, &visitor, form, typed, Occasion::First).await
 }
 
 /// Asks for the action, or only checks what it would come to.
@@ -85,22 +86,29 @@ pub(super) async fn ask(
     let form = app::deployment::action_form(&app, &visitor.principal, id, &action).await?;
     let typed = Typed::of(&form, &sent);
     if sent.typed("check").is_some() {
-        return drawn(&app, &visitor, form, typed, None).await;
+        return drawn(&app, &visitor, form, typed, Occasion::Checked).await;
     }
     let what = What::Action { deployment: id, action, parameters: typed.parameters.clone() };
     let order = Order { what, reason: typed.reason.clone(), via: "portal", key: typed.key.clone() };
     match app::request::submit(&app, &visitor.principal, order).await {
-        Ok(request) => {
-            let mut response = see_other(&format!("/requests/{}", request.id));
-            response.add_cookie(&flash_cookie(&app, "Your request is on its way.")).map_err(Trouble::bug)?;
-            Ok(response)
-        }
-        // Sent again, it is another request.
-        Err(trouble) => {
-            let typed = Typed { key: app::secret::fresh(), ..typed };
-            drawn(&app, &visitor, form, typed, Some(trouble)).await
-        }
+        Ok(request) => on_its_way(&app, request.id),
+        Err(trouble) => drawn(&app, &visitor, form, typed, Occasion::Refused(trouble)).await,
     }
+}
+
+fn on_its_way(app: &App, request: RequestId) -> Result<HttpResponse, Problem> {
+    let mut response = see_other(&format!("/requests/{request}"));
+    response.add_cookie(&flash_cookie(app, "Your request is on its way.")).map_err(Trouble::bug)?;
+    Ok(response)
+}
+
+/// Why the form is shown.
+enum Occasion {
+    /// Nobody has typed anything yet: what is missing is no mistake.
+    First,
+    /// Somebody asked what it comes to.
+    Checked,
+    Refused(Trouble),
 }
 
 /// The summary alone, while somebody types.
@@ -123,7 +131,7 @@ async fn drawn(
     visitor: &Visitor,
     form: ActionForm,
     typed: Typed,
-    refusal: Option<Trouble>,
+    occasion: Occasion,
 ) -> Result<HttpResponse, Problem> {
     let draft = app::deployment::action_draft(app, &visitor.principal, &form, &typed.parameters).await;
     let (summary, unplanned) = match draft {
@@ -133,8 +141,13 @@ async fn drawn(
         }
         Err(trouble) => (None, Some(trouble)),
     };
-    let mut trouble = refusal.or(unplanned);
-    let kind = trouble.as_ref().map(|trouble| trouble.kind);
+    let is_first = matches!(occasion, Occasion::First);
+    let mut trouble = match occasion {
+        Occasion::First => unplanned.filter(|trouble| trouble.fields.is_empty()),
+        Occasion::Checked => unplanned,
+        Occasion::Refused(trouble) => Some(trouble),
+    };
+    let kind = trouble.as_ref().map(|trouble| trouble.kind).filter(|_| !is_first);
     if let Some(other) = trouble.take_if(|it| !matches!(it.kind, Kind::Invalid | Kind::Conflict)) {
         return Err(other.into());
     }
@@ -146,7 +159,8 @@ async fn drawn(
         summary,
         refusal: trouble.filter(|_| errors.is_empty()),
         reason: typed.reason,
-        key: typed.key,
+        // What was refused and is sent again is another request.
+        key: app::secret::fresh(),
         errors,
         form,
     };
