@@ -14,6 +14,8 @@ mod m0010_ledger;
 mod m0020_runs;
 mod m0030_deployments;
 mod m0031_idempotency;
+mod m0032_leaning;
+mod m0033_step_memory;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -34,6 +36,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_runs::Migration),
             Box::new(m0030_deployments::Migration),
             Box::new(m0031_idempotency::Migration),
+            Box::new(m0032_leaning::Migration),
+            Box::new(m0033_step_memory::Migration),
         ]
     }
 }

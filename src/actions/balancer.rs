@@ -6,13 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use domain::ci::{CiChange, CiClass, Relation};
 use domain::ports::balancer::{Balancer, MemberHealth, MemberOrder, Pool, PoolMember, PoolOrder};
-use domain::resource::{Intent, LedgerChange};
+use domain::resource::{Intent, LedgerChange, Tie};
 use engine::{ActionError, Outcome, Record, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use crate::typed::{Verb, ci_key, done, live, nothing_to_undo, object, one_intent, soon, told, undone};
+use crate::typed::{Verb, ci_key, done, live, nothing_to_undo, object, object_key, one_intent, soon, told, undone};
 
 const PROVIDER: &str = "balancer";
 const POOL_CI: &str = "pool";
@@ -69,11 +69,16 @@ impl Verb for CreatePool {
 
     const NAME: &'static str = "balancer.pool";
     const TITLE: &'static str = "Create pool";
+    const UNDO_TITLE: &'static str = "Remove pool";
     const SUMMARY: &'static str = "Puts one address in front of several machines.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 
     fn intend(&self, work: &Work, input: &CreatePoolInput) -> Vec<Intent> {
         one_intent(work, "pool", PROVIDER, &input.name)
+    }
+
+    fn ties(&self, work: &Work, input: &CreatePoolInput) -> Vec<Tie> {
+        vec![sending_to(&work.key, &input.members)]
     }
 
     async fn run(&self, work: &Work, input: CreatePoolInput) -> Result<Outcome, ActionError> {
@@ -174,11 +179,16 @@ impl Verb for SetMembers {
 
     const NAME: &'static str = "balancer.members";
     const TITLE: &'static str = "Set pool members";
+    const UNDO_TITLE: &'static str = "Take out of pool";
     const SUMMARY: &'static str = "Makes these machines the members of a pool; those that leave drain first.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 
     fn intend(&self, _work: &Work, _input: &SetMembersInput) -> Vec<Intent> {
         Vec::new()
+    }
+
+    fn ties(&self, _work: &Work, input: &SetMembersInput) -> Vec<Tie> {
+        vec![sending_to(&input.pool.key, &input.members)]
     }
 
     async fn run(&self, work: &Work, input: SetMembersInput) -> Result<Outcome, ActionError> {
@@ -250,9 +260,9 @@ impl SetMembers {
 }
 
 impl Moves {
-    /// What this step remembers of its moves.
+    /// What this step remembers of its moves, in this try or an earlier one.
     fn remembered(work: &Work) -> Self {
-        work.remembered.as_ref().map(Self::read).unwrap_or_default()
+        work.remembered.as_ref().or(work.remembered_before.as_ref()).map(Self::read).unwrap_or_default()
     }
 
     /// The moves of a step that may have been done, or have stopped on its way.
@@ -266,12 +276,14 @@ impl Moves {
         serde_json::from_value(told.clone()).unwrap_or_default()
     }
 
-    /// With what is still to move, so that the pool serves only these.
+    /// With what is still to move, so that the pool serves only these. Who left in an earlier try and comes again has
+    /// not joined: he was there before the step.
     fn so_far(&self, pool: &Pool, wanted: &[Member]) -> Self {
         let stays = |name: &str| wanted.iter().any(|member| member.name == name);
         let serves = |name: &str| pool.members.iter().any(|member| member.name == name && !is_draining(member));
         let leaving = pool.members.iter().map(|member| &member.name).filter(|name| !stays(name));
-        let joining = wanted.iter().map(|member| &member.name).filter(|name| !serves(name));
+        let returns = |name: &&String| self.left.contains(*name) && !self.joined.contains(*name);
+        let joining = wanted.iter().map(|member| &member.name).filter(|name| !serves(name) && !returns(name));
         Self {
             joined: self.joined.iter().chain(joining).cloned().collect(),
             left: self.left.iter().chain(leaving).cloned().collect(),
@@ -299,6 +311,12 @@ fn drains(work: &Work, moves: &Moves, leaving: &BTreeSet<String>) -> Outcome {
 /// The memberships that ended.
 fn retired(pool_key: &str, names: &BTreeSet<String>) -> Vec<CiChange> {
     names.iter().map(|name| CiChange::Retire { key: member_ci(pool_key, name) }).collect()
+}
+
+/// A pool leans on the machines behind it.
+fn sending_to(pool_key: &str, members: &[Member]) -> Tie {
+    let to = members.iter().map(|member| object_key(&member.ci).to_owned()).collect();
+    Tie { key: pool_key.to_owned(), to }
 }
 
 fn orders(members: &[Member]) -> Vec<MemberOrder> {

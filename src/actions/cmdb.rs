@@ -55,6 +55,7 @@ impl Verb for Register {
 
     const NAME: &'static str = "cmdb.register";
     const TITLE: &'static str = "Register in the CMDB";
+    const UNDO_TITLE: &'static str = "Retire from the CMDB";
     const SUMMARY: &'static str = "Registers what the deployment is as a whole, such as its application service.";
     const PROVIDER: Option<&'static str> = None;
 
@@ -113,6 +114,7 @@ impl Verb for Confirm {
 
     const NAME: &'static str = "cmdb.confirm";
     const TITLE: &'static str = "Confirm in the CMDB";
+    const UNDO_TITLE: &'static str = "Leave as it is";
     const SUMMARY: &'static str = "Waits until every CMDB has acknowledged the deployment's CIs.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 

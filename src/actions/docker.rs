@@ -44,6 +44,7 @@ impl Verb for Engine {
 
     const NAME: &'static str = "docker.engine";
     const TITLE: &'static str = "Meet container engine";
+    const UNDO_TITLE: &'static str = "Leave as it is";
     const SUMMARY: &'static str = "Asks the container engine on a machine for its version and endpoint.";
     const PROVIDER: Option<&'static str> = Some("container-host");
 

@@ -45,6 +45,7 @@ impl Verb for Check {
 
     const NAME: &'static str = "http.check";
     const TITLE: &'static str = "Check service";
+    const UNDO_TITLE: &'static str = "Leave as it is";
     const SUMMARY: &'static str = "Fetches an address and expects a status.";
     const PROVIDER: Option<&'static str> = Some("probe");
 

@@ -74,6 +74,7 @@ impl Verb for Create {
 
     const NAME: &'static str = "machine.create";
     const TITLE: &'static str = "Create machine";
+    const UNDO_TITLE: &'static str = "Remove machine";
     const SUMMARY: &'static str = "Clones a machine from an image and waits until it runs.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 

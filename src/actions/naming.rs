@@ -43,6 +43,7 @@ impl Verb for Reserve {
 
     const NAME: &'static str = "naming.reserve";
     const TITLE: &'static str = "Reserve name";
+    const UNDO_TITLE: &'static str = "Release name";
     const SUMMARY: &'static str = "Holds a free host name and an address for a machine.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 

@@ -71,6 +71,7 @@ impl Verb for Create {
 
     const NAME: &'static str = "space.create";
     const TITLE: &'static str = "Create space";
+    const UNDO_TITLE: &'static str = "Close space";
     const SUMMARY: &'static str = "Opens a container space with a quota for a project.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 
@@ -133,6 +134,7 @@ impl Verb for SetQuota {
 
     const NAME: &'static str = "space.quota";
     const TITLE: &'static str = "Set space quota";
+    const UNDO_TITLE: &'static str = "Leave as it is";
     const SUMMARY: &'static str = "Changes what a container space may use.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 

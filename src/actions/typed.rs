@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::action::Signature;
 use domain::ci::CiChange;
 use domain::ports::provider_error::{ProviderError, ProviderErrorKind};
-use domain::resource::{Intent, LedgerChange};
+use domain::resource::{Intent, LedgerChange, Tie};
 use engine::{Action, ActionError, Outcome, Record, Work};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -23,6 +23,8 @@ pub(crate) trait Verb: Send + Sync {
     const NAME: &'static str;
     /// What a person reads on the run's page.
     const TITLE: &'static str;
+    /// What a person reads where it is taken back.
+    const UNDO_TITLE: &'static str;
     /// One sentence for authors of blueprints.
     const SUMMARY: &'static str;
     /// The outside system it calls.
@@ -30,6 +32,11 @@ pub(crate) trait Verb: Send + Sync {
 
     /// The objects that `run` will make. None for an action that only looks.
     fn intend(&self, work: &Work, input: &Self::Input) -> Vec<Intent>;
+
+    /// What objects lean on once `run` is done, where that is more than the steps before it made.
+    fn ties(&self, _work: &Work, _input: &Self::Input) -> Vec<Tie> {
+        Vec::new()
+    }
 
     async fn run(&self, work: &Work, input: Self::Input) -> Result<Outcome, ActionError>;
 
@@ -39,6 +46,7 @@ pub(crate) trait Verb: Send + Sync {
         Signature {
             name: Self::NAME,
             title: Self::TITLE,
+            undo_title: Self::UNDO_TITLE,
             summary: Self::SUMMARY,
             input: schemars::schema_for!(Self::Input).to_value(),
             output: schemars::schema_for!(Self::Output).to_value(),
@@ -69,6 +77,10 @@ impl<V: Verb> Action for Typed<V> {
 
     fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError> {
         Ok(self.0.intend(work, &Self::input(work)?))
+    }
+
+    fn ties(&self, work: &Work) -> Result<Vec<Tie>, ActionError> {
+        Ok(self.0.ties(work, &Self::input(work)?))
     }
 
     async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
@@ -129,6 +141,11 @@ pub(crate) fn live(work: &Work, native_id: &str, attributes: Value) -> Vec<Ledge
 /// The key of a CI that describes a part of the step's object.
 pub(crate) fn ci_key(work: &Work, part: &str) -> String {
     format!("{}/{part}", work.key)
+}
+
+/// The key of the object that this CI describes a part of.
+pub(crate) fn object_key(ci: &str) -> &str {
+    ci.rsplit_once('/').map_or(ci, |(object, _)| object)
 }
 
 /// The members of a JSON object; nothing for any other value.

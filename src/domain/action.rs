@@ -11,6 +11,8 @@ pub struct Signature {
     pub name: &'static str,
     /// What a person reads on the run's page, "Create machine".
     pub title: &'static str,
+    /// What a person reads where it is taken back, "Remove machine".
+    pub undo_title: &'static str,
     /// One sentence for authors of blueprints.
     pub summary: &'static str,
     /// JSON Schema of the input.
@@ -19,6 +21,14 @@ pub struct Signature {
     pub output: Value,
     /// The outside system it calls; bounds how many run at once.
     pub provider: Option<&'static str>,
+}
+
+impl Signature {
+    /// What a person reads where a step of this title is taken back: the action's words for it, unless the blueprint
+    /// had words of its own for the step.
+    pub fn undo_title_of(&self, title: &str) -> String {
+        if title == self.title { self.undo_title.to_owned() } else { format!("Take back: {title}") }
+    }
 }
 
 /// A JSON Schema that was read, ready to be asked whether values fit.

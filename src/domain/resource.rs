@@ -1,5 +1,7 @@
 //! The ledger: every object ever intended on an outside system, and what became of it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -30,6 +32,15 @@ pub struct Intent {
     pub name: String,
 }
 
+/// What an object leans on once a step is done: the machines behind a pool. They outlive it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tie {
+    /// The key of the object, whichever step made it.
+    pub key: String,
+    /// The keys of everything that it leans on from now on.
+    pub to: Vec<String>,
+}
+
 /// What a finished step changes in the ledger; committed with the step's result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum LedgerChange {
@@ -37,6 +48,14 @@ pub enum LedgerChange {
     Live { key: String, native_id: String, attributes: Value },
     /// The object with this key is gone.
     Gone { key: String },
+}
+
+impl LedgerChange {
+    /// The key of the object that changed.
+    pub fn key(&self) -> &str {
+        let (Self::Live { key, .. } | Self::Gone { key }) = self;
+        key
+    }
 }
 
 /// A row of the ledger.
@@ -54,7 +73,36 @@ pub struct Resource {
     pub native_id: Option<String>,
     pub attributes: Value,
     pub state: ResourceState,
+    /// The rows that it was made on, which outlive it; nothing where that was not kept.
+    pub made_on: Option<Vec<ResourceId>>,
+    /// The rows that it leans on because a step tied it to them; they outlive it as well.
+    pub tied_to: Vec<ResourceId>,
     pub intended_at: DateTime<Utc>,
     pub live_at: Option<DateTime<Utc>>,
     pub gone_at: Option<DateTime<Utc>>,
+}
+
+impl Resource {
+    /// The rows that have to outlive it, as far as the ledger knows.
+    pub fn leans_on(&self) -> impl Iterator<Item = ResourceId> {
+        self.made_on.iter().flatten().chain(&self.tied_to).copied()
+    }
+}
+
+/// Whether what this row stands for leans on one of these, directly or through others of the ledger.
+pub fn leans_on_any(row: ResourceId, on: &[ResourceId], ledger: &[Resource]) -> bool {
+    let mut seen = HashSet::from([row]);
+    let mut open = vec![row];
+    while let Some(next) = open.pop() {
+        let below = ledger.iter().filter(|row| row.id == next).flat_map(Resource::leans_on);
+        for id in below {
+            if on.contains(&id) {
+                return true;
+            }
+            if seen.insert(id) {
+                open.push(id);
+            }
+        }
+    }
+    false
 }

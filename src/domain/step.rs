@@ -121,6 +121,8 @@ pub struct Step {
     pub output: Option<Value>,
     /// What the action asked to remember while it waits.
     pub remembered: Option<Value>,
+    /// What it asked to remember before a person had it tried again: it may have changed something by then.
+    pub remembered_before: Option<Value>,
     /// When it is called again while it waits or retries.
     pub wake_at: Option<DateTime<Utc>>,
     /// Why it waits, failed or was skipped, in people's words.
@@ -155,6 +157,7 @@ impl Step {
             edited: false,
             output: None,
             remembered: None,
+            remembered_before: None,
             wake_at: None,
             why: None,
             advice: None,
@@ -234,9 +237,10 @@ impl Step {
         use StepState::{Failed, Retrying, Waiting};
         self.only_from(&[Failed, Retrying, Waiting], "tried again")?;
         let edited = self.edited || input.is_some();
-        let input = input.or(self.input);
+        let input = input.or(self.input.clone());
+        let remembered_before = self.remembered.clone().or(self.remembered_before.clone());
         let step = Self { state: StepState::Pending, input, edited, failures: 0, remembered: None, ..self };
-        Ok(Self { wake_at: None, why: None, advice: None, ended_at: None, ..step })
+        Ok(Self { remembered_before, wake_at: None, why: None, advice: None, ended_at: None, ..step })
     }
 
     /// Its undo is about to be called, for the first time or again.
@@ -272,7 +276,8 @@ impl Step {
     }
 
     fn settled(self, now: DateTime<Utc>) -> Self {
-        Self { wake_at: None, why: None, advice: None, remembered: None, ended_at: Some(now), ..self }
+        let step = Self { remembered: None, remembered_before: None, ..self };
+        Self { wake_at: None, why: None, advice: None, ended_at: Some(now), ..step }
     }
 
     fn only_from(&self, states: &[StepState], wanted: &'static str) -> Result<(), InvalidTransition> {

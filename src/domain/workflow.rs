@@ -99,6 +99,11 @@ impl Graph {
         }
     }
 
+    /// The places of the steps that the one at this place needs.
+    pub fn needs(&self, at: usize) -> &[usize] {
+        &self.needs[at]
+    }
+
     /// The steps that could start now: not started, and all that they need is behind them. None while a step waits
     /// for a person: what is built is kept, nothing is added to it.
     pub fn ready(&self, steps: &[Step]) -> Vec<usize> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::action::Signature;
 use domain::ci::CiChange;
 use domain::ids::{DeploymentId, ProjectId, RunId};
-use domain::resource::{Intent, LedgerChange, Resource};
+use domain::resource::{Intent, LedgerChange, Resource, Tie};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -22,6 +22,12 @@ pub trait Action: Send + Sync {
 
     /// The ledger rows to commit before [`Action::run`] is called. Pure: the same work gives the same keys.
     fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError>;
+
+    /// What objects lean on once this work is done, whichever step made them. Pure, like [`Action::intend`]; kept
+    /// from before the first call, so that nothing is removed under an object that stopped half-way.
+    fn ties(&self, _work: &Work) -> Result<Vec<Tie>, ActionError> {
+        Ok(Vec::new())
+    }
 
     /// Does the work, or says what it waits for.
     async fn run(&self, work: &Work) -> Result<Outcome, ActionError>;
@@ -48,6 +54,8 @@ pub struct Work {
     pub ledger: Vec<Resource>,
     /// What the last [`Outcome::Wait`] asked to remember.
     pub remembered: Option<Value>,
+    /// The same of the tries before a person had the step tried again; what they changed may still be so.
+    pub remembered_before: Option<Value>,
     /// Which try this is, from 1.
     pub attempt: u32,
     pub now: DateTime<Utc>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::resource::{Intent, LedgerChange, Resource, ResourceState};
+use domain::resource::{LedgerChange, Resource, ResourceState, Tie};
 use domain::run::{Cancel, InvalidTransition, Run, RunState};
 use domain::step::{self, Step, StepState};
 use domain::workflow::Standing;
@@ -13,7 +13,7 @@ use crate::draft::{Draft, Rest};
 use crate::drive::{DriveError, Driver};
 use crate::input::{self, Input};
 use crate::retry::{self, Verdict};
-use crate::{ActionError, Outcome, Record, Work};
+use crate::{Action, ActionError, Outcome, Record, Work};
 
 /// No output is larger, in bytes of JSON: it is kept with the run and read by every step after it.
 pub(crate) const LARGEST_OUTPUT: usize = 256 * 1024;
@@ -93,12 +93,9 @@ impl Driver {
         let undo = self.held.run.workflow[at].takes_back.is_some();
         let mut work = self.work(at);
         if !undo {
-            match known.action.intend(&work) {
-                Ok(intents) => self.intend(at, intents, draft),
-                Err(error) => {
-                    self.fail(at, &error, draft)?;
-                    return Ok(false);
-                }
+            if let Err(error) = self.intend(at, known.action.as_ref(), &work, draft) {
+                self.fail(at, &error, draft)?;
+                return Ok(false);
             }
             work.ledger = self.ledger_of(at);
         }
@@ -163,6 +160,7 @@ impl Driver {
             output: step.output.clone().or_else(|| before.and_then(|before| before.output.clone())),
             ledger: self.ledger_of(at),
             remembered: step.remembered.clone(),
+            remembered_before: step.remembered_before.clone(),
             attempt: step.attempt,
             now: self.now(),
             log: Arc::new(Mouth { at, clock: Arc::clone(&self.engine.0.clock), to: self.mouth.clone() }),
@@ -174,9 +172,12 @@ impl Driver {
         self.held.ledger.iter().filter(|row| row.step_key == key).cloned().collect()
     }
 
-    fn intend(&mut self, at: usize, intents: Vec<Intent>, draft: &mut Draft) {
+    /// Puts into the ledger what the step is about to make, and what it and the objects that it changes lean on.
+    fn intend(&mut self, at: usize, action: &dyn Action, work: &Work, draft: &mut Draft) -> Result<(), ActionError> {
+        let (intents, ties) = (action.intend(work)?, action.ties(work)?);
         for intent in intents {
             if self.held.ledger.iter().any(|row| row.key == intent.key) {
+                self.tie(at, &Tie { key: intent.key, to: Vec::new() }, draft);
                 continue;
             }
             let row = Resource {
@@ -191,6 +192,8 @@ impl Driver {
                 native_id: None,
                 attributes: Value::Null,
                 state: ResourceState::Intended,
+                made_on: Some(self.ground(at)),
+                tied_to: Vec::new(),
                 intended_at: self.now(),
                 live_at: None,
                 gone_at: None,
@@ -198,6 +201,8 @@ impl Driver {
             self.held.ledger.push(row.clone());
             draft.intents.push(row);
         }
+        ties.iter().for_each(|tie| self.tie(at, tie, draft));
+        Ok(())
     }
 
     /// Takes in what a call came to.
@@ -214,6 +219,7 @@ impl Driver {
                     self.change(at, draft, |step| step.done(record.output.clone(), now))?;
                     draft.tell(now, Some(at), "Done.");
                     self.record(at, record, draft);
+                    self.settle_ties(at, draft);
                     Ok(())
                 }
             },
@@ -248,9 +254,8 @@ impl Driver {
             let what = format!("`{}` returned what it does not promise: {}", planned.action, mistake.message);
             return Some(ActionError::bug(what));
         }
-        let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) =
-            record.ledger.iter().find(|change| !self.knows(change))?;
-        Some(ActionError::bug(format!("`{}` made `{key}` without having said so before.", planned.action)))
+        let unknown = record.ledger.iter().find(|change| !self.knows(change))?.key();
+        Some(ActionError::bug(format!("`{}` made `{unknown}` without having said so before.", planned.action)))
     }
 
     fn knows(&self, change: &LedgerChange) -> bool {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use domain::ci::CiChange;
+use domain::ids::ResourceId;
 use domain::resource::{LedgerChange, Resource};
 use domain::run::{EventKind, RunEvent, RunState};
 use serde_json::Value;
@@ -28,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) lines: Vec<Line>,
     /// Ledger rows for the calls to come.
     pub(crate) intents: Vec<Resource>,
+    /// Rows of which it changed what they lean on.
+    pub(crate) leaning: BTreeSet<ResourceId>,
     pub(crate) ledger: Vec<LedgerChange>,
     /// What the CMDB gets to know, by the step it comes from.
     pub(crate) cis: Vec<(usize, Vec<CiChange>)>,

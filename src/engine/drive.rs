@@ -322,6 +322,8 @@ impl Driver {
         let steps: Vec<_> = draft.steps.iter().map(|&at| &self.held.steps[at]).collect();
         store::step::save(tx, &steps).await?;
         store::resource::intend(tx, &draft.intents).await?;
+        let leaning: Vec<_> = self.held.ledger.iter().filter(|row| draft.leaning.contains(&row.id)).collect();
+        store::resource::lean(tx, &leaning).await?;
         store::resource::apply(tx, self.held.run.deployment, &draft.ledger, now).await?;
         self.write_cis(tx, draft, now).await?;
         if draft.left.is_some() {
@@ -379,8 +381,7 @@ impl Driver {
 
     /// The ledger as it will be when the draft is written.
     pub(crate) fn remember(&mut self, change: &LedgerChange) {
-        let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) = change;
-        for row in self.held.ledger.iter_mut().filter(|row| row.key == *key) {
+        for row in self.held.ledger.iter_mut().filter(|row| row.key == change.key()) {
             match change {
                 LedgerChange::Live { native_id, attributes, .. } => {
                     row.state = ResourceState::Live;

@@ -14,6 +14,7 @@ mod enqueue;
 mod gate;
 mod hub;
 mod input;
+mod lean;
 mod lease;
 pub mod mend;
 mod places;
@@ -24,6 +25,7 @@ pub mod retire;
 mod retry;
 mod settings;
 mod sweep;
+mod undo_order;
 mod worker;
 
 use std::collections::HashMap;

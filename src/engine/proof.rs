@@ -12,7 +12,7 @@ use domain::action::Signature;
 use domain::blueprint::plan::{Bindings, PlannedStep, PlannedWork, Responsibilities};
 use domain::ids::{DeploymentId, ProjectId, RunId};
 use domain::ports::clock::Clock;
-use domain::resource::Intent;
+use domain::resource::{Intent, Tie};
 use domain::run::{Run, RunKind, RunState};
 use domain::step::Step;
 use domain::workflow::WorkflowStep;
@@ -297,6 +297,10 @@ impl Action for Bent {
 
     fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError> {
         self.action.intend(work)
+    }
+
+    fn ties(&self, work: &Work) -> Result<Vec<Tie>, ActionError> {
+        self.action.ties(work)
     }
 
     async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {

@@ -1,16 +1,20 @@
 //! Graphs that take back what earlier runs of a deployment made: retiring it as a whole, and the `undo:` steps of
-//! day-2 actions.
+//! day-2 actions. The order in which objects go is the ledger's (see [`crate::lean`]): whichever run made them, one goes
+//! only when nothing that stands leans on it.
 
 use std::collections::{HashMap, HashSet};
 
-use domain::blueprint::plan::{PlannedStep, PlannedWork};
+use domain::blueprint::plan::{PlannedStep, PlannedWork, leave_out_detours};
 use domain::ids::DeploymentId;
 use domain::resource::Resource;
 use domain::run::Run;
 use domain::step::{Step, StepState};
 use domain::trouble::Trouble;
-use domain::workflow::{TakenBack, WorkflowStep};
+use domain::workflow::{Graph, TakenBack, WorkflowStep};
 use store::{DbErr, Reads};
+
+use crate::Engine;
+use crate::undo_order::{Order, leanings};
 
 /// A step that stands in a deployment: the latest of its key that was done and not taken back since.
 #[derive(Clone, Debug)]
@@ -28,20 +32,67 @@ pub async fn standing_steps(on: &impl Reads, deployment: DeploymentId) -> Result
     }))
 }
 
-/// The graph that retires a deployment: the steps that own objects in the ledger, mirrored.
-pub async fn retirement(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<WorkflowStep>, DbErr> {
-    let runs = store::run::whole_of_deployment(on, deployment).await?;
-    let steps = store::step::of_deployment(on, deployment).await?;
-    let ledger = store::resource::standing(on, deployment).await?;
-    // A step that failed half-way may own objects as well.
-    let begun = replay(&runs, steps, |step| step.has_begun() && step.state != StepState::Undone);
-    Ok(mirror(&begun, &ledger))
+impl Engine {
+    /// The graph that retires a deployment: the steps that own objects in the ledger, each taken back after those
+    /// whose objects lean on its own.
+    pub async fn retirement(&self, on: &impl Reads, deployment: DeploymentId) -> Result<Vec<WorkflowStep>, DbErr> {
+        let runs = store::run::whole_of_deployment(on, deployment).await?;
+        let steps = store::step::of_deployment(on, deployment).await?;
+        let ledger = store::resource::standing(on, deployment).await?;
+        // A step that failed half-way may own objects as well.
+        let begun = replay(&runs, steps, |step| step.has_begun() && step.state != StepState::Undone);
+        Ok(self.mirror(&begun, &ledger))
+    }
+
+    fn mirror(&self, begun: &[StandingStep], ledger: &[Resource]) -> Vec<WorkflowStep> {
+        let owners: HashSet<&str> = ledger.iter().map(|row| row.step_key.as_str()).collect();
+        let key = |at: usize| begun[at].workflow.object_key();
+        let order = Order::of_standing(begun, ledger);
+        let line: Vec<usize> = order.in_line().into_iter().filter(|&at| owners.contains(key(at))).collect();
+        let undo = |&at: &usize| PlannedStep {
+            needs: order.before(at).iter().map(|&before| key(before).to_owned()).collect(),
+            title: self.undo_title(&begun[at].workflow),
+            work: PlannedWork::Undo(key(at).to_owned()),
+            when: None,
+            skip: None,
+            ..begun[at].workflow.planned.clone()
+        };
+        let mut planned: Vec<PlannedStep> = line.iter().map(undo).collect();
+        leave_out_detours(&mut planned);
+        let node = |(planned, &at): (PlannedStep, &usize)| WorkflowStep {
+            planned,
+            action: begun[at].workflow.action.clone(),
+            takes_back: Some(taken_back(&begun[at])),
+        };
+        planned.into_iter().zip(&line).map(node).collect()
+    }
+
+    fn undo_title(&self, step: &WorkflowStep) -> String {
+        let title = &step.planned.title;
+        let known = self.signature(&step.action);
+        known.map_or_else(|| format!("Take back: {title}"), |known| known.undo_title_of(title))
+    }
 }
 
 /// Turns the planned steps of an order or a day-2 action into a graph; `undo:` steps find what they take back among
-/// the steps that stand.
-pub fn workflow(planned: Vec<PlannedStep>, standing: &[StandingStep]) -> Result<Vec<WorkflowStep>, Trouble> {
-    planned.into_iter().map(|planned| node(planned, standing)).collect()
+/// the steps that stand, and wait for those whose objects lean on theirs.
+pub fn workflow(
+    planned: Vec<PlannedStep>,
+    standing: &[StandingStep],
+    ledger: &[Resource],
+) -> Result<Vec<WorkflowStep>, Trouble> {
+    let mut steps = planned.into_iter().map(|planned| node(planned, standing)).collect::<Result<Vec<_>, _>>()?;
+    let Ok(graph) = Graph::of(&steps) else { return Ok(steps) };
+    let mut order = Order::of((0..steps.len()).map(|at| graph.needs(at).iter().copied().collect()).collect());
+    let undone = |(place, step): (usize, &WorkflowStep)| Some((step.takes_back.as_ref()?.key.clone(), place));
+    let places: HashMap<String, usize> = steps.iter().enumerate().filter_map(undone).collect();
+    for (above, below) in leanings(ledger, &places) {
+        if !order.waits(below, above) && order.put_before(above, below) {
+            let first = steps[above].planned.key.clone();
+            steps[below].planned.needs.push(first);
+        }
+    }
+    Ok(steps)
 }
 
 fn node(planned: PlannedStep, standing: &[StandingStep]) -> Result<WorkflowStep, Trouble> {
@@ -95,46 +146,4 @@ fn replay(
         }
     }
     standing
-}
-
-/// The steps that own objects, each to be taken back after those that needed it.
-fn mirror(begun: &[StandingStep], ledger: &[Resource]) -> Vec<WorkflowStep> {
-    let owners: HashSet<&str> = ledger.iter().map(|row| row.step_key.as_str()).collect();
-    let owns = |standing: &&StandingStep| owners.contains(standing.workflow.planned.key.as_str());
-    let mut mirrored: Vec<WorkflowStep> = begun
-        .iter()
-        .enumerate()
-        .filter(|(_, before)| owns(before))
-        .map(|(place, before)| {
-            let key = &before.workflow.planned.key;
-            let after = needing(key, begun);
-            // Only what was made later: however runs changed each other's steps, there is no circle.
-            let later = begun[place + 1..].iter().filter(owns).map(|other| other.workflow.planned.key.clone());
-            let planned = PlannedStep {
-                needs: later.filter(|other| after.contains(other.as_str())).collect(),
-                work: PlannedWork::Undo(key.clone()),
-                when: None,
-                skip: None,
-                ..before.workflow.planned.clone()
-            };
-            WorkflowStep { planned, action: before.workflow.action.clone(), takes_back: Some(taken_back(before)) }
-        })
-        .collect();
-    mirrored.reverse();
-    mirrored
-}
-
-/// The keys of all steps that needed this one, directly or through others.
-fn needing<'a>(key: &'a str, steps: &'a [StandingStep]) -> HashSet<&'a str> {
-    let mut found = HashSet::new();
-    let mut open = vec![key];
-    while let Some(next) = open.pop() {
-        for step in steps.iter().filter(|step| step.workflow.planned.needs.iter().any(|need| need == next)) {
-            if found.insert(step.workflow.planned.key.as_str()) {
-                open.push(&step.workflow.planned.key);
-            }
-        }
-    }
-    found.remove(key);
-    found
 }

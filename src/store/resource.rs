@@ -1,7 +1,7 @@
 //! The ledger's rows: written before the call that makes the object, kept as long as the object lives.
 
 use chrono::{DateTime, Utc};
-use domain::ids::DeploymentId;
+use domain::ids::{DeploymentId, ResourceId};
 use domain::resource::{LedgerChange, Resource, ResourceState};
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
@@ -27,6 +27,8 @@ mod entity {
         pub native_id: Option<String>,
         pub attributes: Json,
         pub state: String,
+        pub made_on: Option<Json>,
+        pub tied_to: Option<Json>,
         pub intended_at: DateTimeUtc,
         pub live_at: Option<DateTimeUtc>,
         pub gone_at: Option<DateTimeUtc>,
@@ -57,10 +59,9 @@ pub async fn apply(
     now: DateTime<Utc>,
 ) -> Result<(), DbErr> {
     for change in changes {
-        let (LedgerChange::Live { key, .. } | LedgerChange::Gone { key }) = change;
         let row = Entity::update_many()
             .filter(Column::DeploymentId.eq(deployment.0))
-            .filter(Column::Key.eq(key.as_str()))
+            .filter(Column::Key.eq(change.key()))
             .filter(Column::State.ne(word(ResourceState::Gone)));
         let row = match change {
             LedgerChange::Live { native_id, attributes, .. } => row
@@ -73,6 +74,19 @@ pub async fn apply(
                 .col_expr(Column::GoneAt, Expr::value(now)),
         };
         row.exec(tx.db()).await?;
+    }
+    Ok(())
+}
+
+/// Writes what these objects lean on now.
+pub async fn lean(tx: &Tx, rows: &[&Resource]) -> Result<(), DbErr> {
+    for row in rows {
+        Entity::update_many()
+            .filter(Column::Id.eq(row.id.0))
+            .col_expr(Column::MadeOn, Expr::value(row.made_on.as_deref().map(ids)))
+            .col_expr(Column::TiedTo, Expr::value(ids(&row.tied_to)))
+            .exec(tx.db())
+            .await?;
     }
     Ok(())
 }
@@ -126,6 +140,8 @@ fn active(row: &Resource) -> ActiveModel {
         native_id: Set(row.native_id.clone()),
         attributes: Set(row.attributes.clone()),
         state: Set(word(row.state).to_owned()),
+        made_on: Set(row.made_on.as_deref().map(ids)),
+        tied_to: Set(Some(ids(&row.tied_to))),
         intended_at: Set(row.intended_at),
         live_at: Set(row.live_at),
         gone_at: Set(row.gone_at),
@@ -140,6 +156,8 @@ fn resource(row: Model) -> Result<Resource, DbErr> {
             "gone" => ResourceState::Gone,
             other => return Err(DbErr::Type(format!("the ledger row {} is in no known state: `{other}`", row.id))),
         },
+        made_on: row.made_on.map(|kept| known(kept, row.id)).transpose()?,
+        tied_to: row.tied_to.map(|kept| known(kept, row.id)).transpose()?.unwrap_or_default(),
         id: row.id.into(),
         deployment: row.deployment_id.into(),
         run: row.run_id.into(),
@@ -154,6 +172,15 @@ fn resource(row: Model) -> Result<Resource, DbErr> {
         live_at: row.live_at,
         gone_at: row.gone_at,
     })
+}
+
+fn ids(rows: &[ResourceId]) -> serde_json::Value {
+    rows.iter().map(ToString::to_string).collect::<Vec<_>>().into()
+}
+
+fn known(kept: serde_json::Value, row: uuid::Uuid) -> Result<Vec<ResourceId>, DbErr> {
+    let fault = |cause| DbErr::Json(format!("what the ledger row {row} leans on can't be read: {cause}"));
+    serde_json::from_value(kept).map_err(fault)
 }
 
 fn word(state: ResourceState) -> &'static str {

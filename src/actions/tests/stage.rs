@@ -109,14 +109,30 @@ impl Stage {
         input: Value,
         remembered: Option<Value>,
     ) -> Result<Value, ActionError> {
-        let action = self.action(name);
-        let mut work = Work { remembered, ..self.work(step_key, input) };
+        let work = Work { remembered, ..self.work(step_key, input) };
+        self.carry(name, work).await
+    }
+
+    /// Runs the step to its end because a person has it tried again; `before` is what the first try remembered.
+    pub async fn try_again(
+        &mut self,
+        name: &str,
+        step_key: &str,
+        input: Value,
+        before: Value,
+    ) -> Result<Value, ActionError> {
+        let work = Work { remembered_before: Some(before), ..self.work(step_key, input) };
+        self.carry(name, work).await
+    }
+
+    async fn carry(&mut self, name: &str, mut work: Work) -> Result<Value, ActionError> {
+        let (action, step_key) = (self.action(name), work.step_key.clone());
         for intent in action.intend(&work)? {
             if self.ledger.iter().all(|row| row.key != intent.key) {
-                self.ledger.push(intended(step_key, intent));
+                self.ledger.push(intended(&step_key, intent));
             }
         }
-        work.ledger = self.rows(step_key);
+        work.ledger = self.rows(&step_key);
         loop {
             match action.run(&work).await? {
                 Outcome::Done(record) => return Ok(self.commit(record)),
@@ -216,6 +232,7 @@ impl Stage {
             output: None,
             ledger: self.rows(step_key),
             remembered: None,
+            remembered_before: None,
             attempt: 1,
             now: self.clock.now(),
             log: self.log.clone(),
@@ -268,6 +285,8 @@ fn intended(step_key: &str, intent: domain::resource::Intent) -> Resource {
         native_id: None,
         attributes: Value::Null,
         state: ResourceState::Intended,
+        made_on: None,
+        tied_to: Vec::new(),
         intended_at: DateTime::<Utc>::UNIX_EPOCH,
         live_at: None,
         gone_at: None,

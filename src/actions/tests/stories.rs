@@ -139,6 +139,32 @@ async fn members_that_joined_leave_again_when_the_step_stopped_on_its_way() {
 }
 
 #[tokio::test]
+async fn a_step_that_is_tried_again_knows_who_joined_in_its_first_try() {
+    let (mut stage, pool, [first, second, third]) = pool_of_two().await;
+    let grown = json!({ "pool": pool, "members": [first, second, third] });
+    let moves = remembered(stage.call("balancer.members", "members", grown.clone(), None).await.unwrap());
+    // The balancer does it, the worker dies before that is committed, and a person has the step tried again.
+    stage.call("balancer.members", "members", grown.clone(), Some(moves.clone())).await.unwrap();
+    let output = stage.try_again("balancer.members", "members", grown.clone(), moves).await.unwrap();
+    assert_eq!(output["joined"], json!(["shop-3"]));
+    stage.undo_with("balancer.members", "members", grown, Some(output), None).await.unwrap();
+    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"], "as before the first try");
+}
+
+#[tokio::test]
+async fn a_member_that_left_in_the_first_try_and_comes_again_has_not_joined() {
+    let (mut stage, pool, [first, second, third]) = pool_of_two().await;
+    let wrong = json!({ "pool": pool, "members": [first, third] });
+    let moves = remembered(stage.call("balancer.members", "members", wrong.clone(), None).await.unwrap());
+    stage.call("balancer.members", "members", wrong, Some(moves.clone())).await.unwrap();
+    let right = json!({ "pool": pool, "members": [first, second, third] });
+    let output = stage.try_again("balancer.members", "members", right.clone(), moves).await.unwrap();
+    assert_eq!(output["joined"], json!(["shop-3"]));
+    stage.undo_with("balancer.members", "members", right, Some(output), None).await.unwrap();
+    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"], "as before the first try");
+}
+
+#[tokio::test]
 async fn a_member_whose_leaving_was_not_committed_is_retired_all_the_same() {
     let (mut stage, pool, [first, second, _]) = pool_of_two().await;
     let shrunk = json!({ "pool": pool, "members": [first] });

@@ -128,7 +128,9 @@ mod tests {
     fn catalog() -> Catalog {
         let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
         let (input, output) = (nothing.clone(), nothing);
-        Catalog::new(vec![Signature { name: "rest", title: "Rest", summary: "", input, output, provider: None }])
+        let rest =
+            Signature { name: "rest", title: "Rest", undo_title: "", summary: "", input, output, provider: None };
+        Catalog::new(vec![rest])
     }
 
     async fn store(name: &str) -> Store {

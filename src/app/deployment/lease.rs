@@ -9,7 +9,7 @@ use domain::mail::Letter;
 use domain::person::{Person, Principal};
 use domain::run::RunKind;
 use domain::trouble::Trouble;
-use engine::{NewRun, retire};
+use engine::NewRun;
 use serde_json::json;
 use store::Tx;
 
@@ -98,7 +98,7 @@ async fn remove(app: &App, id: DeploymentId) -> Result<(), Trouble> {
     let found = store::deployment::lock(&tx, id).await.map_err(database)?;
     let Some(deployment) = found.filter(|it| it.lease.due(app.clock.now()) == LeaseDue::Remove) else { return Ok(()) };
     let Ok(retiring) = deployment.retiring() else { return Ok(()) };
-    let run = app.engine.enqueue(&tx, last_run(&tx, &retiring).await?).await?;
+    let run = app.engine.enqueue(&tx, last_run(app, &tx, &retiring).await?).await?;
     store::deployment::update(&tx, &retiring).await.map_err(database)?;
     let note = Note {
         actor: Actor::clock(),
@@ -113,7 +113,7 @@ async fn remove(app: &App, id: DeploymentId) -> Result<(), Trouble> {
     Ok(())
 }
 
-async fn last_run(tx: &Tx, deployment: &Deployment) -> Result<NewRun, Trouble> {
+async fn last_run(app: &App, tx: &Tx, deployment: &Deployment) -> Result<NewRun, Trouble> {
     Ok(NewRun {
         deployment: deployment.id,
         project: deployment.project,
@@ -123,7 +123,7 @@ async fn last_run(tx: &Tx, deployment: &Deployment) -> Result<NewRun, Trouble> {
         blueprint: deployment.blueprint.clone(),
         version: deployment.version.clone(),
         action: None,
-        workflow: retire::retirement(tx, deployment.id).await.map_err(database)?,
+        workflow: app.engine.retirement(tx, deployment.id).await.map_err(database)?,
         bindings: Bindings::default(),
         responsible: Responsibilities {
             platform: deployment.platform.clone(),

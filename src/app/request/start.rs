@@ -18,20 +18,21 @@ pub(crate) type ReadAs = (RequestState, i32);
 pub(crate) async fn start(app: &App, tx: &Tx, request: Request, read_as: ReadAs) -> Result<Request, Trouble> {
     let blueprint = catalog::pinned(app, &request.blueprint, &request.version).await?;
     deployment::begin(app, tx, &request, blueprint.lease).await?;
-    let run = app.engine.enqueue(tx, new_run(tx, &request).await?).await?;
+    let run = app.engine.enqueue(tx, new_run(app, tx, &request).await?).await?;
     let request = Request { run: Some(run), ..request };
     save(tx, &request, read_as).await?;
     Ok(request)
 }
 
-async fn new_run(tx: &Tx, request: &Request) -> Result<NewRun, Trouble> {
+async fn new_run(app: &App, tx: &Tx, request: &Request) -> Result<NewRun, Trouble> {
     let deployment = request.deployment;
     let (workflow, bindings) = match &request.plan {
         Some(plan) => {
             let standing = retire::standing_steps(tx, deployment).await.map_err(database)?;
-            (retire::workflow(plan.steps.clone(), &standing)?, plan.bindings.clone())
+            let ledger = store::resource::standing(tx, deployment).await.map_err(database)?;
+            (retire::workflow(plan.steps.clone(), &standing, &ledger)?, plan.bindings.clone())
         }
-        None => (retire::retirement(tx, deployment).await.map_err(database)?, Bindings::default()),
+        None => (app.engine.retirement(tx, deployment).await.map_err(database)?, Bindings::default()),
     };
     let stands = store::deployment::find(tx, deployment).await.map_err(database)?;
     let stands = stands.ok_or_else(|| Trouble::not_found("deployment"))?;

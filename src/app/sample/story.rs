@@ -197,6 +197,8 @@ impl<'p> Story<'p> {
                 native_id: Some(self.key(key)),
                 attributes: json!({}),
                 state: ResourceState::Live,
+                made_on: None,
+                tied_to: Vec::new(),
                 intended_at: self.at,
                 live_at: Some(self.built_at()),
                 gone_at: None,

@@ -156,7 +156,7 @@ async fn a_removal_that_is_skipped_is_done_by_hand_and_leaves_nothing_on_the_boo
     let (proof, _) = proof().await;
     let run = proof.enqueue(diamond()).await;
     assert_done(&proof.carry(run).await);
-    let graph = crate::retire::retirement(&proof.store, proof.deployment()).await.unwrap();
+    let graph = proof.engine.retirement(&proof.store, proof.deployment()).await.unwrap();
     proof.bend("node[2]", Side::Undo, &[Bend::Permanent]);
     let retire = proof.enqueue(graph).await;
     assert_eq!(proof.carry(retire).await.state, RunState::Paused);
@@ -190,4 +190,25 @@ async fn a_step_whose_output_others_read_is_not_skipped_without_one() {
     let expected = "What this step returns is read by setup: give it here, as it would have been.";
     assert_eq!((trouble.fields[0].field.as_str(), trouble.fields[0].message.as_str()), ("output", expected));
     skip(&proof, run, "node", Some(json!({ "id": "by hand" }))).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_a_try_remembered_is_known_to_the_next_try_and_to_the_walk_back() {
+    let (proof, _) = proof().await;
+    proof.bend("pool", Side::Run, &[Bend::Wait(5), Bend::Permanent, Bend::Permanent]);
+    let run = proof.enqueue(diamond()).await;
+    proof.carry(run).await;
+    for _ in 0..2 {
+        let (_, steps) = proof.read(run).await;
+        let pool = step_of(&steps, "pool");
+        assert_eq!(pool.remembered.clone().or(pool.remembered_before.clone()), Some(json!(5)));
+        retry(&proof, run, "pool", None).await.unwrap();
+        let (_, steps) = proof.read(run).await;
+        let pool = step_of(&steps, "pool");
+        assert_eq!((&pool.remembered, &pool.remembered_before), (&None, &Some(json!(5))), "a try begins afresh");
+        proof.carry(run).await;
+    }
+    let (run, steps) = proof.read(run).await;
+    assert_done(&run);
+    assert_eq!(step_of(&steps, "pool").remembered_before, None);
 }

@@ -2,6 +2,7 @@
 
 mod cmdb;
 mod crash;
+mod leaning;
 mod mending;
 mod saga;
 mod time;
@@ -13,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::action::Signature;
 use domain::ci::{CiChange, CiClass, Relation};
-use domain::resource::{Intent, LedgerChange};
+use domain::resource::{Intent, LedgerChange, Tie};
 use domain::run::{Run, RunState};
 use domain::step::{Step, StepState};
 use domain::workflow::WorkflowStep;
@@ -29,6 +30,8 @@ pub(super) struct World {
     things: Mutex<BTreeMap<String, u32>>,
     made: Mutex<u32>,
     undone: Mutex<Vec<String>>,
+    /// The keys of what is behind a pool, by the pool's key.
+    behind: Mutex<BTreeMap<String, Vec<String>>>,
     /// Calls under way, and the most there ever were.
     busy: Mutex<(usize, usize)>,
     /// When set, calls that make things wait for it.
@@ -64,10 +67,11 @@ impl Action for Make {
         Signature {
             name: "thing.make",
             title: "Make thing",
+            undo_title: "Remove thing",
             summary: "Makes a thing.",
             input: json!({
                 "type": "object",
-                "properties": { "size": { "type": "integer" }, "on": { "type": "string" } },
+                "properties": { "size": { "type": "integer" }, "on": { "type": "string" }, "members": { "type": "array" } },
                 "additionalProperties": false,
             }),
             output: json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" } } }),
@@ -78,6 +82,11 @@ impl Action for Make {
     fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError> {
         let (kind, provider) = ("thing".to_owned(), "world".to_owned());
         Ok(vec![Intent { key: work.key.clone(), kind, provider, name: work.step_key.clone() }])
+    }
+
+    fn ties(&self, work: &Work) -> Result<Vec<Tie>, ActionError> {
+        let to = members(work);
+        Ok(if to.is_empty() { Vec::new() } else { vec![Tie { key: work.key.clone(), to }] })
     }
 
     async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
@@ -97,6 +106,7 @@ impl Action for Make {
             *self.0.made.lock().unwrap() += 1;
             1
         });
+        self.0.behind.lock().unwrap().insert(work.key.clone(), members(work));
         work.say(format!("Made {}.", work.step_key));
         Ok(Outcome::Done(Record {
             output: json!({ "id": work.step_key }),
@@ -110,6 +120,11 @@ impl Action for Make {
     }
 
     async fn undo(&self, work: &Work) -> Result<Outcome, ActionError> {
+        let mut behind = self.0.behind.lock().unwrap();
+        behind.remove(&work.key);
+        let serving = behind.values().flatten().any(|member| *member == work.key);
+        assert!(!serving, "{} is removed while a pool sends to it", work.step_key);
+        drop(behind);
         if self.0.things.lock().unwrap().remove(&work.key).is_some() {
             self.0.undone.lock().unwrap().push(work.step_key.clone());
         }
@@ -118,6 +133,52 @@ impl Action for Make {
             cis: vec![CiChange::Retire { key: ci_key(&work.key) }],
             ..Record::default()
         }))
+    }
+}
+
+/// The keys of the things that the input names.
+fn members(work: &Work) -> Vec<String> {
+    let named = work.input.get("members").and_then(Value::as_array);
+    let key = |step: &Value| format!("{}/{}", work.deployment, step.as_str().unwrap_or_default());
+    named.into_iter().flatten().map(key).collect()
+}
+
+/// Changes what is behind a pool; makes nothing.
+struct Join(Arc<World>);
+
+#[async_trait]
+impl Action for Join {
+    fn signature(&self) -> Signature {
+        let shape = json!({ "type": "object" });
+        Signature {
+            name: "thing.join",
+            title: "Join things",
+            undo_title: "Part things",
+            summary: "Puts things behind the pool.",
+            input: shape.clone(),
+            output: shape,
+            provider: None,
+        }
+    }
+
+    fn intend(&self, _: &Work) -> Result<Vec<Intent>, ActionError> {
+        Ok(Vec::new())
+    }
+
+    fn ties(&self, work: &Work) -> Result<Vec<Tie>, ActionError> {
+        let to = members(work);
+        Ok(if to.is_empty() { Vec::new() } else { vec![Tie { key: format!("{}/pool", work.deployment), to }] })
+    }
+
+    async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
+        for tie in self.ties(work)? {
+            self.0.behind.lock().unwrap().insert(tie.key, tie.to);
+        }
+        Ok(Outcome::Done(Record { output: json!({}), ..Record::default() }))
+    }
+
+    async fn undo(&self, _: &Work) -> Result<Outcome, ActionError> {
+        Ok(Outcome::Done(Record::default()))
     }
 }
 
@@ -137,7 +198,8 @@ fn described(work: &Work) -> Vec<CiChange> {
 
 pub(super) async fn proof_with(settings: Settings) -> (Proof, Arc<World>) {
     let world = Arc::<World>::default();
-    let proof = Proof::new(vec![Arc::new(Make(Arc::clone(&world)))], settings).await;
+    let proof =
+        Proof::new(vec![Arc::new(Make(Arc::clone(&world))), Arc::new(Join(Arc::clone(&world)))], settings).await;
     (proof, world)
 }
 

@@ -116,7 +116,8 @@ async fn a_deployment_is_retired_in_the_order_reversed() {
     let (proof, world) = proof().await;
     let run = proof.enqueue(diamond()).await;
     proof.carry(run).await;
-    let graph = crate::retire::retirement(&proof.store, proof.deployment()).await.unwrap();
+    let graph = proof.engine.retirement(&proof.store, proof.deployment()).await.unwrap();
+    assert!(graph.iter().all(|step| step.planned.title == format!("Take back: {}", step.planned.key)));
     let retire = proof.enqueue(graph).await;
     assert_done(&proof.carry(retire).await);
     assert!(world.things().is_empty());
@@ -134,7 +135,8 @@ async fn a_day_two_step_takes_back_one_machine() {
     let mut planned = make("remove[2]", &[]).planned;
     planned.work = domain::blueprint::plan::PlannedWork::Undo("node[2]".into());
     let standing = crate::retire::standing_steps(&proof.store, proof.deployment()).await.unwrap();
-    let graph = crate::retire::workflow(vec![planned], &standing).unwrap();
+    let ledger = store::resource::standing(&proof.store, proof.deployment()).await.unwrap();
+    let graph = crate::retire::workflow(vec![planned], &standing, &ledger).unwrap();
     let shrink = proof.enqueue(graph).await;
     assert_done(&proof.carry(shrink).await);
     assert_eq!(world.undone(), ["node[2]"]);

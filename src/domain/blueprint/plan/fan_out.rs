@@ -14,12 +14,34 @@ use crate::blueprint::template::{Template, fill_all};
 /// Instances of one step; more is a mistake rather than an order.
 const MAX_INSTANCES: usize = 100;
 
+/// Where steps that say nothing of their title have it from.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub actions: &'a [Signature],
+    /// What was ordered; its steps are those that a day-2 action may undo.
+    pub order: &'a Workflow,
+}
+
+impl Words<'_> {
+    fn of(&self, action: &str) -> Option<&Signature> {
+        self.actions.iter().find(|signature| signature.name == action)
+    }
+
+    /// The title of a step that undoes the one with this id.
+    fn of_undo(&self, id: &str) -> Option<String> {
+        let before = self.order.steps.iter().find(|step| step.id.value == id)?;
+        let Work::Do(action) = &before.work else { return None };
+        let known = self.of(&action.value)?;
+        Some(known.undo_title_of(before.title.as_deref().unwrap_or(known.title)))
+    }
+}
+
 /// Plans every step of a workflow, in the order of its declaration.
-pub(super) fn steps(workflow: &Workflow, scope: &Scope, actions: &[Signature]) -> Result<Vec<PlannedStep>, String> {
+pub(super) fn steps(workflow: &Workflow, scope: &Scope, words: Words<'_>) -> Result<Vec<PlannedStep>, String> {
     let mut planned: Vec<PlannedStep> = Vec::new();
     for declaration in in_order(&workflow.steps) {
         for each in instances(declaration, &planned, scope)? {
-            let step = step(declaration, each, &planned, workflow, scope, actions)?;
+            let step = step(declaration, each, &planned, workflow, scope, words)?;
             planned.push(step);
         }
     }
@@ -27,8 +49,9 @@ pub(super) fn steps(workflow: &Workflow, scope: &Scope, actions: &[Signature]) -
     Ok(planned)
 }
 
-/// Leaves out each need that is met by waiting for another one, so that the graph reads as the work goes.
-fn leave_out_detours(planned: &mut [PlannedStep]) {
+/// Leaves out each need that is met by waiting for another one, so that the graph reads as the work goes. Each step
+/// stands behind what it needs.
+pub fn leave_out_detours(planned: &mut [PlannedStep]) {
     let mut before: HashMap<String, HashSet<String>> = HashMap::new();
     for step in planned {
         let beyond: HashSet<&String> = step.needs.iter().filter_map(|need| before.get(need)).flatten().collect();
@@ -126,7 +149,7 @@ fn step(
     planned: &[PlannedStep],
     workflow: &Workflow,
     scope: &Scope,
-    actions: &[Signature],
+    words: Words<'_>,
 ) -> Result<PlannedStep, String> {
     let mut scope = scope.clone();
     if let Some(each) = &each {
@@ -139,7 +162,7 @@ fn step(
         key: key(&declaration.id.value, n),
         id: declaration.id.value.clone(),
         work: work(&declaration.work, n),
-        title: title(declaration, &scope, actions),
+        title: title(declaration, &scope, words),
         name: name(&with, n, &scope),
         needs: needs(declaration, each.as_ref(), planned),
         with,
@@ -187,17 +210,16 @@ fn condition(
     Ok((None, Some(format!("{}. It runs only when {}.", facts(when, parameters, scope), when.source()))))
 }
 
-fn title(declaration: &StepDeclaration, scope: &Scope, actions: &[Signature]) -> String {
+fn title(declaration: &StepDeclaration, scope: &Scope, words: Words<'_>) -> String {
     if let Some(title) = &declaration.title {
         let filled = Template::parse(title).ok().and_then(|template| template.fill_text(scope).ok());
         return filled.unwrap_or_else(|| title.clone());
     }
     match &declaration.work {
         Work::Do(action) => {
-            let known = actions.iter().find(|signature| signature.name == action.value);
-            known.map_or_else(|| action.value.clone(), |signature| signature.title.to_owned())
+            words.of(&action.value).map_or_else(|| action.value.clone(), |known| known.title.to_owned())
         }
-        Work::Undo(step) => format!("Undo {}", step.value),
+        Work::Undo(step) => words.of_undo(&step.value).unwrap_or_else(|| format!("Take back {}", step.value)),
     }
 }
 

@@ -25,6 +25,8 @@ mod glance;
 mod late;
 mod verdict;
 
+use fan_out::Words;
+pub use fan_out::leave_out_detours;
 pub(super) use fan_out::{inherited, needed_ids};
 pub use glance::Glance;
 pub(super) use glance::samples;
@@ -295,7 +297,8 @@ impl Blueprint {
         let total = monthly.over_days(lease.days());
         scope.insert("size".into(), self.size_of(&after));
         scope.insert("price".into(), price_value(monthly, monthly_before, total));
-        let steps = fan_out::steps(workflow, &scope, actions).map_err(Unplannable::Fault)?;
+        let steps =
+            fan_out::steps(workflow, &scope, Words { actions, order: &self.order }).map_err(Unplannable::Fault)?;
         Ok(Plan {
             blueprint: self.name.clone(),
             version: self.version.clone(),

@@ -26,7 +26,14 @@ fn schema(properties: &Value, required: &[&str]) -> Value {
 
 /// A few actions as the house has them.
 pub(super) fn actions() -> Vec<Signature> {
-    let action = |name, title, input, output| Signature { name, title, summary: "", input, output, provider: None };
+    let action = |name, title, input, output| {
+        let undo_title = match name {
+            "machine.create" => "Remove machine",
+            "puppet.apply" => "Forget role",
+            _ => "",
+        };
+        Signature { name, title, undo_title, summary: "", input, output, provider: None }
+    };
     let text = json!({ "type": "string" });
     let machine = json!({ "id": text, "name": text, "fqdn": text, "address": text, "ci": text });
     let pool = json!({ "id": text, "url": text, "ci": text, "key": text });

@@ -5,8 +5,8 @@ use std::fmt::Write;
 use serde_json::{Value, json};
 
 use super::{SHIPPED, actions, parameters, plan, plan_action, rita, shipped};
-use crate::blueprint::Period;
 use crate::blueprint::plan::{DeploymentFacts, Order, Plan, PlannedWork, StepOutput, Unplannable};
+use crate::blueprint::{Blueprint, Period};
 
 fn readable(plan: &Plan) -> String {
     let mut text = String::new();
@@ -130,4 +130,16 @@ fn what_can_not_be_ordered_is_refused_with_its_field() {
     let deployment = tomcat_of(2);
     let order = Order { parameters: &given, lease: None, request: &rita(), on: Some(("explode", &deployment)) };
     assert_eq!(tomcat.plan(&order, &actions()), Err(Unplannable::NoSuchAction("explode".to_owned())));
+}
+
+#[test]
+fn a_step_that_undoes_says_so_in_the_words_of_the_action() {
+    let (file, text) = SHIPPED[3];
+    let silent = text.replace("title: Remove machine", "").replace("title: Take back the configuration", "");
+    let tomcat = Blueprint::parse_checked(file, &silent, &actions()).expect("it fits the actions");
+    let plan = plan_action(&tomcat, "scale", json!({ "nodes": 2 }), &tomcat_of(3));
+    let title = |key: &str| plan.steps.iter().find(|step| step.key == key).expect("it is planned").title.clone();
+    assert_eq!((title("remove[3]"), title("forget[3]")), ("Remove machine".to_owned(), "Forget role".to_owned()));
+    let machine = actions().into_iter().find(|action| action.name == "machine.create").expect("it is known");
+    assert_eq!(machine.undo_title_of("Install the shop"), "Take back: Install the shop");
 }
