@@ -75,10 +75,33 @@
     addEventListener("pagehide", () => source.close());
   }
 
+  // A followed part: <div id=… data-follow="address of its HTML" data-version=…>. While somebody looks at the page the
+  // part is asked for every two seconds; it comes when it reads otherwise, and for the last time without a version.
+  function follow(part) {
+    let version = part.dataset.version;
+    async function ask() {
+      try {
+        if (!document.hidden) await refresh();
+        part.removeAttribute("data-live-lost");
+      } catch {
+        part.setAttribute("data-live-lost", "");
+      }
+      if (version) setTimeout(ask, 2000);
+    }
+    async function refresh() {
+      const headers = { "HX-Request": "true", "If-None-Match": version };
+      const answer = await fetch(part.dataset.follow, { headers, credentials: "same-origin" });
+      if (answer.status === 304 || answer.status >= 500) return;
+      if (!answer.ok || swap(part, await answer.text())) version = answer.ok && answer.headers.get("etag");
+    }
+    setTimeout(ask, 2000);
+  }
+
+  // Puts new HTML into a part, unless somebody is filling a form in it; says whether it did.
   function swap(part, html) {
     const focus = part.contains(document.activeElement) ? document.activeElement : null;
     const typing = focus && focus.matches("input, textarea, select");
-    if (typing) return; // never take a form away from the person who fills it
+    if (typing) return false;
     const key = focus && (focus.id ? `#${CSS.escape(focus.id)}` : focus.getAttribute("href") && `[href="${CSS.escape(focus.getAttribute("href"))}"]`);
     const open = [...part.querySelectorAll("details[id][open]")].map((el) => el.id);
     const scrolled = [...part.querySelectorAll("[data-keep-scroll]")].map((el) => [el.id, el.scrollLeft, el.scrollTop]);
@@ -88,6 +111,14 @@
     if (key) part.querySelector(key)?.focus({ preventScroll: true });
     if (window.htmx) htmx.process(part);
     reveal(part);
+    announce(part.querySelector("[data-says]")?.dataset.says);
+    return true;
+  }
+
+  // Tells those who listen to the page what changed on it; the same thing once.
+  function announce(text) {
+    const announcer = document.getElementById("announcer");
+    if (text && announcer && announcer.textContent !== text) announcer.textContent = text;
   }
 
   document.addEventListener("keydown", (event) => {
@@ -127,10 +158,13 @@
     if (form) form.requestSubmit();
   });
 
+  // A request that is given up because its page is left is no error, and nothing to report.
+  document.addEventListener("htmx:beforeSend", (event) => { event.detail.xhr.onabort = null; });
   document.addEventListener("htmx:sendError", () => toast("Gatehouse does not answer. What you typed is still here; try again."));
   document.addEventListener("htmx:afterSwap", (event) => reveal(event.target));
   document.addEventListener("DOMContentLoaded", () => {
     reveal(document);
     document.querySelectorAll("[data-live]").forEach(live);
+    document.querySelectorAll("[data-follow]").forEach(follow);
   });
 })();

@@ -6,7 +6,7 @@ mod show;
 mod start;
 mod submit;
 
-pub use change::{change, withdraw};
+pub use change::{ChangeForm, NewTerms, change, change_draft, change_form, withdraw};
 pub(crate) use order::facts_of;
 pub use order::{Order, What, submit};
 pub use show::{Asking, List, Listed, Page, list, show};

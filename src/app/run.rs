@@ -30,6 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Details {
     pub run: Run,
+    /// What its deployment is called.
+    pub deployment: String,
     /// In the order of the run's workflow.
     pub steps: Vec<Step>,
     /// The place of the step that the reader chose.
@@ -61,8 +63,10 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         }
         None => Vec::new(),
     };
+    let deployment = store::deployment::find_in(&app.store, run.deployment, &who.scope()).await.map_err(database)?;
+    let deployment = deployment.map(|deployment| deployment.name).unwrap_or_default();
     let may_mend = who.has(Role::Operator, run.project);
-    Ok(Details { run, steps, chosen, log, resources, usual, may_mend, now: app.clock.now() })
+    Ok(Details { run, deployment, steps, chosen, log, resources, usual, may_mend, now: app.clock.now() })
 }
 
 async fn find(app: &App, who: &Principal, id: RunId) -> Result<Run, Trouble> {

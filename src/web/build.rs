@@ -9,7 +9,8 @@ use std::{env, fs, io};
 fn main() -> io::Result<()> {
     let folder =
         Path::new(&env::var("CARGO_MANIFEST_DIR").map_err(io::Error::other)?).join("../../static").canonicalize()?;
-    println!("cargo::rerun-if-changed={}", folder.display());
+    // Relative, so that a build folder that was moved or copied still looks at its own files.
+    println!("cargo::rerun-if-changed=../../static");
     let mut files = Vec::new();
     collect(&folder, &mut files)?;
     files.sort();

@@ -4,6 +4,7 @@ mod api;
 mod csrf;
 mod csv;
 mod drawing;
+mod follow;
 mod headers;
 mod health;
 pub mod limits;

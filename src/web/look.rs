@@ -143,6 +143,34 @@ pub fn took(seconds: impl Display) -> String {
     }
 }
 
+/// A name by which to sort as people count: `shop-2` comes before `shop-10`.
+pub fn counting(name: &str) -> String {
+    let mut key = String::with_capacity(name.len() + 8);
+    let mut digits = String::new();
+    for letter in name.chars().chain(std::iter::once('\0')) {
+        if letter.is_ascii_digit() {
+            digits.push(letter);
+            continue;
+        }
+        if !digits.is_empty() {
+            key.push_str(&format!("{:0>10}", std::mem::take(&mut digits)));
+        }
+        key.push(letter);
+    }
+    key
+}
+
+/// A length of time in seconds where there is little room: "42 s", "2:10", "1:05:00".
+pub fn clocked(seconds: i64) -> String {
+    let total = seconds.max(0);
+    let (hours, minutes, seconds) = (total / 3_600, total / 60 % 60, total % 60);
+    match (hours, minutes) {
+        (0, 0) => format!("{seconds} s"),
+        (0, _) => format!("{minutes}:{seconds:02}"),
+        _ => format!("{hours}:{minutes:02}:{seconds:02}"),
+    }
+}
+
 /// One or two letters for a person's round badge.
 pub fn initials(name: impl Display) -> String {
     let name = name.to_string();
@@ -196,6 +224,18 @@ mod tests {
         assert_eq!(took(3_600), "1 h");
         assert_eq!(took(90_000), "1 day 1 h");
         assert_eq!(took(273_600), "3 days 4 h");
+    }
+
+    #[test]
+    fn names_are_sorted_as_people_count() {
+        let mut names = ["shop-10", "shop-2", "shop", "shop-2.example.org"];
+        names.sort_by_cached_key(|name| counting(name));
+        assert_eq!(names, ["shop", "shop-2", "shop-2.example.org", "shop-10"]);
+    }
+
+    #[test]
+    fn in_a_graph_a_length_of_time_is_short() {
+        assert_eq!([5, 130, 3_900].map(clocked), ["5 s", "2:10", "1:05:00"]);
     }
 
     #[test]

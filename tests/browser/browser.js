@@ -28,9 +28,8 @@ export async function openWindow(browser, demo, options = {}) {
   const troubles = [];
   page.on("pageerror", (error) => troubles.push(`script error: ${error.message}`));
   page.on("console", (message) => {
-    // A page that answers 4xx is asked for by some stories; the browser reports it as a failed resource. A preview that
-    // is overtaken by a newer one, or by the order itself, is given up; htmx reports that.
-    const expected = /Failed to load resource: .* status of 4\d\d|^htmx:(sendAbort|afterRequest),/.test(message.text());
+    // A page that answers 4xx is asked for by some stories; the browser reports it as a failed resource.
+    const expected = /Failed to load resource: .* status of 4\d\d/.test(message.text());
     if (message.type() === "error" && !expected) troubles.push(`console: ${message.text()}`);
   });
   return { context, page, troubles, close: () => context.close() };

@@ -6,7 +6,7 @@ use app::approval::{Decider, Standing, decide, dispute, keep_time, look, look_si
 use app::catalog::File;
 use app::idempotency::Sent;
 use app::person::Change;
-use app::request::{Order, What, submit};
+use app::request::{NewTerms, Order, What, submit};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::approval::{Answer, Approval, ApprovalState, Client, Via};
 use domain::person::{Grant, Place, Principal, Role};
@@ -147,8 +147,8 @@ async fn links_die_when_the_request_is_taken_back_or_changed() {
     let first = small_order(&house, "shop").await;
     let old = question_link(&house, "adam@example.org").await;
     let parameters = json!({ "application": "shop", "nodes": 4 }).as_object().cloned().unwrap();
-    let changed =
-        app::request::change(&house.app, &rita, first.id, &parameters, "more load", &Sent::PORTAL).await.unwrap();
+    let terms = NewTerms { revision: 1, parameters, lease: None, reason: "more load".to_owned() };
+    let changed = app::request::change(&house.app, &rita, first.id, terms, &Sent::PORTAL).await.unwrap();
     assert_eq!((changed.revision, changed.plan.as_ref().unwrap().parameters["nodes"].clone()), (2, json!(4)));
     let refused = by_link(&house, &old, Answer::Approve).await.expect_err("approve A, get B");
     assert!(refused.kind == Kind::Gone && refused.what.contains("changed"), "{refused}");

@@ -1,22 +1,22 @@
 //! Ordering: what is refused at the counter and says why, and what is ordered once however often it is sent.
 
+use std::sync::Arc;
+
 use actix_web::body::to_bytes;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
-use actix_web::test::TestRequest;
+use actix_web::test::{TestRequest, read_body};
 use app::idempotency::Sent;
 use app::request::{Filter, Order, SortBy, What, Window, submit};
 use domain::ids::ProjectId;
 use domain::person::Principal;
 use domain::request::Request;
 use domain::trouble::{Kind, Trouble};
+use providers::clock::SystemClock;
 use serde_json::{Value, json};
 
 use crate::door;
 use crate::house::House;
-use std::sync::Arc;
-
-use providers::clock::SystemClock;
 
 async fn project(house: &House, who: &Principal, name: &str) -> ProjectId {
     let projects = app::catalog::projects(&house.app, who).await.unwrap();
@@ -200,4 +200,112 @@ async fn who_only_looks_orders_nothing() {
     let what = tomcat(shop, json!({ "application": "shop" }));
     let refused = send(&house, &audrey, what, &app::secret::fresh()).await.expect_err("auditors change nothing");
     assert_eq!(refused.kind, Kind::Forbidden);
+}
+
+/// Somebody of the demo at the portal's pages.
+struct Browser<'h> {
+    house: &'h House,
+    session: Cookie<'static>,
+}
+
+impl<'h> Browser<'h> {
+    async fn of(house: &'h House, email: &str, password: &str) -> Self {
+        Self { house, session: door::session(&door::sign_in(house, email, password).await) }
+    }
+
+    async fn get(&self, path: &str) -> (StatusCode, String) {
+        self.send(TestRequest::get().uri(path)).await
+    }
+
+    /// Sends a form as the page at `path` has it, with these fields filled in.
+    async fn send_form(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
+        let fields: Vec<(&str, &str)> = [("csrf", csrf)].into_iter().chain(fields.iter().copied()).collect();
+        self.send(TestRequest::post().uri(path).insert_header(("Sec-Fetch-Site", "same-origin")).set_form(fields)).await
+    }
+
+    async fn send(&self, request: TestRequest) -> (StatusCode, String) {
+        let answer = door::send(self.house, request.cookie(self.session.clone())).await;
+        let status = answer.status();
+        (status, String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+    }
+}
+
+/// The hidden field of the page's forms.
+fn csrf(page: &str) -> String {
+    page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+}
+
+#[actix_web::test]
+async fn a_request_is_changed_on_its_page_and_everybody_is_asked_again() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop", "nodes": 3 })).await;
+    let browser = Browser::of(&house, "rita@example.org", "rita-orders-machines").await;
+    let address = format!("/requests/{}/change", request.id);
+
+    let (status, form) = browser.get(&address).await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(
+        form.contains("value=\"3\"") && form.contains("0 → 3 of 24"),
+        "filled, and its own promise is not counted twice"
+    );
+    let csrf = csrf(&form);
+    let fields =
+        [("application", "shop"), ("environment", "test"), ("nodes", "4"), ("size", "small"), ("tomcat", "10.1")];
+    let with = |revision: &'static str, nodes: &'static str| {
+        let changed = fields.map(|(name, value)| (name, if name == "nodes" { nodes } else { value }));
+        [&changed[..], &[("lease", "30"), ("reason", "more load"), ("revision", revision)]].concat()
+    };
+
+    let (status, page) = browser.send_form(&address, &csrf, &with("1", "99")).await;
+    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "99 machines are too many");
+    assert!(page.contains("value=\"99\"") && page.contains("id=\"errors\""));
+
+    let (status, _) = browser.send_form(&address, &csrf, &with("1", "4")).await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    let changed = app::request::show(&house.app, &rita, request.id).await.unwrap().request;
+    assert_eq!((changed.revision, changed.reason.as_str()), (2, "more load"));
+    assert_eq!(changed.plan.unwrap().lease.days(), 30);
+
+    let (status, page) = browser.send_form(&address, &csrf, &with("1", "5")).await;
+    assert_eq!(status, StatusCode::CONFLICT, "the form was opened before the change");
+    assert!(page.contains("is at revision 2") && page.contains("value=\"5\""), "what was typed is kept");
+    let unchanged = app::request::show(&house.app, &rita, request.id).await.unwrap().request;
+    assert_eq!(unchanged.parameters["nodes"], json!(4));
+}
+
+#[actix_web::test]
+async fn a_request_is_changed_by_nobody_else_and_not_once_it_is_decided() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let address = format!("/requests/{}/change", request.id);
+    let carlo = Browser::of(&house, "carlo@example.org", "carlo-sees-his-own").await;
+    let adam = Browser::of(&house, "adam@example.org", "adam-decides-orders").await;
+    let browser = Browser::of(&house, "rita@example.org", "rita-orders-machines").await;
+    let csrf = csrf(&browser.get(&address).await.1);
+
+    assert_eq!(carlo.get(&address).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(adam.get(&address).await.0, StatusCode::FORBIDDEN);
+    house.approve("Adam").await;
+    assert_eq!(browser.get(&address).await.0, StatusCode::CONFLICT);
+    let fields = [("application", "shop"), ("revision", "1")];
+    assert_eq!(browser.send_form(&address, &csrf, &fields).await.0, StatusCode::CONFLICT, "decided meanwhile");
+}
+
+#[actix_web::test]
+async fn the_page_of_a_request_follows_it_until_it_is_over() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let browser = Browser::of(&house, "rita@example.org", "rita-orders-machines").await;
+    let page = format!("/requests/{}", request.id);
+
+    let (_, waiting) = browser.get(&page).await;
+    assert!(waiting.contains("data-follow=") && waiting.contains("http-equiv=\"refresh\""));
+    let (_, part) = browser.get(&format!("{page}/part")).await;
+    assert!(part.contains("Waits for Adam Approver") && !part.contains("<html"));
+    app::request::withdraw(&house.app, &rita, request.id, &Sent::PORTAL).await.unwrap();
+    let (_, over) = browser.get(&page).await;
+    assert!(!over.contains("data-follow=") && !over.contains("http-equiv=\"refresh\""));
 }

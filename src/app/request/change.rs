@@ -2,17 +2,21 @@
 
 use domain::approval::ApprovalState;
 use domain::audit::Actor;
+use domain::blueprint::plan::Plan;
+use domain::blueprint::{Blueprint, Period};
 use domain::ids::RequestId;
 use domain::person::Principal;
-use domain::request::{Request, RequestKind};
+use domain::project::Project;
+use domain::request::{InvalidTransition, Request, RequestKind, RequestState, number};
 use domain::trouble::Trouble;
 use serde_json::{Map, Value, json};
 use store::Tx;
 
-use super::order::replan;
+use super::order::refuse_stale_version;
 use super::start::{end_before_run, save, wake};
 use super::submit::{acceptable_reason, check_names, open, void_questions};
 use crate::approval::{check_levels, note};
+use crate::catalog::{self, Draft, OrderForm};
 use crate::idempotency::Sent;
 use crate::{App, database, quota};
 
@@ -31,31 +35,67 @@ pub async fn withdraw(app: &App, who: &Principal, id: RequestId, sent: &Sent) ->
     Ok(withdrawn)
 }
 
+/// What a request shall ask for instead.
+#[derive(Clone, Debug)]
+pub struct NewTerms {
+    /// The revision that was looked at; another one is not changed.
+    pub revision: i32,
+    pub parameters: Map<String, Value>,
+    /// None keeps the lease that was asked for.
+    pub lease: Option<Period>,
+    pub reason: String,
+}
+
+/// What the page starts from that changes a request.
+pub struct ChangeForm {
+    pub request: Request,
+    pub form: OrderForm,
+}
+
+/// The form that changes a request, for who made it, while nobody has decided.
+pub async fn change_form(app: &App, who: &Principal, id: RequestId) -> Result<ChangeForm, Trouble> {
+    let request = to_change(app, who, id).await?;
+    let form = catalog::form(app, who, &request.blueprint).await?;
+    refuse_other_version(&request, &form.blueprint)?;
+    Ok(ChangeForm { request, form })
+}
+
+/// What a request would come to with other parameters; its own reservation makes room for it.
+pub async fn change_draft(
+    app: &App,
+    who: &Principal,
+    request: &Request,
+    parameters: &Map<String, Value>,
+    lease: Option<Period>,
+) -> Result<Draft, Trouble> {
+    let mut draft = catalog::draft(app, who, request.project, &request.blueprint, parameters, lease).await?;
+    for line in &mut draft.quota {
+        let promised = request.plan.iter().flat_map(|plan| &plan.quota).filter(|own| own.kind == line.kind);
+        let own: i64 = promised.map(|own| own.amount - own.before).sum();
+        line.before -= own;
+        line.after -= own;
+    }
+    Ok(draft)
+}
+
 /// Changes what is ordered. Every link that was sent is void, and everybody is asked again.
 pub async fn change(
     app: &App,
     who: &Principal,
     id: RequestId,
-    parameters: &Map<String, Value>,
-    reason: &str,
+    terms: NewTerms,
     sent: &Sent,
 ) -> Result<Request, Trouble> {
-    let reason = acceptable_reason(reason)?;
-    let before = store::request::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
-    let before = before.ok_or_else(|| Trouble::not_found("request"))?;
-    if before.kind != RequestKind::Provision {
-        return Err(Trouble::conflict(
-            "Only an order for something new can be changed.",
-            "Take this request back and ask again.",
-        ));
-    }
+    let reason = acceptable_reason(&terms.reason)?;
+    let before = to_change(app, who, id).await?;
     let project = super::submit::project_to_order_in(app, who, before.project).await?;
-    let plan = replan(app, who, &project, &before, parameters).await?;
+    let plan = replan(app, who, &project, &before, &terms).await?;
     let tx = app.store.begin().await.map_err(database)?;
     let request = own(&tx, who, id).await?;
     if !sent.is_new(app, &tx, who).await? {
         return Ok(request);
     }
+    refuse_stale(&request, terms.revision)?;
     let read_as = (request.state, request.revision);
     let old = request.parameters.clone();
     let revised = request.revised(plan, reason).map_err(refused)?;
@@ -77,11 +117,70 @@ pub async fn change(
     Ok(revised)
 }
 
+/// The same order with other parameters, planned anew by the version it was ordered with.
+async fn replan(
+    app: &App,
+    who: &Principal,
+    project: &Project,
+    before: &Request,
+    terms: &NewTerms,
+) -> Result<Plan, Trouble> {
+    let lease = terms.lease.or(before.plan.as_ref().map(|plan| plan.lease));
+    let plan = catalog::plan(app, who, project.id, &before.blueprint, &terms.parameters, lease).await?;
+    refuse_stale_version(Some(&before.version), &plan)?;
+    Ok(plan)
+}
+
+/// The request, if the person made it, and as long as it can be changed.
+async fn to_change(app: &App, who: &Principal, id: RequestId) -> Result<Request, Trouble> {
+    let found = store::request::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
+    let request = only_of(who, found)?;
+    if request.kind != RequestKind::Provision {
+        return Err(Trouble::conflict(
+            "Only an order for something new can be changed.",
+            "Take this request back and ask again.",
+        ));
+    }
+    match request.state {
+        RequestState::AwaitingApproval => Ok(request),
+        state => Err(refused(InvalidTransition { state, wanted: "changed" })),
+    }
+}
+
+fn refuse_stale(request: &Request, looked_at: i32) -> Result<(), Trouble> {
+    if request.revision == looked_at {
+        return Ok(());
+    }
+    Err(Trouble::conflict(
+        format!(
+            "{} was changed since this form was opened: it is at revision {}.",
+            number(request.number),
+            request.revision
+        ),
+        "What you typed is kept here. Compare it with the request's page, then send it again.",
+    ))
+}
+
+/// A form can only show what is offered now.
+fn refuse_other_version(request: &Request, offered: &Blueprint) -> Result<(), Trouble> {
+    if request.version == offered.version.to_string() {
+        return Ok(());
+    }
+    let (title, version) = (&offered.title, &request.version);
+    Err(Trouble::conflict(
+        format!("{title} {version} is not offered any more; it is {} now.", offered.version),
+        "Take the request back, and order the new version.",
+    ))
+}
+
 /// The request, if it is the person's own.
 async fn own(tx: &Tx, who: &Principal, id: RequestId) -> Result<Request, Trouble> {
     let request = store::request::lock(tx, id).await.map_err(database)?;
-    let request = request.filter(|request| who.scope().covers(request.project));
-    let request = request.ok_or_else(|| Trouble::not_found("request"))?;
+    only_of(who, request.filter(|request| who.scope().covers(request.project)))
+}
+
+fn only_of(who: &Principal, found: Option<Request>) -> Result<Request, Trouble> {
+    let request = found.ok_or_else(|| Trouble::not_found("request"))?;
     if request.requester != who.person {
         return Err(Trouble::forbidden(
             "Only who made this request can change it or take it back.",
@@ -91,7 +190,7 @@ async fn own(tx: &Tx, who: &Principal, id: RequestId) -> Result<Request, Trouble
     Ok(request)
 }
 
-fn refused(cause: domain::request::InvalidTransition) -> Trouble {
+fn refused(cause: InvalidTransition) -> Trouble {
     let state = cause.state.word().replace('_', " ");
     Trouble::conflict(
         format!("The request is {state}, so it can't be {} any more.", cause.wanted),

@@ -80,7 +80,7 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
         What::Provision { project, blueprint, version, parameters, lease } => {
             let project = project_to_order_in(app, who, project).await?;
             let plan = catalog::plan(app, who, project.id, &blueprint, &parameters, lease).await?;
-            refuse_stale(version.as_deref(), &plan)?;
+            refuse_stale_version(version.as_deref(), &plan)?;
             of_plan(RequestKind::Provision, project, store::fresh_id(), plan)
         }
         What::Action { deployment, action, parameters } => {
@@ -99,21 +99,8 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
     Ok(Filing { reason, via: order.via, ..filing })
 }
 
-/// The same order with other parameters, planned anew by the version it was ordered with.
-pub(super) async fn replan(
-    app: &App,
-    who: &Principal,
-    project: &Project,
-    before: &Request,
-    parameters: &Map<String, Value>,
-) -> Result<Plan, Trouble> {
-    let lease = before.plan.as_ref().map(|plan| plan.lease);
-    let plan = catalog::plan(app, who, project.id, &before.blueprint, parameters, lease).await?;
-    refuse_stale(Some(&before.version), &plan)?;
-    Ok(plan)
-}
-
-fn refuse_stale(version: Option<&str>, plan: &Plan) -> Result<(), Trouble> {
+/// Refuses a form that was made from another version than the one that is offered.
+pub(super) fn refuse_stale_version(version: Option<&str>, plan: &Plan) -> Result<(), Trouble> {
     let offered = plan.version.to_string();
     match version.filter(|version| *version != offered) {
         Some(version) => Err(Trouble::conflict(

@@ -23,8 +23,8 @@ struct Style {
 pub fn run_graph(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
     let style = Style {
         direction: Direction::Right,
-        size: Size { width: 168.0, height: 54.0 },
-        gaps: Gaps { rank: 22.0, node: 14.0 },
+        size: Size { width: 132.0, height: 66.0 },
+        gaps: Gaps { rank: 16.0, node: 12.0 },
         fan: 6,
     };
     draw(nodes, edges, label, &style)
@@ -34,8 +34,8 @@ pub fn run_graph(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
 pub fn plan_graph(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
     let style = Style {
         direction: Direction::Down,
-        size: Size { width: 216.0, height: 40.0 },
-        gaps: Gaps { rank: 22.0, node: 14.0 },
+        size: Size { width: 232.0, height: 40.0 },
+        gaps: Gaps { rank: 20.0, node: 14.0 },
         fan: 1,
     };
     draw(nodes, edges, label, &style)
@@ -45,8 +45,8 @@ pub fn plan_graph(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
 pub fn relations(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
     let style = Style {
         direction: Direction::Right,
-        size: Size { width: 216.0, height: 54.0 },
-        gaps: Gaps { rank: 112.0, node: 16.0 },
+        size: Size { width: 176.0, height: 64.0 },
+        gaps: Gaps { rank: 88.0, node: 14.0 },
         fan: 6,
     };
     draw(nodes, edges, label, &style)
@@ -186,7 +186,11 @@ mod tests {
         let (nodes, edges) = fan(40);
         let drawing = run_graph(&nodes, &edges, "Run").to_string();
         assert_eq!(drawing.matches("role=\"listitem\"").count(), 2);
-        assert!(drawing.contains(">Create machine</text>") && drawing.contains(" · 1 of 40</text>"));
+        assert!(
+            drawing.contains(">Create</text> ")
+                && drawing.contains(">machine</text>")
+                && drawing.contains(" · 1 of 40</text>")
+        );
         assert!(drawing.contains(r#"href="?step=3""#));
         assert_eq!(drawing.matches("class=\"edge ").count(), 1);
     }

@@ -7,7 +7,14 @@ use super::{Drawing, Node};
 use crate::look::Meaning;
 
 /// A wide graph shrinks this far to fit its page before it scrolls; the stylesheet has a class for each hundred pixels.
-const LEAST_SCALE: f64 = 0.75;
+const LEAST_SCALE: f64 = 0.9;
+/// How wide a letter of a title and of a note is taken to be, in pixels: that of a wide font, so that none overflows.
+const TITLE_LETTER: f64 = 8.0;
+const NOTE_LETTER: f64 = 6.6;
+/// From one line of a card to the next.
+const LINE: f64 = 15.5;
+/// Where the texts beside a card's icon begin.
+const TEXT: f64 = 34.0;
 
 /// An SVG under way. Writing into a `String` can't fail, so the answers of `write!` are not looked at.
 pub struct Canvas(String);
@@ -94,9 +101,7 @@ impl Canvas {
             }
         }
         self.card(at, size);
-        let icon = if node.icon.is_empty() { node.state.icon() } else { node.icon };
-        self.icon(icon, Point { x: at.x + 9.0, y: at.y + size.height / 2.0 - 10.0 }, 20.0);
-        self.node_text(node, at, size);
+        self.face(node, at, size);
         self.put(format_args!("{}", if node.href.is_some() { "</a></g>" } else { "</g>" }));
     }
 
@@ -115,31 +120,48 @@ impl Canvas {
         ));
     }
 
-    fn node_text(&mut self, node: &Node, at: Point, size: Size) {
-        let (x, middle) = (at.x + 37.0, at.y + size.height / 2.0);
-        let letters = ((size.width - 42.0) / 7.6) as usize;
-        let second = !node.word.is_empty() || !node.note.is_empty();
-        let y = if second { middle - 4.0 } else { middle + 4.5 };
-        let title = shortened(&node.title, letters);
-        let whole =
-            if title == node.title { String::new() } else { format!("<title>{}</title>", escaped(&node.title)) };
-        self.put(format_args!(r#"{whole}<text class="node-title" x="{x:.1}" y="{y:.1}">{}</text> "#, escaped(&title)));
-        if !second {
-            return;
+    /// What stands on a card: its icon with the title beside it, and below the state with its note, or the note alone.
+    fn face(&mut self, node: &Node, at: Point, size: Size) {
+        let title = wrapped(&node.title, ((size.width - TEXT - 6.0) / TITLE_LETTER) as usize);
+        if title.iter().any(|line| line.contains('…')) {
+            self.put(format_args!("<title>{}</title>", escaped(&node.title)));
         }
-        let mut x = x;
-        if !node.word.is_empty() && !node.icon.is_empty() {
-            self.icon(node.state.icon(), Point { x, y: middle + 3.0 }, 13.0);
-            x += 17.0;
+        let has_state = !node.word.is_empty();
+        let below = if has_state || node.note.is_empty() { 0.0 } else { 1.0 };
+        let room = if has_state { size.height - 20.0 } else { size.height };
+        let middle = at.y + room / 2.0;
+        let icon = if node.icon.is_empty() { node.state.icon() } else { node.icon };
+        self.icon(icon, Point { x: at.x + 9.0, y: middle - 9.0 }, 18.0);
+        let mut y = middle - (title.len() as f64 + below) * LINE / 2.0 + 11.5;
+        for line in &title {
+            self.put(format_args!(
+                r#"<text class="node-title" x="{:.1}" y="{y:.1}">{}</text> "#,
+                at.x + TEXT,
+                escaped(line)
+            ));
+            y += LINE;
         }
-        let between = if node.word.is_empty() || node.note.is_empty() { "" } else { " · " };
-        let letters = ((at.x + size.width - 6.0 - x) / 6.3) as usize;
-        let room = letters.saturating_sub(node.word.chars().count() + between.chars().count());
+        if has_state {
+            self.state_line(node, Point { x: at.x + 10.0, y: at.y + size.height - 10.0 }, size.width - 32.0);
+        } else if below > 0.0 {
+            let letters = ((size.width - TEXT - 6.0) / NOTE_LETTER) as usize;
+            let note = escaped(&shortened(&node.note, letters));
+            self.put(format_args!(r#"<text class="node-note" x="{:.1}" y="{y:.1}">{note}</text>"#, at.x + TEXT));
+        }
+    }
+
+    /// Icon, word and note of a state; the note is left out where it does not fit.
+    fn state_line(&mut self, node: &Node, at: Point, room: f64) {
+        let letters = (room / NOTE_LETTER) as usize;
+        let note = if node.note.is_empty() { String::new() } else { format!(" · {}", node.note) };
+        let fits = node.word.chars().count() + note.chars().count() <= letters;
+        self.icon(node.state.icon(), Point { x: at.x, y: at.y - 10.5 }, 13.0);
         self.put(format_args!(
-            r#"<text class="node-note" x="{x:.1}" y="{:.1}"><tspan class="node-word">{}</tspan>{between}{}</text>"#,
-            middle + 14.0,
-            escaped(&node.word),
-            escaped(&shortened(&node.note, room.max(6)))
+            r#"<text class="node-note" x="{:.1}" y="{:.1}"><tspan class="node-word">{}</tspan>{}</text>"#,
+            at.x + 17.0,
+            at.y,
+            escaped(&shortened(&node.word, letters)),
+            if fits { escaped(&note) } else { String::new() }
         ));
     }
 }
@@ -170,6 +192,23 @@ pub fn shortened(text: &str, letters: usize) -> String {
     text.chars().take(head).chain(std::iter::once('…')).chain(text.chars().skip(count - tail)).collect()
 }
 
+/// Text on at most two lines, broken where words or the parts of a name end; what is too long even so is shortened.
+fn wrapped(text: &str, letters: usize) -> Vec<String> {
+    let count = |part: &str| part.chars().count();
+    if count(text) <= letters {
+        return vec![text.to_owned()];
+    }
+    let breaks = text.char_indices().filter(|(_, letter)| [' ', '-', '.', '/'].contains(letter)).map(|(at, _)| at + 1);
+    let halves = breaks.map(|at| (text[..at].trim_end(), text[at..].trim_start()));
+    let fitting = halves.filter(|(first, rest)| count(first) <= letters && !rest.is_empty());
+    // The most even break; one that leaves too much for the second line comes last.
+    let longest = |(first, rest): &(&str, &str)| count(first).max(count(rest));
+    match fitting.min_by_key(longest) {
+        Some((first, rest)) => vec![first.to_owned(), shortened(rest, letters)],
+        None => vec![shortened(text, letters)],
+    }
+}
+
 /// Text without the characters that mean something in markup.
 pub fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -184,4 +223,18 @@ pub fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wrapped;
+
+    #[test]
+    fn a_long_title_is_broken_evenly_between_words_or_parts_of_a_name() {
+        assert_eq!(wrapped("Create pool", 11), ["Create pool"]);
+        assert_eq!(wrapped("Apply role 1", 11), ["Apply", "role 1"]);
+        assert_eq!(wrapped("Confirm in the CMDB", 11), ["Confirm in", "the CMDB"]);
+        assert_eq!(wrapped("shop-production-1", 16), ["shop-", "production-1"]);
+        assert_eq!(wrapped("incomprehensibilities", 11).len(), 1);
+    }
 }

@@ -7,11 +7,11 @@ use super::svg::Canvas;
 use super::{Drawing, Edge, Node};
 use crate::look::Meaning;
 
-const CARD: Size = Size { width: 196.0, height: 54.0 };
+const CARD: Size = Size { width: 172.0, height: 60.0 };
 /// Between the things inside a box, and from the box's side to them.
 const PAD: f64 = 12.0;
 /// The line on top of a box that says what it is.
-const HEAD: f64 = 58.0;
+const HEAD: f64 = 72.0;
 const MARGIN: f64 = 10.0;
 
 /// Draws nodes and what is inside of them; edges join nodes of the outer level.
@@ -40,7 +40,7 @@ pub fn topology(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
         .filter_map(|edge| Some((edge, (*index.get(edge.from.as_str())?, *index.get(edge.to.as_str())?))))
         .collect();
     let pairs: Vec<(usize, usize)> = known.iter().map(|(_, pair)| *pair).collect();
-    let placement = place(&sizes, &pairs, Direction::Down, Gaps { rank: 44.0, node: 20.0 });
+    let placement = place(&sizes, &pairs, Direction::Down, Gaps { rank: 36.0, node: 16.0 });
 
     let shift = |point: &Point| Point { x: point.x + MARGIN, y: point.y + MARGIN };
     let mut canvas = Canvas::list(placement.width + 2.0 * MARGIN, placement.height + 2.0 * MARGIN, label);

@@ -11,6 +11,7 @@ mod datacenter;
 mod deployments;
 mod mail;
 mod operations;
+mod order_form;
 mod people;
 mod plan;
 mod requests;

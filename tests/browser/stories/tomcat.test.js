@@ -7,10 +7,10 @@ import { after, before, describe, it } from "node:test";
 import { inspect, openBrowser, openWindow, signIn } from "../browser.js";
 import { approver, auditor, costOwner, requester } from "../demo_people.js";
 import { openDemo } from "../gatehouse.js";
-import { BUILD, approveByMail, comeBackUntil, fill, openMail, order } from "../orders.js";
+import { BUILD, approveByMail, comeBackUntil, fill, mailLink, openMail, order } from "../orders.js";
 
 describe("Scale Out Tomcat", () => {
-  let browser, demo, rita, request, deployment;
+  let browser, demo, rita, deployment;
 
   before(async () => {
     [browser, demo] = await Promise.all([openBrowser(), openDemo()]);
@@ -47,9 +47,31 @@ describe("Scale Out Tomcat", () => {
   });
 
   it("is ordered and waits for its approvers", async () => {
-    request = await order(rita.page, "Scale Out Tomcat", { Application: "shop", Environment: "Production" });
+    await order(rita.page, "Scale Out Tomcat", { Application: "shop", Environment: "Production" });
     await rita.page.getByText("application-owners").first().waitFor();
     await inspect(rita, "request-waiting");
+  });
+
+  it("is changed while nobody has decided, and its approver is asked anew", async () => {
+    const { page } = rita;
+    const asked = await mailLink(browser, demo, approver);
+    await page.getByRole("link", { name: "Change" }).click();
+    await page.waitForURL(/\/change$/);
+    assert.equal(await page.getByLabel("Application", { exact: true }).inputValue(), "shop");
+    await fill(page, "Machines", "3");
+    await page.getByText("shop-production-3").first().waitFor();
+    await inspect(rita, "request-change");
+    await fill(page, "Machines", "2");
+    await page.getByText("shop-production-3").first().waitFor({ state: "detached" });
+    await page.getByLabel(/^Why/).fill("For the sale in spring.");
+    await page.getByRole("button", { name: "Change the request" }).click();
+    await page.getByText("revision 2").waitFor();
+    await inspect(rita, "request-changed");
+    const late = await openWindow(browser, demo);
+    await late.page.goto(asked);
+    await late.page.getByText(/changed/).first().waitFor();
+    await late.close();
+    assert.notEqual(await mailLink(browser, demo, approver), asked);
   });
 
   it("is decided from a mail, by somebody whose browser was never here", async () => {
@@ -63,13 +85,14 @@ describe("Scale Out Tomcat", () => {
     await adam.page.getByText(/approved this/).first().waitFor();
     await inspect(adam, "decided");
     await adam.close();
+    await rita.page.locator("#part").getByText("Waits for Clara Cost").waitFor();
     await approveByMail(browser, demo, costOwner);
+    await rita.page.getByRole("link", { name: "See the run" }).waitFor();
   });
 
   it("comes alive on the run's page without a reload, and is done", async () => {
     const { page } = rita;
-    await page.goto(request);
-    await page.getByRole("link", { name: /run/i }).first().click();
+    await page.getByRole("link", { name: "See the run" }).click();
     await page.waitForURL(/\/runs\//);
     let reloads = 0;
     page.on("load", () => { reloads += 1; });
@@ -102,8 +125,9 @@ describe("Scale Out Tomcat", () => {
     await page.getByRole("button", { name: /^(Order|Send|Add)/ }).click();
     await page.waitForURL(/\/(requests|runs)\/[^/]+$/);
     await approveByMail(browser, demo, approver);
-    await comeBackUntil(page, deployment, (page) => page.locator(".drawing").first().getByText("shop-production-3"));
-    await comeBackUntil(page, deployment, (page) => page.locator(".page-head .badge", { hasText: "Live" }));
+    await page.getByRole("link", { name: "Deployment", exact: true }).click();
+    await page.locator(".drawing").first().getByText("shop-production-3").waitFor({ timeout: BUILD });
+    await page.locator(".page-head .badge", { hasText: "Live" }).waitFor({ timeout: BUILD });
   });
 
   it("is retired, and its CIs with it", async () => {

@@ -19,6 +19,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/deployments").route(get().to(index::index)))
         .service(resource("/deployments.csv").route(get().to(csv::csv)))
         .service(resource("/deployments/{id}").route(get().to(show::show)))
+        .service(resource("/deployments/{id}/part").route(get().to(show::part)))
         .service(
             resource("/deployments/{id}/actions/{action}").route(get().to(action::show)).route(post().to(action::ask)),
         )
@@ -28,8 +29,11 @@ pub fn configure(service: &mut ServiceConfig) {
 }
 
 /// The objects outside that a deployment has or had. A registration is none: what it registered stands among the CIs.
-fn objects(it: &Details) -> impl Iterator<Item = Resource> {
-    it.resources.iter().filter(|row| row.kind != "registration").cloned()
+/// By name, so that what belongs to one machine stands together.
+fn objects(it: &Details) -> Vec<Resource> {
+    let mut objects: Vec<Resource> = it.resources.iter().filter(|row| row.kind != "registration").cloned().collect();
+    objects.sort_by_cached_key(|row| crate::look::counting(called(row)));
+    objects
 }
 
 /// What an object is called: what was reserved, once that is known, rather than what was asked for.

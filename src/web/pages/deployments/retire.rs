@@ -90,7 +90,7 @@ async fn drawn(
     let status = refusal.as_ref().map_or(StatusCode::OK, |trouble| problem::status(trouble.kind));
     let retire = Retire {
         shell: visitor.shell(format!("Retire {}", it.deployment.name), Section::Deployments),
-        going: objects(&it).filter(|row| row.state != ResourceState::Gone).collect(),
+        going: objects(&it).into_iter().filter(|row| row.state != ResourceState::Gone).collect(),
         it,
         reason: said.reason,
         key: said.key,

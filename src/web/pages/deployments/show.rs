@@ -1,8 +1,9 @@
-//! One deployment: how it looks, what it is made of, who answers for it, what it costs, what happened to it.
+//! One deployment: how it looks, what it is made of, who answers for it, what it costs, what happened to it. While a
+//! run is under way, its page follows it.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::deployment::{Details, RunSummary};
 use askama::Template;
@@ -13,6 +14,7 @@ use domain::trouble::Trouble;
 
 use super::{called, objects, topology};
 use crate::drawing::Drawing;
+use crate::follow::Followed;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
 use crate::visitor::Visitor;
@@ -29,6 +31,17 @@ struct Endpoint {
 #[template(path = "deployments/show.html")]
 struct Show {
     shell: Shell,
+    part: Followed,
+    /// Where the part is had alone.
+    address: String,
+}
+
+#[derive(Template)]
+#[template(path = "deployments/part.html")]
+struct Part {
+    csrf: String,
+    /// How it stands, for those who listen to the page.
+    says: String,
     topology: Option<Drawing>,
     endpoints: Vec<Endpoint>,
     /// The run that is under way, if one is.
@@ -41,17 +54,41 @@ struct Show {
 /// The page.
 pub(super) async fn show(app: Data<App>, visitor: Visitor, id: Path<String>) -> Result<HttpResponse, Problem> {
     let it = app::deployment::show(&app, &visitor.principal, deployment_id(&id)?).await?;
-    let (gone, standing) = objects(&it).partition(|row| row.state == ResourceState::Gone);
-    let show = Show {
-        shell: visitor.shell(it.deployment.name.as_str(), Section::Deployments),
+    let shell = visitor.shell(it.deployment.name.as_str(), Section::Deployments);
+    let show = Show { shell, address: format!("/deployments/{}/part", it.deployment.id), part: drawn(&visitor, it)? };
+    Ok(page(StatusCode::OK, &show))
+}
+
+/// What of the page is asked for again while a run is under way.
+pub(super) async fn part(
+    app: Data<App>,
+    visitor: Visitor,
+    id: Path<String>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let it = app::deployment::show(&app, &visitor.principal, deployment_id(&id)?).await?;
+    Ok(drawn(&visitor, it)?.answer(&request))
+}
+
+fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
+    let (gone, standing) = objects(&it).into_iter().partition(|row| row.state == ResourceState::Gone);
+    let under_way = it.runs.iter().find(|run| !run.state.has_ended()).cloned();
+    let says = match &under_way {
+        Some(run) => format!("{}: {}", run.title, run_label(run)),
+        None => crate::look::words(it.deployment.state.word()),
+    };
+    let part = Part {
+        csrf: visitor.csrf.clone(),
+        says,
         topology: topology::draw(&it.resources, &it.cis, &it.deployment.name),
         endpoints: endpoints(&it.resources),
-        under_way: it.runs.iter().find(|run| !run.state.has_ended()).cloned(),
+        under_way,
         standing,
         gone,
         it,
     };
-    Ok(page(StatusCode::OK, &show))
+    let goes_on = part.under_way.is_some();
+    Followed::of(&part, goes_on)
 }
 
 /// The id in an address; what is none is a page that does not exist.

@@ -9,7 +9,8 @@ use crate::look::Meaning;
 
 /// The drawing of the objects that stand; nothing while there are none.
 pub(super) fn draw(resources: &[Resource], cis: &[Ci], name: &str) -> Option<Drawing> {
-    let standing: Vec<&Resource> = resources.iter().filter(|row| row.state != ResourceState::Gone).collect();
+    let mut standing: Vec<&Resource> = resources.iter().filter(|row| row.state != ResourceState::Gone).collect();
+    standing.sort_by_cached_key(|row| crate::look::counting(&row.name));
     let mut nodes: Vec<Node> = standing.iter().filter_map(|row| node(row, &standing)).collect();
     let edges: Vec<Edge> = standing.iter().flat_map(|row| edges(row, &standing)).collect();
     nodes.extend(workloads(cis, &standing));

@@ -1,5 +1,7 @@
-//! Requests: the list, one of them with everything that happened to it, and taking one back.
+//! Requests: the list, one of them with everything that happened to it, changing one
+//! and taking one back.
 
+mod change;
 mod csv;
 mod index;
 mod show;
@@ -13,5 +15,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/requests").route(get().to(index::index)))
         .service(resource("/requests.csv").route(get().to(csv::csv)))
         .service(resource("/requests/{id}").route(get().to(show::show)))
+        .service(resource("/requests/{id}/change").route(get().to(change::show)).route(post().to(change::change)))
+        .service(resource("/requests/{id}/change/preview").route(post().to(change::preview)))
+        .service(resource("/requests/{id}/part").route(get().to(show::part)))
         .service(resource("/requests/{id}/withdraw").route(post().to(show::withdraw)));
 }

@@ -1,8 +1,8 @@
-//! One request: what, why, who was asked, what happened; and taking it back.
+//! One request: what, why, who was asked, what happened; and taking it back. Until it is over, its page follows it.
 
-use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::idempotency::Sent;
 use app::request::Page;
@@ -10,12 +10,13 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::ids::RequestId;
 use domain::mail::MailState;
-use domain::request::{RequestState, number};
+use domain::request::{RequestKind, RequestState, number};
 use domain::trouble::Trouble;
 
 use super::words::{self, Event};
 use crate::csrf::{AnyFields, Form};
 use crate::drawing::Drawing;
+use crate::follow::Followed;
 use crate::pages::{plan, see_other};
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
@@ -25,6 +26,16 @@ use crate::visitor::{Visitor, flash_cookie};
 #[template(path = "requests/show.html")]
 struct Show {
     shell: Shell,
+    number: String,
+    part: Followed,
+    /// Where the part is had alone.
+    address: String,
+}
+
+#[derive(Template)]
+#[template(path = "requests/part.html")]
+struct Part {
+    csrf: String,
     now: DateTime<Utc>,
     number: String,
     it: Page,
@@ -32,6 +43,7 @@ struct Show {
     asked: Vec<Answered>,
     drawing: Option<Drawing>,
     events: Vec<Event>,
+    can_change: bool,
     can_withdraw: bool,
 }
 
@@ -50,18 +62,38 @@ struct Answered {
 pub(super) async fn show(app: Data<App>, visitor: Visitor, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
     let it = app::request::show(&app, &visitor.principal, *id).await?;
     let number = number(it.request.number);
-    let view = Show {
-        shell: visitor.shell(format!("{number} {}", it.request.title), Section::Requests),
+    let shell = visitor.shell(format!("{number} {}", it.request.title), Section::Requests);
+    let show = Show { shell, number, address: format!("/requests/{id}/part"), part: drawn(&app, &visitor, it)? };
+    Ok(page(StatusCode::OK, &show))
+}
+
+/// What of the page is asked for again until the request is over.
+pub(super) async fn part(
+    app: Data<App>,
+    visitor: Visitor,
+    id: Path<RequestId>,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let it = app::request::show(&app, &visitor.principal, *id).await?;
+    Ok(drawn(&app, &visitor, it)?.answer(&request))
+}
+
+fn drawn(app: &App, visitor: &Visitor, it: Page) -> Result<Followed, Trouble> {
+    let goes_on = !it.request.state.is_over();
+    let is_open = it.is_own && it.request.state == RequestState::AwaitingApproval;
+    let part = Part {
+        csrf: visitor.csrf.clone(),
         now: app.clock.now(),
+        number: number(it.request.number),
         standing: words::standing(&it),
         asked: it.asked.iter().map(answered).collect(),
         drawing: it.request.plan.as_ref().map(plan::drawing),
         events: it.history.iter().map(words::event).collect(),
-        can_withdraw: it.is_own && it.request.state == RequestState::AwaitingApproval,
-        number,
+        can_change: is_open && it.request.kind == RequestKind::Provision,
+        can_withdraw: is_open,
         it,
     };
-    Ok(page(StatusCode::OK, &view))
+    Followed::of(&part, goes_on)
 }
 
 fn answered(asking: &app::request::Asking) -> Answered {

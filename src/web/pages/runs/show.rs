@@ -59,6 +59,8 @@ pub(super) struct StepView {
 pub(super) struct View {
     csrf: String,
     line: String,
+    /// Steps that are done or skipped.
+    done: usize,
     /// How far it is, 0 to 100.
     percent: u32,
     graph: Drawing,
@@ -134,6 +136,7 @@ impl View {
         Self {
             csrf: visitor.csrf.clone(),
             line: line(&it, behind),
+            done: behind,
             percent: look::percent(behind, it.steps.len()),
             graph: graph(&it),
             step: it.chosen.map(|at| StepView::of(&it, at)),
@@ -227,7 +230,7 @@ fn graph(it: &Details) -> Drawing {
         .enumerate()
         .map(|(at, (workflow, step))| {
             let planned = &workflow.planned;
-            let note = took(step, it.now).map(look::took).unwrap_or_default();
+            let note = took(step, it.now).map(look::clocked).unwrap_or_default();
             let node = Node::new(&planned.key, titled(&planned.title, &planned.key, &planned.id))
                 .icon(plan::icon(&planned.work))
                 .state(meaning(step.state), step.state.label())
