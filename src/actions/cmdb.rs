@@ -98,6 +98,7 @@ pub(crate) struct Confirm {
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConfirmInput {
     /// How long to wait at most: `90s`, `5m`, `1h`.
+    #[schemars(regex(pattern = r"^\d{1,5}[smh]$"))]
     within: String,
 }
 

@@ -1,10 +1,13 @@
 //! `gatehouse check`: every mistake of blueprint files, before they are published.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use app::catalog::File;
 use clap::Args;
-use domain::blueprint::Blueprint;
+use domain::action::Signature;
+use domain::blueprint::{Blueprint, file_schema};
 
 use super::Failure;
 use crate::settings::Settings;
@@ -12,37 +15,91 @@ use crate::workflows;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// A blueprint file or a folder of them [default: what the settings' catalog offers]
-    path: Option<PathBuf>,
+    /// Blueprint files, or folders of them [default: what the settings' catalog offers]
+    paths: Vec<PathBuf>,
+    /// Print the JSON Schema of a blueprint file instead, for editors
+    #[arg(long, conflicts_with = "paths")]
+    schema: bool,
 }
 
 /// Prints every mistake as `file:line:column`; fails when there is one.
 pub fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let files = workflows::read(arguments.path.as_deref().or(settings.catalog.folder.as_deref()))?;
     let actions = actions::signatures();
-    let mut refused = 0;
-    for file in &files {
-        let text = match &file.text {
-            Ok(text) => text,
-            Err(why) => {
-                refused += 1;
-                eprintln!("{}:1:1: {why}", file.name);
-                continue;
-            }
-        };
-        match Blueprint::parse_checked(&file.name, text, &actions) {
-            Ok(blueprint) => println!("{}: {} {} is in order", file.name, blueprint.name, blueprint.version),
-            Err(mistakes) => {
-                refused += 1;
-                mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
-            }
+    if arguments.schema {
+        println!("{}", serde_json::to_string_pretty(&file_schema(&actions))?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut seen = Seen::default();
+    for file in files(settings, &arguments.paths)? {
+        match told(&file, &actions) {
+            Ok(blueprint) => seen.good(&file.name, &blueprint),
+            Err(mistakes) => seen.bad(&mistakes),
         }
     }
-    if files.is_empty() {
-        eprintln!("gatehouse: there is no blueprint; its file's name ends in .yaml");
+    Ok(seen.close())
+}
+
+fn files(settings: &Settings, paths: &[PathBuf]) -> Result<Vec<File>, String> {
+    if paths.is_empty() {
+        return workflows::read(settings.catalog.folder.as_deref());
     }
-    if refused > 0 {
-        eprintln!("{refused} of {} blueprints can't be published.", files.len());
+    let read = paths.iter().map(|path| workflows::read(Some(path)));
+    read.collect::<Result<Vec<_>, _>>().map(|files| files.into_iter().flatten().collect())
+}
+
+fn told(file: &File, actions: &[Signature]) -> Result<Blueprint, Vec<String>> {
+    let text = file.text.as_ref().map_err(|why| vec![why.clone()])?;
+    let checked = Blueprint::parse_checked(&file.name, text, actions);
+    checked.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
+}
+
+/// What the files came to so far.
+#[derive(Default)]
+struct Seen {
+    files: usize,
+    refused: usize,
+    mistakes: usize,
+    /// The file of each name and version.
+    editions: BTreeMap<(String, String), String>,
+}
+
+impl Seen {
+    fn good(&mut self, file: &str, blueprint: &Blueprint) {
+        let (name, version) = (&blueprint.name, blueprint.version.to_string());
+        if let Some(other) = self.editions.insert((name.clone(), version.clone()), file.to_owned()) {
+            let told = format!("{file}:1:1: {other} is {name} {version}, too; only one of them can be published");
+            return self.bad(&[told]);
+        }
+        self.files += 1;
+        println!("{file}: {name} {version} is in order");
     }
-    Ok(if refused == 0 && !files.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+
+    fn bad(&mut self, mistakes: &[String]) {
+        self.files += 1;
+        self.refused += 1;
+        self.mistakes += mistakes.len();
+        mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+    }
+
+    /// Says how it stands, in one line.
+    fn close(&self) -> ExitCode {
+        let Self { files, refused, mistakes, .. } = self;
+        match (files, refused) {
+            (0, _) => eprintln!("There is no blueprint here; its file's name ends in .yaml or .yml."),
+            (_, 0) => {
+                println!("{} in order.", counted(*files, "blueprint is", "blueprints are"));
+                return ExitCode::SUCCESS;
+            }
+            _ => eprintln!(
+                "{} in {refused} of {}; what has a mistake is not published.",
+                counted(*mistakes, "mistake", "mistakes"),
+                counted(*files, "file", "files")
+            ),
+        }
+        ExitCode::FAILURE
+    }
+}
+
+fn counted(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
 }

@@ -4,53 +4,32 @@
 //! each turn of a loop and each added value costs, and an expression that has used up its budget is refused.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock};
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, operators};
-use cel::extractors::Arguments;
 use cel::objects::{Key, Map as CelMap};
 use cel::{Context, Env, ExecutionError, Value as Cel};
 use serde_json::{Map, Value};
 
+mod functions;
+
+pub(super) use functions::{FUNCTIONS, MACROS};
+
 use super::mistake::hint;
+use super::source::shortened;
 
 const MAX_CHARACTERS: usize = 1_000;
 const MAX_BRACKETS: usize = 20;
 const MAX_NODES: usize = 300;
 const MAX_LOOPS: usize = 2;
-/// The longest list that `range` makes.
-const MAX_RANGE: i64 = 1_000;
-/// Turns of loops, and list items joined, in one evaluation.
-const MAX_TURNS: usize = 10_000;
-/// Bytes of text in one value.
-const MAX_TEXT: usize = 64 * 1024;
-
-/// What an expression may call, beside its operators. There is nothing here that looks outside.
-const FUNCTIONS: [&str; 13] = [
-    "bool",
-    "contains",
-    "double",
-    "endsWith",
-    "first",
-    "int",
-    "matches",
-    "max",
-    "min",
-    "range",
-    "size",
-    "startsWith",
-    "string",
-];
-const MACROS: [&str; 6] = ["all", "exists", "exists_one", "filter", "has", "map"];
 
 /// The names an expression sees, with their values.
 pub type Scope = Map<String, Value>;
 
 static LANGUAGE: LazyLock<Arc<Env>> = LazyLock::new(|| Arc::new(Env::stdlib().with_optional_support(false)));
 
-/// An expression that has been read and is within its bounds.
-#[derive(Clone, Debug)]
+/// An expression that has been read and is within its bounds; by default one that could not be read.
+#[derive(Clone, Debug, Default)]
 pub struct Expression {
     source: String,
     /// As it was written, for the check.
@@ -114,7 +93,7 @@ impl Expression {
     /// The value over these names. The error is a sentence for the author.
     pub(crate) fn evaluate(&self, scope: &Scope) -> Result<Value, String> {
         let mut context = Context::with_env(Arc::clone(&LANGUAGE));
-        add_functions(&mut context).map_err(|error| error.to_string())?;
+        functions::add_functions(&mut context).map_err(|error| error.to_string())?;
         for (name, value) in scope {
             context.add_variable_from_value(name.as_str(), to_cel(value));
         }
@@ -144,8 +123,8 @@ impl Expression {
         if let Expr::Call(call) = &node.expr {
             let name = call.func_name.as_str();
             let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic());
-            if is_name && !FUNCTIONS.contains(&name) {
-                let known = FUNCTIONS.iter().chain(&MACROS).copied();
+            if is_name && !FUNCTIONS.iter().any(|(known, ..)| *known == name) {
+                let known = FUNCTIONS.iter().chain(&MACROS).map(|(known, ..)| *known);
                 return Err(Fault {
                     offset: self.name_offset(name),
                     message: format!("there is no function `{name}`"),
@@ -198,8 +177,23 @@ fn syntax_fault(source: &str, errors: &cel::ParseErrors) -> Fault {
         .map(|text| text.chars().count())
         .sum();
     let offset = before + usize::try_from(column - 1).unwrap_or(0);
-    let message = first.msg.trim_start_matches("Syntax error: ");
-    Fault::at(offset.min(source.chars().count()), format!("`{source}` is not an expression: {message}"))
+    let message = format!("`{}` is not an expression: {}", shortened(source), said(&first.msg));
+    Fault::at(offset.min(source.trim_end().chars().count()), message)
+}
+
+/// What the parser says, without its grammar.
+fn said(message: &str) -> String {
+    let message = message.trim_start_matches("Syntax error: ");
+    let quoted = message.split('\'').nth(1).unwrap_or_default();
+    match message.split(" '").next().unwrap_or_default() {
+        _ if message.contains("<EOF>") => "it ends too early".to_owned(),
+        "mismatched input" | "extraneous input" | "no viable alternative at input" => {
+            format!("`{quoted}` does not fit there")
+        }
+        "missing" => format!("`{quoted}` is missing"),
+        _ if message.starts_with("token recognition error") => format!("`{quoted}` does not belong there"),
+        _ => message.to_owned(),
+    }
 }
 
 /// The parts of a node, in the order they are written.
@@ -322,114 +316,6 @@ pub(super) fn path_of(node: &IdedExpr) -> Option<Vec<String>> {
             Some(path)
         }
         _ => None,
-    }
-}
-
-type Answer = Result<Cel, ExecutionError>;
-
-fn add_functions(context: &mut Context<'_, '_>) -> Result<(), cel::DeclarationError> {
-    let budget = Arc::new(AtomicUsize::new(MAX_TURNS));
-    let (turns, items, ranged) = (Arc::clone(&budget), Arc::clone(&budget), budget);
-    context.add_function("@turn", move |goes_on: Cel| -> Answer {
-        spend(&turns, 1)?;
-        Ok(goes_on)
-    })?;
-    context.add_function("@add", move |a: Cel, b: Cel| add(a, b, &items))?;
-    context.add_function("@subtract", |a: Cel, b: Cel| arithmetic("-", a, b, i64::checked_sub, |a, b| a - b))?;
-    context.add_function("@multiply", |a: Cel, b: Cel| arithmetic("*", a, b, i64::checked_mul, |a, b| a * b))?;
-    context.add_function("@divide", divide)?;
-    context.add_function("range", move |Arguments(arguments): Arguments| range(&arguments, &ranged))?;
-    context.add_function("first", first)?;
-    context.add_function("max", cel::functions::max)?;
-    context.add_function("min", cel::functions::min)
-}
-
-fn refuse(message: impl ToString) -> ExecutionError {
-    ExecutionError::function_error("", message)
-}
-
-fn spend(budget: &AtomicUsize, cost: usize) -> Result<(), ExecutionError> {
-    budget
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(cost))
-        .map(|_| ())
-        .map_err(|_| refuse(format!("the expression costs too much: more than {MAX_TURNS} turns or items")))
-}
-
-fn arithmetic(sign: &str, a: Cel, b: Cel, whole: fn(i64, i64) -> Option<i64>, real: fn(f64, f64) -> f64) -> Answer {
-    if let (Cel::Int(a), Cel::Int(b)) = (&a, &b) {
-        return whole(*a, *b).map(Cel::Int).ok_or_else(|| refuse(format!("{a} {sign} {b} is too large a number")));
-    }
-    match (number(&a), number(&b)) {
-        (Some(a), Some(b)) => Ok(Cel::Float(real(a, b))),
-        _ => Err(refuse(format!("`{sign}` needs two numbers, not {} and {}", kind(&a), kind(&b)))),
-    }
-}
-
-fn divide(a: Cel, b: Cel) -> Answer {
-    if number(&b) == Some(0.0) {
-        return Err(refuse("a number is divided by zero"));
-    }
-    arithmetic("/", a, b, i64::checked_div, |a, b| a / b)
-}
-
-fn add(a: Cel, b: Cel, budget: &AtomicUsize) -> Answer {
-    match (a, b) {
-        (Cel::String(a), Cel::String(b)) => {
-            if a.len() + b.len() > MAX_TEXT {
-                return Err(refuse("the expression costs too much: a text grows too long"));
-            }
-            Ok(Cel::String(Arc::new(format!("{a}{b}"))))
-        }
-        (Cel::List(a), Cel::List(b)) => {
-            spend(budget, a.len() + b.len())?;
-            Ok(Cel::List(Arc::new(a.iter().chain(b.iter()).cloned().collect())))
-        }
-        (a, b) if number(&a).is_some() && number(&b).is_some() => arithmetic("+", a, b, i64::checked_add, |a, b| a + b),
-        (a, b) => Err(refuse(format!("`+` can't join {} and {}", kind(&a), kind(&b)))),
-    }
-}
-
-/// `range(n)` counts 1 to n; `range(a, b)` counts a + 1 to b: what is to be added when a grows to b.
-fn range(arguments: &[Cel], budget: &AtomicUsize) -> Answer {
-    let (from, to) = match arguments {
-        [Cel::Int(to)] => (0, *to),
-        [Cel::Int(from), Cel::Int(to)] => (*from, *to),
-        _ => return Err(refuse("`range` takes one or two integers")),
-    };
-    let length = to.saturating_sub(from).max(0);
-    if length > MAX_RANGE {
-        return Err(refuse(format!("`range` counts at most {MAX_RANGE}, not {length}")));
-    }
-    spend(budget, usize::try_from(length).unwrap_or(MAX_TURNS))?;
-    Ok(Cel::List(Arc::new((from.saturating_add(1)..=to).map(Cel::Int).collect())))
-}
-
-/// The first `n` items of a list.
-fn first(list: Arc<Vec<Cel>>, n: i64) -> Answer {
-    let n = usize::try_from(n).unwrap_or(0);
-    Ok(Cel::List(Arc::new(list.iter().take(n).cloned().collect())))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "prices and sizes are far below 2^52")]
-fn number(value: &Cel) -> Option<f64> {
-    match value {
-        Cel::Int(value) => Some(*value as f64),
-        Cel::UInt(value) => Some(*value as f64),
-        Cel::Float(value) => Some(*value),
-        _ => None,
-    }
-}
-
-fn kind(value: &Cel) -> &'static str {
-    match value {
-        Cel::List(_) => "a list",
-        Cel::Map(_) => "a table",
-        Cel::Int(_) | Cel::UInt(_) => "an integer",
-        Cel::Float(_) => "a number",
-        Cel::String(_) => "text",
-        Cel::Bool(_) => "a boolean",
-        Cel::Null => "nothing",
-        _ => "something else",
     }
 }
 

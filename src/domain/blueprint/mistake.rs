@@ -4,14 +4,14 @@ use std::fmt;
 
 /// A place in a file; both count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Position {
-    pub line: usize,
-    pub column: usize,
+pub(super) struct Position {
+    pub(super) line: usize,
+    pub(super) column: usize,
 }
 
 impl Position {
     /// The place so many characters further on the same line.
-    pub fn right(self, characters: usize) -> Self {
+    pub(super) fn right(self, characters: usize) -> Self {
         Self { column: self.column + characters, ..self }
     }
 }
@@ -49,6 +49,11 @@ impl<'f> Mistakes<'f> {
         Self { file, found: Vec::new() }
     }
 
+    /// How many were found so far.
+    pub(super) fn count(&self) -> usize {
+        self.found.len()
+    }
+
     pub(super) fn add(&mut self, at: Position, message: impl Into<String>) {
         self.add_with_hint(at, message, None);
     }
@@ -63,29 +68,36 @@ impl<'f> Mistakes<'f> {
         });
     }
 
-    /// Everything found, in the order of the file, each once.
-    pub(super) fn into_sorted(mut self) -> Vec<Mistake> {
+    /// What was read, if nothing was found; else everything found, in the order of the file, each once.
+    pub(super) fn settle<T>(mut self, read: Option<T>) -> Result<T, Vec<Mistake>> {
         self.found.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
         self.found.dedup();
-        self.found
+        read.filter(|_| self.found.is_empty()).ok_or(self.found)
     }
 }
 
 /// "did you mean `nodes`?", or the names that are known when none is near.
 pub(super) fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
-    if let Some(name) = nearest(found, known.iter().copied()) {
-        return Some(format!("did you mean `{name}`?"));
-    }
-    match known.len() {
+    did_you_mean(nearest(found, known.iter().copied())).or_else(|| match known.len() {
         0 => None,
         1..=12 => Some(format!("known here: {}", known.join(", "))),
         more => Some(format!("known here: {} and {} more", known[..12].join(", "), more - 12)),
-    }
+    })
+}
+
+/// The hint that names the nearest name.
+pub(super) fn did_you_mean(nearest: Option<&str>) -> Option<String> {
+    nearest.map(|name| format!("did you mean `{name}`?"))
 }
 
 /// The known name that `found` was most likely meant to be.
 pub fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let known: Vec<&str> = known.into_iter().collect();
+    let mut longer = known.iter().filter(|name| found.len() > 2 && name.starts_with(found));
+    if let (Some(name), None) = (longer.next(), longer.next()) {
+        return Some(name);
+    }
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(found, name), name))

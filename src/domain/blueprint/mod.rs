@@ -1,42 +1,64 @@
 //! Blueprints: an offering in one YAML file, read, checked and planned without touching anything.
 //!
-//! The way of a file: [`source`] reads the text into a tree in which everything knows its place, [`read`] turns the
-//! tree into the types below, [`check`](Blueprint::check) compares it with the actions that exist, and
-//! [`plan`](Blueprint::plan) says what an order would do. Parameters are JSON Schema ([`schema`]), conditions and
+//! The way of a file: [`source`] reads the text into a tree in which everything knows its place, [`format`](mod@format) holds it
+//! against the keys that exist, [`read`] turns it into the types below, [`check`] compares it with the actions that
+//! exist, and [`plan`](Blueprint::plan) says what an order would do. Each tells what it finds and goes on with the
+//! rest: what could not be read is passed over, so that an author sees every mistake at once and each only once. Parameters are JSON Schema ([`schema`]), conditions and
 //! prices are CEL ([`expression`]).
 
 mod check;
 mod edition;
 pub mod expression;
+mod format;
 mod mistake;
 mod period;
 pub mod plan;
 mod read;
-mod read_parts;
 pub mod schema;
 mod shape;
 mod source;
 pub mod template;
 #[cfg(test)]
 mod tests;
+mod unfit;
 
 pub use edition::{Edition, EditionState};
-pub use mistake::{Mistake, Position, nearest};
+pub use format::{file_reference, file_schema};
+pub use mistake::{Mistake, nearest};
 pub use period::Period;
 
+use crate::action::Signature;
 use crate::ci::{CiClass, Relation};
 use expression::Expression;
-use mistake::Mistakes;
+use mistake::{Mistakes, Position};
 use schema::Parameters;
 use serde_json::{Map, Value};
-use source::Node;
+use source::{Node, Place};
 use template::Template;
 
 /// A value with its place in the file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Located<T> {
     pub value: T,
-    at: Position,
+    /// The beginning of nothing, where the value could not be read.
+    place: Place,
+}
+
+impl<T: Default> Located<T> {
+    /// Stands in for what could not be read: its mistake has been told, and the check passes over it.
+    fn unread() -> Self {
+        Self::default()
+    }
+}
+
+impl<T> Located<T> {
+    fn is_unread(&self) -> bool {
+        self.place == Place::default()
+    }
+
+    fn at(&self) -> Position {
+        self.place.start()
+    }
 }
 
 /// What a project's quota counts, with the words for people.
@@ -133,7 +155,8 @@ pub struct Policy {
     pub confirm: Confirm,
     /// The author's reason, shown to the requester.
     pub because: Option<String>,
-    at: Position,
+    /// Of its level.
+    place: Place,
 }
 
 /// Who may decide.
@@ -206,7 +229,7 @@ pub struct StepDeclaration {
     pub for_each: Option<Located<Expression>>,
     /// The action's input, with templates in it.
     with: Node,
-    pub title: Option<String>,
+    pub title: Option<Located<Template>>,
     pub retry: Option<Retry>,
 }
 
@@ -236,25 +259,34 @@ pub struct Application {
     pub needs: Vec<Located<String>>,
     /// What it stands in relation to: the CIs of a step.
     pub relations: Vec<(Relation, Located<String>)>,
+    /// Of the section.
+    place: Place,
 }
 
 impl Blueprint {
-    /// Reads a file's text. The mistakes are those of its form; [`Blueprint::check`] finds those of its meaning.
+    /// Reads a file's text that has been checked before.
     pub fn parse(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
         let mut mistakes = Mistakes::of(file);
-        let blueprint = source::read(text, &mut mistakes).and_then(|node| read::blueprint(&node, &mut mistakes));
-        let found = mistakes.into_sorted();
-        match blueprint {
-            Some(blueprint) if found.is_empty() => Ok(blueprint),
-            _ => Err(found),
-        }
+        let blueprint = Self::read(text, &mut mistakes);
+        mistakes.settle(blueprint)
     }
 
-    /// Reads and checks a file: every mistake of its form, or else every mistake of its meaning.
-    pub fn parse_checked(file: &str, text: &str, actions: &[crate::action::Signature]) -> Result<Self, Vec<Mistake>> {
-        let blueprint = Self::parse(file, text)?;
-        let found = blueprint.check(file, actions);
-        if found.is_empty() { Ok(blueprint) } else { Err(found) }
+    /// Reads a file's text and compares it with the actions that exist. Every mistake is told, of form and of meaning,
+    /// in the order of the file.
+    pub fn parse_checked(file: &str, text: &str, actions: &[Signature]) -> Result<Self, Vec<Mistake>> {
+        let mut mistakes = Mistakes::of(file);
+        let blueprint = Self::read(text, &mut mistakes);
+        if let Some(blueprint) = &blueprint {
+            check::check(blueprint, actions, &mut mistakes);
+        }
+        mistakes.settle(blueprint)
+    }
+
+    /// What of the text could be read. The rest is left as unread and told.
+    fn read(text: &str, mistakes: &mut Mistakes<'_>) -> Option<Self> {
+        let node = source::read(text, mistakes)?;
+        let fitted = format::fit(&node, &format::BLUEPRINT, mistakes);
+        (!fitted.is_unread()).then(|| read::blueprint(&fitted, mistakes))
     }
 
     /// The parameters of an order, or of one of its day-2 actions, as people read them: title and value.

@@ -8,57 +8,33 @@ use jsonschema::{Draft, PatternOptions, Validator};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::Size;
 use super::expression::Scope;
-use super::mistake::{Mistakes, Position, nearest};
-use super::read::{Table, is_name};
-use super::read_parts::capitalised;
-use super::source::{Entry, Node, Tree};
+use super::mistake::{Mistakes, nearest};
+use super::source::Node;
 use super::template::Template;
-use crate::money::Money;
+use super::{Located, Size, format};
 use crate::trouble::FieldError;
 
-const KEYS: [&str; 16] = [
-    "$ref",
-    "type",
-    "title",
-    "description",
-    "default",
-    "enum",
-    "labels",
-    "minimum",
-    "maximum",
-    "multipleOf",
-    "minLength",
-    "maxLength",
-    "pattern",
-    "required",
-    "group",
-    "unit",
-];
-/// The keys that JSON Schema itself knows; the others are for the form.
-const SCHEMA_KEYS: [&str; 8] =
-    ["type", "enum", "minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern"];
-const SIZES: &str = "#/sizes";
-/// Fields that every form has beside its parameters.
-const TAKEN: [&str; 7] = ["check", "csrf", "key", "lease", "project", "reason", "version"];
-/// No parameter needs a longer text.
-const MAX_TEXT: u64 = 2_000;
+mod read;
+
+pub(super) use read::capitalised;
 
 /// The parameters of an order or of a day-2 action.
 #[derive(Clone, Debug, Default)]
 pub struct Parameters {
     declared: Vec<Parameter>,
+    /// Some names could not be read, so there may be others.
+    is_open: bool,
     validator: Option<Arc<Validator>>,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Parameter {
     pub(super) field: FormField,
-    /// What JSON Schema checks.
+    /// What JSON Schema checks; `true` where it could not be read.
     pub(super) schema: Value,
-    /// A default with `${…}` in it, and its place.
-    pub(super) computed_default: Option<(Template, Position)>,
+    /// A default with `${…}` in it.
+    pub(super) computed_default: Option<Located<Template>>,
     pub(super) is_size: bool,
 }
 
@@ -118,17 +94,22 @@ impl FormField {
 }
 
 impl Parameters {
-    pub(super) fn read(node: &Node, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Option<Self> {
-        let table = Table::open_free(node, "`parameters`", mistakes)?;
+    pub(super) fn read(node: &Node, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Self {
         let declared: Vec<Parameter> =
-            table.entries().iter().filter_map(|entry| parameter(entry, sizes, mistakes)).collect();
-        let whole = declared.len() == table.entries().len();
-        let validator = validator(&object_schema(&declared)).ok().map(Arc::new);
-        whole.then_some(Self { declared, validator })
+            node.entries().iter().map(|entry| read::parameter(entry, sizes, mistakes)).collect();
+        let is_open = node.is_unread() || declared.iter().any(|parameter| !format::is_name(&parameter.field.name));
+        let is_read = declared.iter().all(|parameter| parameter.schema.is_object());
+        let validator = is_read.then(|| validator(&object_schema(&declared)).ok().map(Arc::new)).flatten();
+        Self { declared, is_open, validator }
     }
 
     pub(super) fn declared(&self) -> &[Parameter] {
         &self.declared
+    }
+
+    /// Whether there may be names beside the declared ones.
+    pub(super) fn is_open(&self) -> bool {
+        self.is_open
     }
 
     /// The names, in the order of the form.
@@ -260,7 +241,7 @@ fn error(field: &str, message: String) -> FieldError {
 
 fn default_of(parameter: &Parameter, scope: &Scope) -> Option<Value> {
     match &parameter.computed_default {
-        Some((template, _)) => template.fill(scope).ok().filter(|value| !value.is_null()),
+        Some(template) => template.value.fill(scope).ok().filter(|value| !value.is_null()),
         None => parameter.field.default.clone(),
     }
 }
@@ -357,129 +338,4 @@ pub(super) fn validator(schema: &Value) -> Result<Validator, String> {
         .with_pattern_options(PatternOptions::regex())
         .build(schema)
         .map_err(|error| error.to_string())
-}
-
-fn parameter(entry: &Entry, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Option<Parameter> {
-    if !is_name(&entry.key) || entry.key.contains('-') {
-        let message =
-            format!("`{}` can't name a parameter: lower-case letters, digits and `_`, a letter first", entry.key);
-        mistakes.add(entry.key_at, message);
-        return None;
-    }
-    if TAKEN.contains(&entry.key.as_str()) {
-        mistakes
-            .add(entry.key_at, format!("`{}` can't name a parameter: every form has a field of that name", entry.key));
-        return None;
-    }
-    let node = &entry.value;
-    let table = Table::open(node, "a parameter", &KEYS, mistakes)?;
-    let is_size = table.text("$ref", mistakes).is_some();
-    let schema = if is_size { size_schema(node, sizes, mistakes)? } else { own_schema(node, &table, mistakes)? };
-    let kind = kind(&schema);
-    let text = |key: &str, mistakes: &mut Mistakes<'_>| table.text(key, mistakes).map(|text| text.value);
-    let title = text("title", mistakes).unwrap_or_else(|| capitalised(&entry.key));
-    let number = |key: &str| schema.get(key).and_then(Value::as_f64);
-    let field = FormField {
-        name: entry.key.clone(),
-        title,
-        help: text("description", mistakes).unwrap_or_default(),
-        kind,
-        options: if is_size { size_options(sizes) } else { options(node, &schema, mistakes) },
-        minimum: number("minimum"),
-        maximum: number("maximum"),
-        max_length: schema.get("maxLength").and_then(Value::as_u64),
-        pattern: schema.get("pattern").and_then(Value::as_str).map(str::to_owned),
-        default: None,
-        required: !matches!(node.get("required").map(|node| &node.tree), Some(Tree::Bool(false))),
-        group: text("group", mistakes).unwrap_or_default(),
-        unit: text("unit", mistakes).unwrap_or_default(),
-    };
-    let (default, computed_default) = default(node, &schema, mistakes);
-    let field = FormField { default, ..field };
-    Some(Parameter { field, schema, computed_default, is_size })
-}
-
-fn kind(schema: &Value) -> FieldKind {
-    match schema.get("type").and_then(Value::as_str) {
-        _ if schema.get("enum").is_some() => FieldKind::Choice,
-        Some("integer") => FieldKind::Integer,
-        Some("number") => FieldKind::Number,
-        Some("boolean") => FieldKind::Boolean,
-        _ => FieldKind::Text,
-    }
-}
-
-fn size_schema(node: &Node, sizes: &[Size], mistakes: &mut Mistakes<'_>) -> Option<Value> {
-    match node.get("$ref").map(|node| (node.json(), node.text_at)) {
-        Some((target, at)) if target != SIZES => {
-            mistakes.add(at, format!("`$ref` can only be `{SIZES}`, and {target} was found"));
-            None
-        }
-        _ => Some(json!({ "type": "string", "enum": sizes.iter().map(|size| size.name.as_str()).collect::<Vec<_>>() })),
-    }
-}
-
-fn size_options(sizes: &[Size]) -> Vec<FieldOption> {
-    let label = |size: &Size| {
-        let price = Money::from_euros(size.monthly).unwrap_or_default();
-        let Size { title, cpu, memory_gb, disk_gb, .. } = size;
-        format!("{title}: {cpu} processors, {memory_gb} GB memory, {disk_gb} GB disk, {price} a month")
-    };
-    sizes.iter().map(|size| FieldOption { value: size.name.clone(), label: label(size) }).collect()
-}
-
-fn own_schema(node: &Node, table: &Table<'_>, mistakes: &mut Mistakes<'_>) -> Option<Value> {
-    let kinds = ["string", "integer", "number", "boolean"];
-    let declared = table.required_text("type", mistakes)?;
-    if !kinds.contains(&declared.value.as_str()) {
-        let hint = super::mistake::hint(&declared.value, kinds);
-        mistakes.add_with_hint(declared.at, format!("a parameter can't be of type `{}`", declared.value), hint);
-        return None;
-    }
-    let mut schema = Map::new();
-    for key in SCHEMA_KEYS {
-        schema.extend(node.get(key).map(|value| (key.to_owned(), value.json())));
-    }
-    if declared.value == "string" && !schema.contains_key("maxLength") && !schema.contains_key("enum") {
-        schema.insert("maxLength".to_owned(), Value::from(MAX_TEXT));
-    }
-    let schema = Value::Object(schema);
-    if let Err(why) = validator(&schema) {
-        mistakes.add(node.at, format!("this is no JSON Schema: {why}"));
-        return None;
-    }
-    Some(schema)
-}
-
-fn options(node: &Node, schema: &Value, mistakes: &mut Mistakes<'_>) -> Vec<FieldOption> {
-    let values: Vec<String> = schema.get("enum").and_then(Value::as_array).into_iter().flatten().map(plain).collect();
-    let labels = node.get("labels");
-    if let Some(table) = labels.and_then(|labels| Table::open_free(labels, "`labels`", mistakes)) {
-        for entry in table.entries().iter().filter(|entry| !values.contains(&entry.key)) {
-            let hint = super::mistake::hint(&entry.key, values.iter().map(String::as_str));
-            mistakes.add_with_hint(entry.key_at, format!("the choice has no `{}` to label", entry.key), hint);
-        }
-    }
-    let label = |value: &str| labels.and_then(|labels| labels.get(value)).map(|label| plain(&label.json()));
-    values
-        .iter()
-        .map(|value| FieldOption { value: value.clone(), label: label(value).unwrap_or_else(|| value.clone()) })
-        .collect()
-}
-
-fn default(node: &Node, schema: &Value, mistakes: &mut Mistakes<'_>) -> (Option<Value>, Option<(Template, Position)>) {
-    let Some(default) = node.get("default") else { return (None, None) };
-    if let Tree::Text(text) = &default.tree
-        && text.contains("${")
-    {
-        let template = super::read::template(default, text, mistakes);
-        return (None, template.map(|template| (template.value, template.at)));
-    }
-    let value = default.json();
-    if let Ok(validator) = validator(schema)
-        && let Err(violation) = validator.validate(&value)
-    {
-        mistakes.add(default.at, format!("the default does not fit its own parameter: {violation}"));
-    }
-    (Some(value), None)
 }

@@ -6,6 +6,8 @@ use serde_json::{Map, Value, json};
 use super::expression::{Expression, Fault, children, path_of};
 use super::mistake::hint;
 
+mod operands;
+
 /// The names that an expression may start with, and the shape of each.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Names(Vec<(String, Value)>);
@@ -20,6 +22,15 @@ impl Names {
         self.0.iter().rev().find(|(known, _)| known == name).map(|(_, shape)| shape)
     }
 
+    /// Whether something is known of what this path leads to; outputs of a deployment's steps are not.
+    pub(super) fn knows(&self, path: &[String]) -> bool {
+        let is_output = path.len() > 1 && path[0] == "deployment" && path[1] == "steps";
+        let shape = path.iter().skip(1).try_fold(self.get(&path[0]).unwrap_or(&UNKNOWN), |shape, name| {
+            shape.get("properties").and_then(|properties| properties.get(name))
+        });
+        !is_output && shape.is_some_and(|shape| *shape != UNKNOWN)
+    }
+
     fn known(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(name, _)| name.as_str()).filter(|name| !name.starts_with('@'))
     }
@@ -29,6 +40,13 @@ impl Names {
 pub(super) fn table(properties: impl IntoIterator<Item = (String, Value)>) -> Value {
     let properties: Map<String, Value> = properties.into_iter().collect();
     json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+/// A table that has these properties, and others of which nothing is known.
+pub(super) fn open_table(properties: impl IntoIterator<Item = (String, Value)>) -> Value {
+    let mut open = table(properties);
+    open["additionalProperties"] = UNKNOWN;
+    open
 }
 
 pub(super) fn list_of(items: Value) -> Value {
@@ -103,9 +121,14 @@ pub(super) fn kind(shape: &Value) -> Option<&'static str> {
 /// Whether a value of one shape can be where the other is expected; what is not known fits.
 pub(super) fn fits(given: &Value, expected: &Value) -> bool {
     match (kind(given), kind(expected)) {
-        (Some(given), Some(expected)) => given == expected || (given == "an integer" && expected == "a number"),
+        (Some(given), Some(expected)) => is_kind(given, expected),
         _ => true,
     }
+}
+
+/// Whether a kind is what is expected: an integer is a number.
+pub(super) fn is_kind(given: &str, expected: &str) -> bool {
+    given == expected || (given == "an integer" && expected == "a number")
 }
 
 struct Reader<'e> {
@@ -123,11 +146,11 @@ impl Reader<'_> {
                 json!({ "type": "boolean" })
             }
             Expr::Select(select) => self.field(node, &select.operand, &select.field, names),
-            Expr::Call(call) => self.call(call, names),
+            Expr::Call(call) => self.call(node, call, names),
             Expr::Comprehension(comprehension) => self.comprehension(comprehension, names),
             Expr::List(list) => {
                 let items: Vec<Value> = list.elements.iter().map(|element| self.shape(element, names)).collect();
-                list_of(items.into_iter().next().unwrap_or(UNKNOWN))
+                list_of(joined(&items))
             }
             Expr::Map(_) | Expr::Struct(_) => {
                 children(node).into_iter().for_each(|child| drop(self.shape(child, names)));
@@ -177,13 +200,17 @@ impl Reader<'_> {
         offset + usize::from(is_dot)
     }
 
-    fn call(&mut self, call: &CallExpr, names: &Names) -> Value {
+    fn call(&mut self, node: &IdedExpr, call: &CallExpr, names: &Names) -> Value {
         let target = call.target.iter().map(|target| self.shape(target, names)).next();
         let arguments: Vec<Value> = call.args.iter().map(|argument| self.shape(argument, names)).collect();
+        if let Some((message, hint)) = operands::fault(call, &arguments) {
+            self.faults.push(Fault { offset: self.expression.offset(node.id), message, hint });
+        }
         let integers = arguments.iter().all(|shape| kind(shape) == Some("an integer"));
         let first = arguments.first().cloned().unwrap_or(UNKNOWN);
         match call.func_name.as_str() {
-            operators::ADD if matches!(kind(&first), Some("a list" | "text")) => first,
+            operators::ADD if kind(&first) == Some("text") => json!({ "type": "string" }),
+            operators::ADD if kind(&first) == Some("a list") => joined(&arguments),
             operators::ADD | operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE
                 if arguments.iter().all(|shape| matches!(kind(shape), Some("an integer" | "a number"))) =>
             {
@@ -206,7 +233,7 @@ impl Reader<'_> {
             | "bool" => {
                 json!({ "type": "boolean" })
             }
-            operators::CONDITIONAL => arguments.get(1).cloned().unwrap_or(UNKNOWN),
+            operators::CONDITIONAL => joined(arguments.get(1..).unwrap_or_default()),
             operators::INDEX => first.get("items").cloned().unwrap_or(UNKNOWN),
             "range" => list_of(json!({ "type": "integer" })),
             "first" => target.unwrap_or(first),
@@ -229,6 +256,22 @@ impl Reader<'_> {
     }
 }
 
+/// What can be said of a value that is one of these: all of it where they are alike, the choice among values, the kind.
+fn joined(shapes: &[Value]) -> Value {
+    let Some(first) = shapes.first() else { return UNKNOWN };
+    if shapes.iter().all(|shape| shape == first) {
+        return first.clone();
+    }
+    if kind(first).is_none() || shapes.iter().any(|shape| kind(shape) != kind(first)) {
+        return UNKNOWN;
+    }
+    let choices: Option<Vec<&Vec<Value>>> = shapes.iter().map(|shape| shape.get("enum")?.as_array()).collect();
+    match choices {
+        Some(choices) => json!({ "type": first["type"], "enum": choices.into_iter().flatten().collect::<Vec<_>>() }),
+        None => json!({ "type": first["type"] }),
+    }
+}
+
 fn missing(owner: Vec<String>, field: &str) -> String {
     match owner.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["params"] => format!("there is no parameter `{field}`"),
@@ -246,7 +289,7 @@ fn literal_shape(literal: &LiteralValue) -> Value {
         LiteralValue::Boolean(_) => "boolean",
         LiteralValue::Double(_) => "number",
         LiteralValue::Int(_) | LiteralValue::UInt(_) => "integer",
-        LiteralValue::String(_) => "string",
+        LiteralValue::String(text) => return json!({ "type": "string", "enum": [text.inner()] }),
         LiteralValue::Bytes(_) | LiteralValue::Null => return UNKNOWN,
     };
     json!({ "type": name })

@@ -2,13 +2,19 @@
 //!
 //! Reading is bounded: a file that is too large, nests too deep or multiplies itself with aliases is refused.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
+use serde_saphyr::budget::BudgetBreach as Breach;
 use serde_saphyr::{Location, Spanned};
 
 use super::mistake::{Mistakes, Position};
+
+mod place;
+
+pub(super) use place::Place;
 
 /// No blueprint needs more; a larger file is not read at all.
 const MAX_BYTES: usize = 256 * 1024;
@@ -20,13 +26,15 @@ const MAX_ALIASES: usize = 100;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
     pub(super) at: Position,
-    /// Where the text of a scalar starts: behind its quote, if it has one.
-    pub(super) text_at: Position,
+    /// Where the characters of a text stand.
+    pub(super) place: Place,
     pub(super) tree: Tree,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Tree {
+    /// What could not be used at its place; the mistake has been told, and nothing more is said of it.
+    Unread,
     Null,
     Bool(bool),
     Integer(i64),
@@ -45,10 +53,52 @@ pub(super) struct Entry {
 }
 
 impl Node {
+    /// Something that could not be used, at the place where it stands or is missing.
+    pub(super) fn unread(at: Position) -> Self {
+        Self { at, place: Place::default(), tree: Tree::Unread }
+    }
+
+    pub(super) fn is_unread(&self) -> bool {
+        self.tree == Tree::Unread
+    }
+
+    /// A text that stands nowhere but here.
+    pub(super) fn text(text: String, place: &Place) -> Self {
+        Self { at: place.start(), place: place.clone(), tree: Tree::Text(text) }
+    }
+
+    /// The value itself if it is short enough to quote, else what kind it is.
+    pub(super) fn found(&self) -> String {
+        match &self.tree {
+            Tree::List(items) if items.is_empty() => "an empty list".to_owned(),
+            Tree::List(_) | Tree::Table(_) | Tree::Null | Tree::Unread => self.kind().to_owned(),
+            Tree::Text(text) if text.trim().is_empty() => "empty text".to_owned(),
+            Tree::Text(text) => format!("`{}`", shortened(text)),
+            _ => format!("`{}`", self.json()),
+        }
+    }
+
+    /// The items of a list, or the one thing that stands in its place.
+    pub(super) fn items(&self) -> &[Self] {
+        match &self.tree {
+            Tree::List(items) => items,
+            Tree::Unread => &[],
+            _ => std::slice::from_ref(self),
+        }
+    }
+
+    /// The keys of a table, with their values.
+    pub(super) fn entries(&self) -> &[Entry] {
+        match &self.tree {
+            Tree::Table(entries) => entries,
+            _ => &[],
+        }
+    }
+
     /// What the value is, in an author's words.
     pub(super) fn kind(&self) -> &'static str {
         match self.tree {
-            Tree::Null => "nothing",
+            Tree::Unread | Tree::Null => "nothing",
             Tree::Bool(_) => "a boolean",
             Tree::Integer(_) => "an integer",
             Tree::Float(_) => "a number",
@@ -60,16 +110,13 @@ impl Node {
 
     /// The value of a key of this table.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
-        match &self.tree {
-            Tree::Table(entries) => entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value),
-            _ => None,
-        }
+        self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
     /// The same value without its places.
     pub(super) fn json(&self) -> Value {
         match &self.tree {
-            Tree::Null => Value::Null,
+            Tree::Unread | Tree::Null => Value::Null,
             Tree::Bool(value) => Value::from(*value),
             Tree::Integer(value) => Value::from(*value),
             Tree::Float(value) => Value::from(*value),
@@ -92,13 +139,14 @@ pub(super) fn read(text: &str, mistakes: &mut Mistakes<'_>) -> Option<Node> {
     }
     match serde_saphyr::from_str_with_options::<Spanned<RawTree>>(text, limits()) {
         Ok(raw) => {
-            let lines: Vec<&str> = text.lines().collect();
-            Some(place(raw, &lines))
+            let lines: Vec<Vec<char>> = text.lines().map(|line| line.chars().collect()).collect();
+            Some(placed(raw, &lines, mistakes))
         }
         Err(error) => {
             let error = error.without_snippet();
             let at = error.location().map_or(start, position);
-            mistakes.add(at, explain(error));
+            let (message, hint) = explain(error);
+            mistakes.add_with_hint(at, message, hint.map(str::to_owned));
             None
         }
     }
@@ -107,6 +155,7 @@ pub(super) fn read(text: &str, mistakes: &mut Mistakes<'_>) -> Option<Node> {
 fn limits() -> serde_saphyr::Options {
     serde_saphyr::options! {
         strict_booleans: true,
+        duplicate_keys: serde_saphyr::DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
         merge_keys: serde_saphyr::MergeKeyPolicy::Error,
         alias_limits: serde_saphyr::alias_limits! {
@@ -125,25 +174,43 @@ fn limits() -> serde_saphyr::Options {
     }
 }
 
-fn explain(error: &serde_saphyr::Error) -> String {
+/// What the parser stumbled over, and what helps.
+fn explain(error: &serde_saphyr::Error) -> (String, Option<&'static str>) {
     use serde_saphyr::Error as E;
     match error {
+        E::Budget { breach: Breach::Documents { .. }, .. } => (
+            "a second document begins here".to_owned(),
+            Some("a file holds one blueprint; give the other a file of its own"),
+        ),
         E::Budget { .. }
         | E::AliasReplayLimitExceeded { .. }
         | E::AliasExpansionLimitExceeded { .. }
-        | E::AliasReplayStackDepthExceeded { .. } => format!(
-            "the file is too much to read safely: at most {MAX_DEPTH} levels, {MAX_NODES} values and {MAX_ALIASES} aliases"
-        ),
-        E::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` stands here a second time"),
+        | E::AliasReplayStackDepthExceeded { .. } => {
+            let limits = format!("at most {MAX_DEPTH} levels, {MAX_NODES} values and {MAX_ALIASES} aliases");
+            (format!("the file is too much to read safely: {limits}"), None)
+        }
         E::AliasError { error, .. } => explain(error),
-        E::MergeKeyNotAllowed { .. } => "merge keys (`<<`) are not part of the blueprint format".to_owned(),
+        E::MergeKeyNotAllowed { .. } => ("merge keys (`<<`) are not part of the blueprint format".to_owned(), None),
         other => {
             let text = other.to_string();
-            let first = text.lines().next().unwrap_or_default();
-            format!("this is not YAML as a blueprint needs it: {}", without_place(first))
+            let said = without_place(text.lines().next().unwrap_or_default());
+            let helps = HELPS.iter().find(|(words, _)| said.contains(words)).map(|(_, help)| *help);
+            (format!("this is not YAML: {said}"), helps)
         }
     }
 }
+
+/// What helps where the parser uses these words.
+const HELPS: [(&str, &str); 5] = [
+    ("tab", "indent with spaces; YAML allows no tabs there"),
+    ("unclosed quote", "the quote that begins here is closed nowhere"),
+    (
+        "mapping values are not allowed",
+        "a key stands where none can: look at the indentation here and in the line above",
+    ),
+    ("':' indicator", "is a bracket, a brace or a quote above not closed?"),
+    ("unknown anchor", "a text that begins with `*` has to be quoted"),
+];
 
 /// The parser names line and column in front or behind; the mistake has them already.
 fn without_place(message: &str) -> &str {
@@ -168,27 +235,52 @@ enum RawTree {
     Table(Vec<(Spanned<String>, Spanned<RawTree>)>),
 }
 
-fn place(raw: Spanned<RawTree>, lines: &[&str]) -> Node {
+fn placed(raw: Spanned<RawTree>, lines: &[Vec<char>], mistakes: &mut Mistakes<'_>) -> Node {
     let at = position(raw.referenced);
-    let tree = match raw.value {
-        RawTree::Scalar(scalar) => scalar,
-        RawTree::List(items) => Tree::List(items.into_iter().map(|item| place(item, lines)).collect()),
-        RawTree::Table(entries) => Tree::Table(
-            entries
-                .into_iter()
-                .map(|(key, value)| Entry {
-                    key_at: position(key.referenced),
-                    key: key.value,
-                    value: place(value, lines),
-                })
-                .collect(),
-        ),
+    let (tree, place) = match raw.value {
+        RawTree::Scalar(Tree::Text(text)) => {
+            let place = Place::of(&text, at, lines);
+            (Tree::Text(text), place)
+        }
+        RawTree::Scalar(scalar) => (scalar, at.into()),
+        RawTree::List(items) => {
+            (Tree::List(items.into_iter().map(|item| placed(item, lines, mistakes)).collect()), at.into())
+        }
+        RawTree::Table(entries) => (Tree::Table(table(entries, lines, mistakes)), at.into()),
     };
-    let quoted = lines
-        .get(at.line - 1)
-        .and_then(|line| line.chars().nth(at.column - 1))
-        .is_some_and(|first| matches!(first, '"' | '\''));
-    Node { at, text_at: at.right(usize::from(quoted)), tree }
+    Node { at, place, tree }
+}
+
+/// The entries of a table; a key that stands there a second time is told and left out.
+fn table(
+    entries: Vec<(Spanned<String>, Spanned<RawTree>)>,
+    lines: &[Vec<char>],
+    mistakes: &mut Mistakes<'_>,
+) -> Vec<Entry> {
+    let mut known: BTreeMap<String, Position> = BTreeMap::new();
+    let mut table = Vec::new();
+    for (key, value) in entries {
+        let (key, key_at) = (key.value, position(key.referenced));
+        let value = placed(value, lines, mistakes);
+        match known.get(&key) {
+            Some(first) => {
+                let message = format!("the key `{key}` stands here a second time; the first is in line {}", first.line);
+                mistakes.add(key_at, message);
+            }
+            None => {
+                known.insert(key.clone(), key_at);
+                table.push(Entry { key, key_at, value });
+            }
+        }
+    }
+    table
+}
+
+/// A text that fits into a sentence.
+pub(super) fn shortened(text: &str) -> String {
+    const LONGEST: usize = 80;
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if text.chars().count() <= LONGEST { text } else { text.chars().take(LONGEST).chain("…".chars()).collect() }
 }
 
 impl<'de> Deserialize<'de> for RawTree {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::expression::{Expression, Fault, Scope};
 
 /// Text that may hold expressions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Template {
     source: String,
     pieces: Vec<Piece>,

@@ -5,10 +5,12 @@ use serde_json::{Map, Value, json};
 use super::Check;
 use crate::blueprint::mistake::hint;
 use crate::blueprint::plan::{inherited, needed_ids};
-use crate::blueprint::shape::{self, Names, UNKNOWN, list_of, table};
+use crate::blueprint::read::APPLICATION_STEP;
+use crate::blueprint::shape::{self, Names, UNKNOWN, list_of, open_table, table};
+use crate::blueprint::source::shortened;
 use crate::blueprint::{Located, StepDeclaration, Work, Workflow};
 
-impl Check<'_, '_> {
+impl Check<'_, '_, '_> {
     pub(super) fn steps(&mut self, workflow: &Workflow, names: &Names, sample: &Map<String, Value>, is_day_two: bool) {
         let names = names.clone().with("steps", self.outputs_shape(workflow));
         for step in &workflow.steps {
@@ -21,17 +23,14 @@ impl Check<'_, '_> {
                 None => names.clone(),
             };
             if let Some(when) = &step.when {
-                let shape = self.expression(when, &names);
-                if shape::kind(&shape).is_some_and(|kind| kind != "a boolean") {
-                    let message = format!(
-                        "`when` is true or false, and `{}` is {}",
-                        when.value.source(),
-                        shape::kind(&shape).unwrap_or("neither")
-                    );
-                    self.mistakes.add(when.at, message);
-                }
+                self.valued(when, &names, sample, "a boolean");
+            }
+            if let Some(title) = &step.title {
+                self.template(title, &names);
             }
             match &step.work {
+                // The application's own step is made from what is checked as such.
+                Work::Do(_) if self.is_application(step) => {}
                 Work::Do(action) => self.action(step, action, &names),
                 Work::Undo(target) => self.undo(step, target, is_day_two),
             }
@@ -39,21 +38,30 @@ impl Check<'_, '_> {
         self.cycles(workflow);
     }
 
+    fn is_application(&self, step: &StepDeclaration) -> bool {
+        self.blueprint.application.as_ref().is_some_and(|application| application.place == step.id.place)
+    }
+
     fn identity(&mut self, step: &StepDeclaration, workflow: &Workflow) {
         let id = &step.id.value;
-        let first = workflow.steps.iter().find(|other| other.id.value == *id);
-        if first.is_some_and(|first| first.id.at < step.id.at) {
-            self.mistakes.add(step.id.at, format!("there is a step `{id}` already"));
+        if !step.id.is_unread() && !is_first(step, workflow) {
+            let why = if id == APPLICATION_STEP { ": the one of `cmdb`" } else { "" };
+            self.mistakes.add(step.id.at(), format!("there is a step `{id}` already{why}"));
         }
-        let known: Vec<&str> = workflow.steps.iter().map(|step| step.id.value.as_str()).collect();
         for need in &step.needs {
             if need.value == *id {
-                self.mistakes.add(need.at, format!("the step `{id}` needs itself"));
-            } else if !known.contains(&need.value.as_str()) {
-                let others = known.iter().copied().filter(|other| other != id);
-                let message = format!("`{id}` needs `{}`, and there is no such step", need.value);
-                self.mistakes.add_with_hint(need.at, message, hint(&need.value, others));
+                self.mistakes.add(need.at(), format!("the step `{id}` needs itself"));
+            } else {
+                self.unknown_step(need, workflow, format!("`{id}` needs `{}`, and there is no such step", need.value));
             }
+        }
+    }
+
+    /// Tells that there is no such step, unless there is one, or may be one among those that could not be read.
+    pub(super) fn unknown_step(&mut self, id: &Located<String>, workflow: &Workflow, message: String) {
+        let known: Vec<&str> = workflow.steps.iter().map(|step| step.id.value.as_str()).collect();
+        if is_whole(workflow) && !known.contains(&id.value.as_str()) {
+            self.mistakes.add_with_hint(id.at(), message, hint(&id.value, known));
         }
     }
 
@@ -66,63 +74,64 @@ impl Check<'_, '_> {
         names: &Names,
         sample: &Map<String, Value>,
     ) {
-        let source = for_each.value.source();
+        let source = shortened(for_each.value.source());
         if let Some(target) = inherited(&for_each.value) {
             self.expression(for_each, names);
             let found = workflow.steps.iter().find(|other| other.id.value == target && other.id.value != step.id.value);
             if found.is_some_and(|found| found.for_each.is_none()) {
                 self.mistakes
-                    .add(for_each.at, format!("the step `{target}` is not fanned out, so there is no each of it"));
+                    .add(for_each.at(), format!("the step `{target}` is not fanned out, so there is no each of it"));
             }
         } else if for_each.value.is_late() {
             let message = format!("`{source}` is known only while the run goes on; a fan-out has to be planned before");
             let hint = "fan out over the order (`range(params.n)`) or over a whole step (`steps.node`)".to_owned();
-            self.mistakes.add_with_hint(for_each.at, message, Some(hint));
+            self.mistakes.add_with_hint(for_each.at(), message, Some(hint));
         } else {
             self.valued(for_each, names, sample, "a list");
         }
     }
 
     fn undo(&mut self, step: &StepDeclaration, target: &Located<String>, is_day_two: bool) {
+        if !step.with.entries().is_empty() {
+            self.mistakes.add(step.with.at, "`undo` takes no input: it knows what the step has made");
+        }
         if !is_day_two {
             let message = "`undo` is for actions on a deployment; an order has nothing to undo";
-            self.mistakes.add(target.at, message);
+            self.mistakes.add(target.at(), message);
             return;
         }
-        let declared = &self.blueprint.order.steps;
-        match declared.iter().find(|declared| declared.id.value == target.value) {
+        let blueprint = self.blueprint;
+        let declared = blueprint.order.steps.iter().find(|declared| declared.id.value == target.value);
+        match declared {
+            _ if target.is_unread() => {}
             None => {
                 let message = format!("the deployment has no step `{}` to undo", target.value);
-                let known = declared.iter().map(|step| step.id.value.as_str());
-                self.mistakes.add_with_hint(target.at, message, hint(&target.value, known));
+                self.unknown_step(target, &blueprint.order, message);
             }
             Some(declared) if declared.for_each.is_some() && step.for_each.is_none() => {
                 let message = format!("`{}` is fanned out; `for_each` has to say which of it are undone", target.value);
-                self.mistakes.add(target.at, message);
+                self.mistakes.add(target.at(), message);
             }
             Some(_) => {}
         }
     }
 
+    /// Tells every circle of steps that wait for each other.
     fn cycles(&mut self, workflow: &Workflow) {
-        let mut left: Vec<&StepDeclaration> = workflow.steps.iter().collect();
+        let steps = workflow.steps.iter().filter(|step| is_first(step, workflow));
+        let mut left: Vec<Waiting<'_>> = steps.map(|step| Waiting { step, needs: needed_ids(step) }).collect();
         loop {
-            let ids: Vec<&str> = left.iter().map(|step| step.id.value.as_str()).collect();
-            let before = left.len();
-            let waits = |step: &&StepDeclaration| needed_ids(step).iter().any(|id| ids.contains(&id.as_str()));
-            left.retain(waits);
-            if left.len() == before {
-                break;
+            loosen(&mut left);
+            let Some(Waiting { step: first, .. }) = left.first() else { return };
+            let path = circle(&left);
+            let at =
+                left.iter().find(|waiting| path.contains(waiting.id())).map_or(first.id.at(), |it| it.step.id.at());
+            if path.len() > 2 {
+                self.mistakes.add(at, format!("these steps wait for each other: {}", path.join(" -> ")));
+            } else if first.needs.iter().all(|need| need.value != first.id.value) {
+                self.mistakes.add(at, format!("the step `{}` reads its own output", path[0]));
             }
-        }
-        if let Some(path) = left.first().map(|first| circle(first, &left))
-            && path.len() > 2
-        {
-            let message = format!("these steps wait for each other: {}", path.join(" -> "));
-            self.mistakes.add(left[0].id.at, message);
-        } else if let Some(step) = left.first().filter(|step| step.needs.iter().all(|need| need.value != step.id.value))
-        {
-            self.mistakes.add(step.id.at, format!("the step `{}` reads its own output", step.id.value));
+            left.retain(|waiting| !path.contains(waiting.id()));
         }
     }
 
@@ -132,10 +141,11 @@ impl Check<'_, '_> {
             let single = self.output_shape(step);
             (step.id.value.clone(), if step.for_each.is_some() { list_of(single) } else { single })
         };
-        table(workflow.steps.iter().map(output))
+        let outputs = workflow.steps.iter().filter(|step| is_first(step, workflow)).map(output);
+        if is_whole(workflow) { table(outputs) } else { open_table(outputs) }
     }
 
-    fn output_shape(&self, step: &StepDeclaration) -> Value {
+    pub(super) fn output_shape(&self, step: &StepDeclaration) -> Value {
         match &step.work {
             Work::Do(action) => {
                 let known = self.actions.iter().find(|signature| signature.name == action.value);
@@ -168,18 +178,51 @@ impl Check<'_, '_> {
     }
 }
 
-/// The ids along a circle, the first one again at the end.
-fn circle(first: &StepDeclaration, steps: &[&StepDeclaration]) -> Vec<String> {
-    let mut path = vec![first.id.value.clone()];
-    let mut current = first;
+/// Whether every step has an id that could be read.
+fn is_whole(workflow: &Workflow) -> bool {
+    !workflow.steps.iter().any(|step| step.id.is_unread()) && !workflow.steps.is_empty()
+}
+
+/// Whether no step before has the same id.
+fn is_first(step: &StepDeclaration, workflow: &Workflow) -> bool {
+    let first = workflow.steps.iter().find(|other| other.id.value == step.id.value);
+    first.is_some_and(|first| first.id.place == step.id.place)
+}
+
+/// A step with the ids of those it waits for.
+struct Waiting<'w> {
+    step: &'w StepDeclaration,
+    needs: Vec<String>,
+}
+
+impl Waiting<'_> {
+    fn id(&self) -> &String {
+        &self.step.id.value
+    }
+}
+
+/// Leaves only the steps that wait for one another, or for one that does.
+fn loosen(left: &mut Vec<Waiting<'_>>) {
     loop {
-        let needed = needed_ids(current);
-        let Some(next) = steps.iter().find(|step| needed.contains(&step.id.value)) else { return path };
-        let seen = path.iter().position(|id| *id == next.id.value);
-        path.push(next.id.value.clone());
+        let ids: Vec<String> = left.iter().map(|waiting| waiting.id().clone()).collect();
+        left.retain(|waiting| waiting.needs.iter().any(|need| ids.contains(need)));
+        if left.len() == ids.len() {
+            return;
+        }
+    }
+}
+
+/// The ids along a circle of steps that all wait for another one, the first id again at the end.
+fn circle(steps: &[Waiting<'_>]) -> Vec<String> {
+    let mut path: Vec<String> = Vec::new();
+    let mut next = steps.first();
+    while let Some(current) = next {
+        let seen = path.iter().position(|id| id == current.id());
+        path.push(current.id().clone());
         if let Some(start) = seen {
             return path.split_off(start);
         }
-        current = next;
+        next = steps.iter().find(|step| current.needs.contains(step.id()));
     }
+    path
 }

@@ -64,12 +64,11 @@ pub fn leave_out_detours(planned: &mut [PlannedStep]) {
 /// The steps so that each stands behind what it needs; a cycle, which a check refuses, is left as it stands.
 fn in_order(steps: &[StepDeclaration]) -> Vec<&StepDeclaration> {
     let mut ordered: Vec<&StepDeclaration> = Vec::new();
-    let mut waiting: Vec<&StepDeclaration> = steps.iter().collect();
+    let mut waiting: Vec<(&StepDeclaration, Vec<String>)> = steps.iter().map(|step| (step, needed_ids(step))).collect();
     while !waiting.is_empty() {
         let placed: Vec<&str> = ordered.iter().map(|step| step.id.value.as_str()).collect();
-        let ready = |step: &&StepDeclaration| needed_ids(step).iter().all(|id| placed.contains(&id.as_str()));
-        let next = waiting.iter().position(ready).unwrap_or(0);
-        ordered.push(waiting.remove(next));
+        let next = waiting.iter().position(|(_, needs)| needs.iter().all(|id| placed.contains(&id.as_str())));
+        ordered.push(waiting.remove(next.unwrap_or(0)).0);
     }
     ordered
 }
@@ -212,8 +211,7 @@ fn condition(
 
 fn title(declaration: &StepDeclaration, scope: &Scope, words: Words<'_>) -> String {
     if let Some(title) = &declaration.title {
-        let filled = Template::parse(title).ok().and_then(|template| template.fill_text(scope).ok());
-        return filled.unwrap_or_else(|| title.clone());
+        return title.value.fill_text(scope).unwrap_or_else(|_| title.value.source().to_owned());
     }
     match &declaration.work {
         Work::Do(action) => {

@@ -112,8 +112,7 @@ fn no_text_makes_the_check_panic() {
             _ => mutated[at] = spice[round % spice.len()],
         }
         let mutated: String = mutated.into_iter().collect();
-        if let Ok(blueprint) = Blueprint::parse("mutated.yaml", &mutated) {
-            blueprint.check("mutated.yaml", &actions());
-        }
+        // Either answer will do, as long as there is one.
+        let _ = Blueprint::parse_checked("mutated.yaml", &mutated, &actions());
     }
 }

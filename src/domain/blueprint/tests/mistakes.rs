@@ -41,50 +41,54 @@ fn a_good_blueprint_has_no_mistake() {
 #[test]
 fn mistakes_of_form_are_told_at_their_place() {
     let cases = [
-        (
-            "title: One",
-            "titel: One",
-            "one.yaml:1:1: a blueprint needs the key `title`\none.yaml:3:1: a blueprint has no key `titel`\n    did you mean `title`?\n",
-        ),
+        ("title: One", "titel: One", "one.yaml:3:1: a blueprint has no key `titel`\n    did you mean `title`?\n"),
         (
             "version: 1.0.0",
             "version: 1.0",
-            "one.yaml:2:10: `1.0` is no version; three numbers are expected, such as 1.2.0\n",
+            "one.yaml:2:10: `version` takes three numbers, such as 1.2.0, and `1.0` was found\n",
         ),
         (
             "blueprint: one",
             "blueprint: One Two",
-            "one.yaml:1:12: `One Two` can't be a name: lower-case letters, digits, `-` and `_`, a letter first\n",
+            "one.yaml:1:12: `blueprint` takes a name: lower-case letters, digits, `-` and `_`, a letter first, and `One Two` was found\n",
         ),
-        ("default: 90d", "default: 90x", "one.yaml:11:19: `default` is a length of time, such as 90d, 12h or 5m\n"),
-        ("level: 1", "level: none", "one.yaml:15:14: `level` is an integer of at least 1, and `none` was found\n"),
+        (
+            "default: 90d",
+            "default: 90x",
+            "one.yaml:11:19: `default` takes a length of time, such as 90d, 12h or 5m, and `90x` was found\n",
+        ),
+        ("level: 1", "level: none", "one.yaml:15:14: `level` takes an integer of at least 1, and `none` was found\n"),
         (
             "group:owners",
             "owners",
-            "one.yaml:15:58: `owners` names nobody; `group:name`, `person:mail` or `manager` is expected\n",
+            "one.yaml:15:58: `approvers` takes `group:name`, `person:mail` or `manager`, and `owners` was found\n",
         ),
         (
             "default: 2",
             "default: 9",
-            "one.yaml:9:60: the default does not fit its own parameter: 9 is greater than the maximum of 4\n",
+            "one.yaml:9:60: the default does not fit its own parameter: at most 4 is expected, and 9 was found\n",
         ),
         (
             "type: integer",
             "type: int",
-            "one.yaml:9:18: a parameter can't be of type `int`\n    known here: string, integer, number, boolean\n",
+            "one.yaml:9:18: `type` takes `string` or `integer` or `number` or `boolean`, and `int` was found\n    did you mean `integer`?\n",
         ),
         (
             "quota: { machines",
             "quota: { machine",
             "one.yaml:13:10: `quota` has no key `machine`\n    did you mean `machines`?\n",
         ),
-        ("port: 80", "port: 80, port: 81", "one.yaml:19:104: the key `port` stands here a second time\n"),
         (
-            "do: naming.reserve, ",
-            "",
-            "one.yaml:17:5: a step needs `do` (an action) or `undo` (a step of the deployment)\n",
+            "port: 80",
+            "port: 80, port: 81",
+            "one.yaml:19:104: the key `port` stands here a second time; the first is in line 19\n",
         ),
-        ("#/sizes", "#/size", "one.yaml:10:18: `$ref` can only be `#/sizes`, and \"#/size\" was found\n"),
+        ("do: naming.reserve, ", "", "one.yaml:17:5: a step needs `do` or `undo`\n"),
+        (
+            "#/sizes",
+            "#/size",
+            "one.yaml:10:18: `$ref` takes `#/sizes`, and `#/size` was found\n    did you mean `#/sizes`?\n",
+        ),
     ];
     for (piece, replacement, expected) in cases {
         assert_eq!(told_of(piece, replacement), expected, "{replacement}");
@@ -142,27 +146,27 @@ fn inputs_of_actions_are_checked() {
         (
             "image: debian-12",
             "imag: debian-12",
-            "one.yaml:18:21: machine.create needs `image`\none.yaml:18:106: machine.create takes no `imag`\n    did you mean `image`?\n",
+            "one.yaml:18:106: machine.create takes no `imag`\n    did you mean `image`?\n",
         ),
         (
             "port: 80",
             "port: http",
-            "one.yaml:19:100: `port` of balancer.pool does not fit: \"http\" is not of type \"integer\"\n",
+            "one.yaml:19:100: `port` of balancer.pool: an integer is expected, and the text `http` was found\n",
         ),
         (
             "port: 80",
             "port: 70000",
-            "one.yaml:19:100: `port` of balancer.pool does not fit: 70000 is greater than the maximum of 65535\n",
+            "one.yaml:19:100: `port` of balancer.pool: at most 65535 is expected, and 70000 was found\n",
         ),
         (
             "\"${size}\"",
             "\"${params.size}\"",
-            "one.yaml:18:95: `size` of machine.create is a table, and `${params.size}` is text\n",
+            "one.yaml:18:96: `size` of machine.create is a table, and `${params.size}` is text\n",
         ),
         (
             "${steps.node}",
             "${steps.node[0].name}",
-            "one.yaml:19:77: `members` of balancer.pool is a list, and `${steps.node[0].name}` is text\n",
+            "one.yaml:19:78: `members` of balancer.pool is a list, and `${steps.node[0].name}` is text\n",
         ),
         (
             "${params.name}\", members",
@@ -241,7 +245,7 @@ fn what_has_no_value_over_the_defaults_is_told() {
             "price.monthly",
             "one.yaml:15:24: a boolean is expected, and `price.monthly` is a number\n",
         ),
-        ("level: 1", "level: 2", "one.yaml:15:5: level 2 waits for level 1, which no approval has\n"),
+        ("level: 1", "level: 2", "one.yaml:15:14: level 2 waits for level 1, which no approval has\n"),
     ];
     for (piece, replacement, expected) in cases {
         assert_eq!(told_of(piece, replacement), expected, "{replacement}");

@@ -1,6 +1,7 @@
 //! The language of blueprints, told by what it accepts, refuses and plans.
 
 mod bounds;
+mod editors;
 mod forms;
 mod mistakes;
 mod plans;
