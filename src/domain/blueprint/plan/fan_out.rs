@@ -32,7 +32,8 @@ impl Words<'_> {
         let before = self.order.steps.iter().find(|step| step.id.value == id)?;
         let Work::Do(action) = &before.work else { return None };
         let known = self.of(&action.value)?;
-        Some(known.undo_title_of(before.title.as_deref().unwrap_or(known.title)))
+        let title = before.title.as_ref().map_or(known.title, |title| title.value.source());
+        Some(known.undo_title_of(title))
     }
 }
 
