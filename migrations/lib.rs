@@ -16,6 +16,7 @@ mod m0030_deployments;
 mod m0031_idempotency;
 mod m0032_leaning;
 mod m0033_step_memory;
+mod m0040_lists;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -38,6 +39,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_idempotency::Migration),
             Box::new(m0032_leaning::Migration),
             Box::new(m0033_step_memory::Migration),
+            Box::new(m0040_lists::Migration),
         ]
     }
 }

@@ -11,13 +11,14 @@ use domain::ids::{CiId, DeploymentId};
 use domain::person::{Principal, Scope};
 use domain::trouble::Trouble;
 use serde_json::Value;
-pub use store::ci::{CiQuery, CiSort, Counted, Hop};
+pub use store::ci::{CiQuery, CiSort, Hop};
 pub use store::workload::{Report, Seen};
 
+use crate::page::{Counted, Part, Turn, Window};
 use crate::{App, database};
 
-/// Rows that a page of the list shows at most.
-const LARGEST_PAGE: u64 = 500;
+/// CIs of one deployment that are looked at in one go.
+const MOST_OF_DEPLOYMENT: u64 = 500;
 /// How far impact is followed.
 const DEPTH: u8 = 3;
 /// Entries of its history that a CI's page shows.
@@ -29,36 +30,30 @@ const SHOWN_CONTAINERS: u64 = 200;
 /// Words of a search that count.
 const WORDS: usize = 5;
 
-/// One page of CIs.
-#[derive(Debug)]
-pub struct CiList {
-    pub rows: Vec<Ci>,
-    /// Where the next page begins; nothing on the last one.
-    pub next: Option<CiId>,
-}
-
 /// The lower-case beginnings of words that a search means.
 pub fn words(text: &str) -> Vec<String> {
     let words: BTreeSet<String> = text.to_lowercase().split_whitespace().take(WORDS).map(str::to_owned).collect();
     words.into_iter().collect()
 }
 
-/// One page of the CIs that the person may see and the query finds.
-pub async fn search(app: &App, who: &Principal, mut query: CiQuery) -> Result<CiList, Trouble> {
-    let limit = query.limit.clamp(1, LARGEST_PAGE);
-    query.limit = limit + 1;
-    let mut rows = store::ci::find(&app.store, &who.scope(), &query).await.map_err(database)?;
-    let more = rows.len() as u64 > limit;
-    if more {
-        rows.pop();
-    }
-    let next = rows.last().filter(|_| more).map(|ci| ci.id);
-    Ok(CiList { rows, next })
+/// A part of the CIs that the person may see and the query finds.
+pub async fn list(
+    app: &App,
+    who: &Principal,
+    query: &CiQuery,
+    window: Window<CiSort, CiId>,
+) -> Result<Part<Ci>, Trouble> {
+    store::ci::list(&app.store, &who.scope(), query, window).await.map_err(database)
 }
 
-/// How many CIs the person may see and the query finds, up to a thousand.
-pub async fn count(app: &App, who: &Principal, query: &CiQuery) -> Result<Counted, Trouble> {
-    store::ci::count(&app.store, &who.scope(), query).await.map_err(database)
+/// The same, with how many CIs there are, up to a thousand.
+pub async fn list_counted(
+    app: &App,
+    who: &Principal,
+    query: &CiQuery,
+    window: Window<CiSort, CiId>,
+) -> Result<(Part<Ci>, Counted), Trouble> {
+    store::ci::list_counted(&app.store, &who.scope(), query, window).await.map_err(database)
 }
 
 /// Everything that is known of one CI.
@@ -135,8 +130,9 @@ pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<U
 /// The CIs of a deployment that are not retired; the caller has checked that the person may see the deployment.
 pub async fn of_deployment(app: &App, who: &Principal, deployment: DeploymentId) -> Result<Vec<Ci>, Trouble> {
     let lifecycles = vec![Lifecycle::Planned, Lifecycle::Building, Lifecycle::Operational];
-    let query = CiQuery { deployment: Some(deployment), lifecycles, limit: LARGEST_PAGE, ..CiQuery::default() };
-    store::ci::find(&app.store, &who.scope(), &query).await.map_err(database)
+    let query = CiQuery { deployment: Some(deployment), lifecycles, ..CiQuery::default() };
+    let window = Window { sort: CiSort::Name, descending: false, turn: Turn::First, limit: MOST_OF_DEPLOYMENT };
+    Ok(list(app, who, &query, window).await?.rows)
 }
 
 async fn then(app: &App, id: CiId, at: DateTime<Utc>) -> Result<Option<(Ci, Attributes)>, Trouble> {

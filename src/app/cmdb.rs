@@ -26,6 +26,6 @@ impl Cmdb for BuiltIn {
         let counted = store::ci::count(&self.store, &Scope::Everything, &of_it).await.map_err(|cause| {
             ProviderError::transient(format!("The CMDB did not answer: {cause}."), "It is asked again in a moment.")
         })?;
-        Ok(Registered { cis: counted.number.unsigned_abs(), outstanding: 0 })
+        Ok(Registered { cis: counted.number, outstanding: 0 })
     }
 }

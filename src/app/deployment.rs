@@ -16,14 +16,15 @@ use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
 use domain::resource::Resource;
 use domain::trouble::Trouble;
-use store::ci::CiQuery;
+use store::ci::{CiQuery, CiSort};
 
 pub use action::{ActionForm, Offered, action_draft, action_form, to_change};
 pub(crate) use follow::{begin, run_ended};
 pub use lease::{keep_leases, prolong};
-pub use store::deployment::{Filter, SortBy, Window};
+pub use store::deployment::{Filter, SortBy};
 pub use store::run::RunSummary;
 
+use crate::page::{Counted, List, Turn, Window};
 use crate::{App, catalog, database};
 
 /// CIs that a deployment's page lists; the CMDB has the others.
@@ -38,13 +39,6 @@ pub struct Listed {
     pub owner: String,
     /// What it costs at present.
     pub monthly: Money,
-}
-
-/// A part of the list, and how long the whole of it is.
-#[derive(Clone, Debug)]
-pub struct Listing {
-    pub rows: Vec<Listed>,
-    pub total: u64,
 }
 
 /// Everything about one deployment.
@@ -72,22 +66,32 @@ pub struct Details {
     pub now: DateTime<Utc>,
 }
 
-/// The deployments that the person may see.
-pub async fn list(app: &App, who: &Principal, filter: &Filter, window: Window) -> Result<Listing, Trouble> {
+/// A part of the deployments that the person may see, in four statements whatever their number.
+pub async fn list(
+    app: &App,
+    who: &Principal,
+    filter: &Filter,
+    window: Window<SortBy, DeploymentId>,
+) -> Result<List<Listed>, Trouble> {
     let scope = who.scope();
-    let deployments = store::deployment::list(&app.store, &scope, filter, window).await.map_err(database)?;
-    let total = store::deployment::count(&app.store, &scope, filter).await.map_err(database)?;
-    let owners: Vec<PersonId> = deployments.iter().map(|deployment| deployment.owner).collect();
+    let part = store::deployment::list(&app.store, &scope, filter, window).await.map_err(database)?;
+    let owners: Vec<PersonId> = part.rows.iter().map(|deployment| deployment.owner).collect();
     let owners = store::person::find_many(&app.store, &owners).await.map_err(database)?;
-    let projects = projects(app, &scope).await?;
-    let mut taken = taken(app, &deployments).await?;
-    let listed = |deployment: Deployment| Listed {
-        project: projects.get(&deployment.project).cloned().unwrap_or_default(),
+    let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
+    let titles: BTreeMap<ProjectId, &str> = projects.iter().map(|it| (it.id, it.title.as_str())).collect();
+    let mut taken = taken(app, &part.rows).await?;
+    let part = part.map(|deployment| Listed {
+        project: titles.get(&deployment.project).copied().unwrap_or_default().to_owned(),
         owner: owners.get(&deployment.owner).map(|owner| owner.name.clone()).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&taken.remove(&deployment.id).unwrap_or_default())),
         deployment,
-    };
-    Ok(Listing { rows: deployments.into_iter().map(listed).collect(), total })
+    });
+    Ok(List { part, projects })
+}
+
+/// How many deployments the person may see and the filter leaves, up to a thousand.
+pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counted, Trouble> {
+    store::deployment::count(&app.store, &who.scope(), filter).await.map_err(database)
 }
 
 /// One deployment; one of another tenant's does not exist for the person.
@@ -99,8 +103,9 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
     let owner = store::person::find(&app.store, deployment.owner).await.map_err(database)?;
     let resources = store::resource::of_deployment(&app.store, id).await.map_err(database)?;
     let runs = store::run::of_deployment(&app.store, id).await.map_err(database)?;
-    let of_it = CiQuery { deployment: Some(id), limit: CIS_SHOWN, ..CiQuery::default() };
-    let cis = store::ci::find(&app.store, &scope, &of_it).await.map_err(database)?;
+    let of_it = CiQuery { deployment: Some(id), ..CiQuery::default() };
+    let shown = Window { sort: CiSort::Name, descending: false, turn: Turn::First, limit: CIS_SHOWN };
+    let cis = store::ci::list(&app.store, &scope, &of_it, shown).await.map_err(database)?.rows;
     let allocations = store::allocation::of_deployments(&app.store, &[id]).await.map_err(database)?;
     let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
     let now = app.clock.now();
@@ -121,11 +126,6 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
     })
 }
 
-/// The projects that the person may filter by: id and title.
-pub async fn projects_of(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
-    store::project::list(&app.store, &who.scope()).await.map_err(database)
-}
-
 async fn find(app: &App, scope: &Scope, id: DeploymentId) -> Result<Deployment, Trouble> {
     let found = store::deployment::find_in(&app.store, id, scope).await.map_err(database)?;
     found.ok_or_else(|| Trouble::not_found("deployment"))
@@ -133,11 +133,6 @@ async fn find(app: &App, scope: &Scope, id: DeploymentId) -> Result<Deployment, 
 
 fn may_act(who: &Principal, project: ProjectId) -> bool {
     who.has(Role::Requester, project)
-}
-
-async fn projects(app: &App, scope: &Scope) -> Result<BTreeMap<ProjectId, String>, Trouble> {
-    let projects = store::project::list(&app.store, scope).await.map_err(database)?;
-    Ok(projects.into_iter().map(|project| (project.id, project.title)).collect())
 }
 
 async fn taken(app: &App, deployments: &[Deployment]) -> Result<BTreeMap<DeploymentId, Vec<Allocation>>, Trouble> {

@@ -17,6 +17,7 @@ pub mod idempotency;
 mod letter;
 pub mod mail;
 pub mod operations;
+pub mod page;
 pub mod person;
 pub mod project;
 pub mod quota;

@@ -5,7 +5,8 @@ use domain::mail::MailState;
 use domain::person::{Principal, Role, Scope};
 use domain::run::RunState;
 use domain::trouble::Trouble;
-use store::run::RunSummary;
+use store::page::{Turn, Window};
+use store::run::{Filter, RunSummary, SortBy};
 use store::worker::Worker;
 
 use crate::{App, database};
@@ -59,7 +60,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         return Err(Trouble::forbidden("Operations are for operators.", "Ask an administrator for the role."));
     }
     let now = app.clock.now();
-    let (store, all) = (&app.store, &Scope::Everything);
+    let store = &app.store;
     let needs = [RunState::Paused, RunState::Stuck];
     let goes_on =
         [RunState::Queued, RunState::Running, RunState::Waiting, RunState::Compensating, RunState::Cancelling];
@@ -67,15 +68,23 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
     let workers = store::worker::seen_since(store, now - FORGOTTEN).await.map_err(database)?;
     Ok(Overview {
         open: store::run::count_open(store).await.map_err(database)?,
-        need_a_person: store::run::list(store, all, &needs, SHOWN).await.map_err(database)?,
-        under_way: store::run::list(store, all, &goes_on, SHOWN).await.map_err(database)?,
-        ended: store::run::list(store, all, &ended, SHOWN / 4).await.map_err(database)?,
+        need_a_person: newest(app, &needs, SHOWN).await?,
+        under_way: newest(app, &goes_on, SHOWN).await?,
+        ended: newest(app, &ended, SHOWN / 4).await?,
         workers: workers.into_iter().map(|worker| listed(worker, now)).collect(),
         queue: app.engine.queue_depth().await.map_err(database)?,
         mails: store::mail::counts(store).await.map_err(database)?,
         datacenter: datacenter(app).await,
         now,
     })
+}
+
+/// The newest runs in these states, whosoever they are.
+async fn newest(app: &App, states: &[RunState], limit: u64) -> Result<Vec<RunSummary>, Trouble> {
+    let filter = Filter { states: states.to_vec(), ..Filter::default() };
+    let window = Window { sort: SortBy::Created, descending: true, turn: Turn::First, limit };
+    let part = store::run::list(&app.store, &Scope::Everything, &filter, window).await.map_err(database)?;
+    Ok(part.rows)
 }
 
 /// What monitoring asks for; the same numbers whichever process is asked.

@@ -9,6 +9,6 @@ mod submit;
 pub use change::{ChangeForm, NewTerms, change, change_draft, change_form, withdraw};
 pub(crate) use order::facts_of;
 pub use order::{Order, What, submit};
-pub use show::{Asking, List, Listed, Page, list, show};
+pub use show::{Asking, Listed, Page, count, list, show};
 pub(crate) use start::{end_before_run, start, wake};
-pub use store::request::{Filter, SortBy, Window};
+pub use store::request::{Filter, SortBy};

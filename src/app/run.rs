@@ -16,7 +16,10 @@ use serde_json::{Value, json};
 use store::Tx;
 use tokio::sync::broadcast::Receiver;
 
+pub use store::run::{Filter, RunSummary, SortBy};
+
 use crate::idempotency::Sent;
+use crate::page::{Counted, List, Window};
 use crate::{App, audit, database};
 
 /// Lines of a log that a page shows.
@@ -45,6 +48,24 @@ pub struct Details {
     /// Whether the person may mend it.
     pub may_mend: bool,
     pub now: DateTime<Utc>,
+}
+
+/// A part of the runs that the person may see.
+pub async fn list(
+    app: &App,
+    who: &Principal,
+    filter: &Filter,
+    window: Window<SortBy, RunId>,
+) -> Result<List<RunSummary>, Trouble> {
+    let scope = who.scope();
+    let part = store::run::list(&app.store, &scope, filter, window).await.map_err(database)?;
+    let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
+    Ok(List { part, projects })
+}
+
+/// How many runs the person may see and the filter leaves, up to a thousand.
+pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counted, Trouble> {
+    store::run::count(&app.store, &who.scope(), filter).await.map_err(database)
 }
 
 /// One run, with the chosen step; a run of another tenant does not exist for the person.

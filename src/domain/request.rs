@@ -132,6 +132,11 @@ pub fn number(number: i32) -> String {
     format!("R-{number}")
 }
 
+/// The number that somebody wrote: `R-12`, `r12`, `12`.
+pub fn number_in(text: &str) -> Option<i32> {
+    text.trim().trim_start_matches(['R', 'r']).trim_start_matches('-').parse().ok().filter(|number| *number > 0)
+}
+
 /// The request is in a state from which this can't happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the request is {}, so it can't be {wanted}", state.word().replace('_', " "))]

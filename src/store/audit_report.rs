@@ -8,14 +8,12 @@ use domain::audit_report::{Origin, Unregistered};
 use domain::ci::{Aspect, Change, Ci};
 use domain::ids::{CiId, DeploymentId};
 use domain::person::Scope;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
-    Value,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use crate::Reads;
 use crate::ci::row::{ci, history};
+use crate::sql::Sql;
 
 /// The kinds of objects in the ledger that ought to have a CI; a reserved name, for one, ought not.
 const REGISTERED_KINDS: &str = "('machine', 'pool', 'space', 'registration')";
@@ -168,8 +166,7 @@ pub async fn objects(on: &impl Reads, scope: &Scope, at: DateTime<Utc>) -> Resul
     let mut sql = Sql::at(at);
     let Some(scoped) = sql.scoped(scope, "d.project_id") else { return Ok(0) };
     sql.text = format!("SELECT count(*) {LIVE_OBJECTS} AND r.kind IN {REGISTERED_KINDS}{scoped}");
-    let row = on.db().query_one_raw(sql.statement(on)).await?;
-    row.map_or(Ok(0), |row| row.try_get_by_index(0))
+    sql.number(on).await
 }
 
 /// The live objects in scope that ought to have a CI and have none.
@@ -323,52 +320,4 @@ pub async fn ordered(
         run: row.run_id,
     };
     Ok(rows.into_iter().map(ordered).collect())
-}
-
-/// A statement under way; its first value is the instant that it asks about.
-#[derive(Default)]
-struct Sql {
-    text: String,
-    values: Vec<Value>,
-}
-
-impl Sql {
-    fn at(at: DateTime<Utc>) -> Self {
-        Self { text: String::new(), values: vec![at.into()] }
-    }
-
-    fn bind(&mut self, value: impl Into<Value>) -> String {
-        self.values.push(value.into());
-        format!("${}", self.values.len())
-    }
-
-    fn bind_all(&mut self, values: impl Iterator<Item = Uuid>) -> String {
-        values.map(|value| self.bind(value)).collect::<Vec<_>>().join(", ")
-    }
-
-    /// The condition that bounds the statement to a scope; nothing when the scope is empty.
-    fn scoped(&mut self, scope: &Scope, column: &str) -> Option<String> {
-        match scope {
-            Scope::Everything => Some(String::new()),
-            Scope::Projects(projects) if projects.is_empty() => None,
-            Scope::Projects(projects) => {
-                let places = self.bind_all(projects.iter().map(|project| project.0));
-                Some(format!(" AND {column} IN ({places})"))
-            }
-        }
-    }
-
-    fn statement(self, on: &impl Reads) -> Statement {
-        Statement::from_sql_and_values(on.db().get_database_backend(), self.text, self.values)
-    }
-
-    async fn all<R: FromQueryResult>(self, on: &impl Reads) -> Result<Vec<R>, DbErr> {
-        R::find_by_statement(self.statement(on)).all(on.db()).await
-    }
-
-    /// Rows of an id and a text.
-    async fn pairs(self, on: &impl Reads) -> Result<Vec<(Uuid, String)>, DbErr> {
-        let rows = on.db().query_all_raw(self.statement(on)).await?;
-        rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
-    }
 }

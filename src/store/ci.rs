@@ -6,5 +6,5 @@ mod known;
 pub(crate) mod row;
 
 pub use apply::{ApplyError, apply};
-pub use find::{CiQuery, CiSort, Counted, count, find};
+pub use find::{CiQuery, CiSort, count, list, list_counted};
 pub use known::{Hop, attributes, by_id, history, neighbours, standing_below};

@@ -27,6 +27,7 @@ pub struct Store {
     writer: DatabaseConnection,
     sqlite: Option<SqlitePool>,
     commits: Arc<AtomicU64>,
+    reads: Arc<AtomicU64>,
 }
 
 /// Why the database could not be opened.
@@ -44,7 +45,7 @@ impl Store {
     /// Opens the database at `sqlite:<path>` (made when missing) or `postgres://…`, and brings its tables up to date.
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         let unreachable = |source| OpenError::Unreachable { address: without_password(address), source };
-        let store = if address.starts_with("sqlite:") {
+        let mut store = if address.starts_with("sqlite:") {
             Self::open_sqlite(address)
                 .await
                 .map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
@@ -52,11 +53,15 @@ impl Store {
             // Statements are not logged: their parameters are people's data.
             let options = ConnectOptions::new(address).sqlx_logging(false).to_owned();
             let pool = Database::connect(options).await.map_err(unreachable)?;
-            Self { readers: pool.clone(), writer: pool, sqlite: None, commits: Arc::default() }
+            Self { readers: pool.clone(), writer: pool, sqlite: None, commits: Arc::default(), reads: Arc::default() }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
         migrations::Migrator::up(&store.writer, None).await.map_err(OpenError::Migration)?;
+        let reads = Arc::clone(&store.reads);
+        store.readers.set_metric_callback(move |_| {
+            reads.fetch_add(1, Ordering::Relaxed);
+        });
         Ok(store)
     }
 
@@ -79,6 +84,11 @@ impl Store {
     /// How many transactions this process has committed.
     pub fn commits(&self) -> u64 {
         self.commits.load(Ordering::Relaxed)
+    }
+
+    /// How many statements this process has sent outside of transactions: what a page costs the database.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 
     /// Whether a commit survives a power cut, and not only a crash of the process. On PostgreSQL its administrator
@@ -122,6 +132,7 @@ impl Store {
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
             sqlite: Some(writer),
             commits: Arc::default(),
+            reads: Arc::default(),
         })
     }
 }

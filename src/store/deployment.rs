@@ -5,11 +5,14 @@ use domain::deployment::{Deployment, DeploymentState, Lease};
 use domain::ids::{DeploymentId, ProjectId, RequestId};
 use domain::person::Scope;
 use sea_orm::entity::prelude::*;
-use sea_orm::sea_query::{Expr, ExprTrait, Func};
-use sea_orm::{Condition, IntoActiveModel, Order, QueryOrder, QuerySelect, QueryTrait, Select};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, Select};
 use serde_json::{Map, Value};
 
+use crate::page::{Counted, Listing, Part, Table, Window};
+use crate::sql::containing;
 use crate::{Reads, Tx};
+
+const TABLE: Table = Table { name: "deployment", tie: "id", columns: "t.*" };
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -67,15 +70,6 @@ pub enum SortBy {
     State,
 }
 
-/// The order and the part of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    pub sort: SortBy,
-    pub descending: bool,
-    pub offset: u64,
-    pub limit: u64,
-}
-
 /// Adds a deployment.
 pub async fn insert(tx: &Tx, deployment: &Deployment) -> Result<(), DbErr> {
     row::Entity::insert(row(deployment).into_active_model()).exec_without_returning(&tx.0).await.map(drop)
@@ -108,41 +102,24 @@ pub async fn of_request(on: &impl Reads, request: RequestId) -> Result<Option<De
 }
 
 /// A part of the deployments within the scope.
-pub async fn list(on: &impl Reads, scope: &Scope, filter: &Filter, window: Window) -> Result<Vec<Deployment>, DbErr> {
+pub async fn list(
+    on: &impl Reads,
+    scope: &Scope,
+    filter: &Filter,
+    window: Window<SortBy, DeploymentId>,
+) -> Result<Part<Deployment>, DbErr> {
     let column = match window.sort {
-        SortBy::Name => row::Column::Name,
-        SortBy::Created => row::Column::CreatedAt,
-        SortBy::Lease => row::Column::LeaseUntil,
-        SortBy::State => row::Column::State,
+        SortBy::Name => "name",
+        SortBy::Created => "created_at",
+        SortBy::Lease => "lease_until",
+        SortBy::State => "state",
     };
-    let order = if window.descending { Order::Desc } else { Order::Asc };
-    // The part is found by what is narrow; its rows, which carry their parameters, are read afterwards.
-    let part = filtered(scope, filter)
-        .select_only()
-        .column(row::Column::Id)
-        .order_by(column, order.clone())
-        .order_by(row::Column::Id, order.clone())
-        .offset(window.offset)
-        .limit(window.limit)
-        .into_query();
-    let rows = row::Entity::find()
-        .filter(row::Column::Id.in_subquery(part))
-        .order_by(column, order.clone())
-        .order_by(row::Column::Id, order)
-        .all(on.db())
-        .await?;
-    rows.into_iter().map(deployment).collect()
+    listing(scope, filter).part(on, column, window).await?.try_map(deployment)
 }
 
 /// How many deployments the filter leaves.
-pub async fn count(on: &impl Reads, scope: &Scope, filter: &Filter) -> Result<u64, DbErr> {
-    let count: Option<i64> = filtered(scope, filter)
-        .select_only()
-        .column_as(row::Column::Id.count(), "count")
-        .into_tuple()
-        .one(on.db())
-        .await?;
-    Ok(count.unwrap_or_default().unsigned_abs())
+pub async fn count(on: &impl Reads, scope: &Scope, filter: &Filter) -> Result<Counted, DbErr> {
+    listing(scope, filter).count(on).await
 }
 
 /// Live deployments whose lease ends before `limit`, those first that end first.
@@ -156,28 +133,21 @@ pub async fn lease_ends_before(on: &impl Reads, limit: DateTime<Utc>) -> Result<
     rows.into_iter().map(deployment).collect()
 }
 
-fn filtered(scope: &Scope, filter: &Filter) -> Select<row::Entity> {
-    let mut condition = Condition::all();
-    if !filter.text.is_empty() {
-        let pattern = format!("%{}%", escaped(&filter.text.to_lowercase()));
-        let name = Expr::expr(Func::lower(Expr::col(row::Column::Name)));
-        condition = condition.add(name.like(sea_orm::sea_query::LikeExpr::new(pattern).escape('\\')));
-    }
-    condition = if filter.states.is_empty() {
+fn listing(scope: &Scope, filter: &Filter) -> Listing {
+    let mut all = Listing::new(TABLE, scope, filter.project);
+    if filter.states.is_empty() {
         let over = DeploymentState::ALL.into_iter().filter(|state| state.is_over()).map(DeploymentState::word);
-        condition.add(row::Column::State.is_not_in(over))
+        all.ask(|sql| format!("state NOT IN ({})", sql.bind_all(over)));
     } else {
-        condition.add(row::Column::State.is_in(filter.states.iter().map(|state| state.word())))
-    };
-    condition = condition
-        .add_option(filter.blueprint.as_ref().map(|name| row::Column::Blueprint.eq(name.as_str())))
-        .add_option(filter.project.map(|project| row::Column::ProjectId.eq(project.0)));
-    within(row::Entity::find(), scope).filter(condition)
-}
-
-/// Text in which nothing is a wildcard.
-fn escaped(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_")
+        all.ask(|sql| format!("state IN ({})", sql.bind_all(filter.states.iter().map(|state| state.word()))));
+    }
+    if !filter.text.is_empty() {
+        all.ask(|sql| format!("lower(name) LIKE {} ESCAPE '\\'", sql.bind(containing(&filter.text))));
+    }
+    if let Some(blueprint) = &filter.blueprint {
+        all.ask(|sql| format!("blueprint = {}", sql.bind(blueprint.as_str())));
+    }
+    all
 }
 
 fn within(rows: Select<row::Entity>, scope: &Scope) -> Select<row::Entity> {

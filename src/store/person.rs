@@ -273,17 +273,14 @@ type Held = (BTreeSet<Role>, BTreeMap<ProjectId, BTreeSet<Role>>);
 
 /// Spreads the roles held in organisations over their projects.
 async fn spread(on: &impl Reads, held: &[Grant]) -> Result<Held, DbErr> {
-    let organisations = held.iter().filter_map(|grant| match grant.place {
-        Place::Organisation(id) => Some(id.0),
-        _ => None,
-    });
-    let projects: Vec<(Uuid, Uuid)> = project::row::Entity::find()
-        .select_only()
-        .columns([project::row::Column::OrganisationId, project::row::Column::Id])
-        .filter(project::row::Column::OrganisationId.is_in(organisations))
-        .into_tuple()
-        .all(on.db())
-        .await?;
+    let organisations: Vec<Uuid> = held
+        .iter()
+        .filter_map(|grant| match grant.place {
+            Place::Organisation(id) => Some(id.0),
+            _ => None,
+        })
+        .collect();
+    let projects = projects_of(on, organisations).await?;
     let mut everywhere = BTreeSet::new();
     let mut by_project: BTreeMap<ProjectId, BTreeSet<Role>> = BTreeMap::new();
     for Grant { role, place } in held {
@@ -302,6 +299,20 @@ async fn spread(on: &impl Reads, held: &[Grant]) -> Result<Held, DbErr> {
         }
     }
     Ok((everywhere, by_project))
+}
+
+/// The projects of these organisations: pairs of organisation and project.
+async fn projects_of(on: &impl Reads, organisations: Vec<Uuid>) -> Result<Vec<(Uuid, Uuid)>, DbErr> {
+    if organisations.is_empty() {
+        return Ok(Vec::new());
+    }
+    project::row::Entity::find()
+        .select_only()
+        .columns([project::row::Column::OrganisationId, project::row::Column::Id])
+        .filter(project::row::Column::OrganisationId.is_in(organisations))
+        .into_tuple()
+        .all(on.db())
+        .await
 }
 
 /// Who holds the role in this project: there, in its organisation, or everywhere.

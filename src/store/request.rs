@@ -4,12 +4,16 @@ use std::collections::BTreeMap;
 
 use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId, RunId};
 use domain::person::Scope;
-use domain::request::{Request, RequestKind, RequestState};
+use domain::request::{Request, RequestKind, RequestState, number_in};
 use sea_orm::entity::prelude::*;
-use sea_orm::{Condition, IntoActiveModel, Order, QueryOrder, QuerySelect, Select};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, Select};
 use serde_json::{Map, Value};
 
+use crate::page::{Counted, Listing, Part, Table, Window};
+use crate::sql::containing;
 use crate::{Reads, Tx};
+
+const TABLE: Table = Table { name: "request", tie: "number", columns: "t.*" };
 
 mod row {
     use sea_orm::entity::prelude::*;
@@ -67,15 +71,6 @@ pub enum SortBy {
     Title,
     Price,
     State,
-}
-
-/// The order and the part of a list.
-#[derive(Clone, Copy, Debug)]
-pub struct Window {
-    pub sort: SortBy,
-    pub descending: bool,
-    pub offset: u64,
-    pub limit: u64,
 }
 
 /// Writes a new request; the answer bears its number.
@@ -155,48 +150,46 @@ pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<
 }
 
 /// A part of the requests within the scope.
-pub async fn list(on: &impl Reads, scope: &Scope, filter: &Filter, window: Window) -> Result<Vec<Request>, DbErr> {
+pub async fn list(
+    on: &impl Reads,
+    scope: &Scope,
+    filter: &Filter,
+    window: Window<SortBy, RequestId>,
+) -> Result<Part<Request>, DbErr> {
     let column = match window.sort {
-        SortBy::Number => row::Column::Number,
-        SortBy::Title => row::Column::Title,
-        SortBy::Price => row::Column::MonthlyCents,
-        SortBy::State => row::Column::State,
+        SortBy::Number => "number",
+        SortBy::Title => "title",
+        SortBy::Price => "monthly_cents",
+        SortBy::State => "state",
     };
-    let order = if window.descending { Order::Desc } else { Order::Asc };
-    let rows = filtered(scope, filter)
-        .order_by(column, order.clone())
-        .order_by(row::Column::Number, order)
-        .offset(window.offset)
-        .limit(window.limit)
-        .all(on.db())
-        .await?;
-    rows.into_iter().map(request).collect()
+    listing(scope, filter).part(on, column, window).await?.try_map(request)
 }
 
 /// How many requests the filter leaves.
-pub async fn count(on: &impl Reads, scope: &Scope, filter: &Filter) -> Result<u64, DbErr> {
-    filtered(scope, filter).count(on.db()).await
+pub async fn count(on: &impl Reads, scope: &Scope, filter: &Filter) -> Result<Counted, DbErr> {
+    listing(scope, filter).count(on).await
 }
 
-fn filtered(scope: &Scope, filter: &Filter) -> Select<row::Entity> {
-    let mut condition = Condition::all()
-        .add_option(filter.requester.map(|person| row::Column::RequesterId.eq(person.0)))
-        .add_option(filter.project.map(|project| row::Column::ProjectId.eq(project.0)));
+fn listing(scope: &Scope, filter: &Filter) -> Listing {
+    let mut all = Listing::new(TABLE, scope, filter.project);
+    if let Some(requester) = filter.requester {
+        all.ask(|sql| format!("requester_id = {}", sql.bind(requester.0)));
+    }
     if !filter.states.is_empty() {
-        condition = condition.add(row::Column::State.is_in(filter.states.iter().map(|state| state.word())));
+        all.ask(|sql| format!("state IN ({})", sql.bind_all(filter.states.iter().map(|state| state.word()))));
     }
     let text = filter.text.trim();
     if !text.is_empty() {
-        let number = text.trim_start_matches(['R', 'r']).trim_start_matches('-').parse::<i32>().ok();
-        condition = condition.add(
-            Condition::any()
-                .add(row::Column::Title.contains(text))
-                .add(row::Column::Blueprint.contains(text))
-                .add(row::Column::Reason.contains(text))
-                .add_option(number.map(|number| row::Column::Number.eq(number))),
-        );
+        all.ask(|sql| {
+            let pattern = sql.bind(containing(text));
+            let columns = ["title", "blueprint", "reason"];
+            let mut any: Vec<String> =
+                columns.iter().map(|column| format!("lower({column}) LIKE {pattern} ESCAPE '\\'")).collect();
+            any.extend(number_in(text).map(|number| format!("number = {}", sql.bind(number))));
+            format!("({})", any.join(" OR "))
+        });
     }
-    within(row::Entity::find(), scope).filter(condition)
+    all
 }
 
 fn within(rows: Select<row::Entity>, scope: &Scope) -> Select<row::Entity> {

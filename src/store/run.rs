@@ -3,17 +3,17 @@
 //! Two numbers guard a run. Its `token` grows when a worker takes it, and each write of a worker names the one it
 //! holds. Its `revision` grows when somebody else changes it, so that a worker never writes over what it has not seen.
 
+mod list;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::ids::{DeploymentId, ProjectId, RequestId, RunId};
+use domain::ids::{DeploymentId, RequestId, RunId};
 use domain::person::Scope;
 use domain::run::{Cancel, Run, RunKind, RunState};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{
-    ColumnTrait, Condition, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select, Set,
-};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
 
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
@@ -59,24 +59,8 @@ pub(crate) mod entity {
 }
 
 use entity::{ActiveModel, Column, Entity, Model};
-
-/// A run as lists show it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RunSummary {
-    pub id: RunId,
-    pub deployment: DeploymentId,
-    pub project: ProjectId,
-    pub request: Option<RequestId>,
-    pub kind: RunKind,
-    pub title: String,
-    pub blueprint: String,
-    pub state: RunState,
-    pub why: Option<String>,
-    pub worker: Option<String>,
-    pub created_at: DateTime<Utc>,
-    pub started_at: Option<DateTime<Utc>>,
-    pub ended_at: Option<DateTime<Utc>>,
-}
+use list::summaries;
+pub use list::{Filter, RunSummary, SortBy, count, list};
 
 /// Writes a new run.
 pub async fn insert(tx: &Tx, run: &Run) -> Result<(), DbErr> {
@@ -232,13 +216,6 @@ pub async fn count_open(on: &impl Reads) -> Result<Vec<(RunState, u64)>, DbErr> 
         .collect())
 }
 
-/// The newest runs in these states within the scope.
-pub async fn list(on: &impl Reads, scope: &Scope, states: &[RunState], limit: u64) -> Result<Vec<RunSummary>, DbErr> {
-    let states = states.iter().map(|state| state.word());
-    let rows = within(Entity::find(), scope).filter(Column::State.is_in(states)).order_by_desc(Column::CreatedAt);
-    summaries(rows.limit(limit), on).await
-}
-
 /// The runs of a deployment, newest first.
 pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<RunSummary>, DbErr> {
     let rows = Entity::find().filter(Column::DeploymentId.eq(deployment.0)).order_by_desc(Column::CreatedAt);
@@ -315,61 +292,6 @@ fn within(rows: Select<Entity>, scope: &Scope) -> Select<Entity> {
         Scope::Everything => rows,
         Scope::Projects(projects) => rows.filter(Column::ProjectId.is_in(projects.iter().map(|project| project.0))),
     }
-}
-
-#[derive(FromQueryResult)]
-struct SummaryRow {
-    id: uuid::Uuid,
-    deployment_id: uuid::Uuid,
-    project_id: uuid::Uuid,
-    request_id: Option<uuid::Uuid>,
-    kind: String,
-    title: String,
-    blueprint: String,
-    state: String,
-    why: Option<String>,
-    worker: Option<String>,
-    created_at: DateTime<Utc>,
-    started_at: Option<DateTime<Utc>>,
-    ended_at: Option<DateTime<Utc>>,
-}
-
-async fn summaries(rows: Select<Entity>, on: &impl Reads) -> Result<Vec<RunSummary>, DbErr> {
-    let columns = [
-        Column::Id,
-        Column::DeploymentId,
-        Column::ProjectId,
-        Column::RequestId,
-        Column::Kind,
-        Column::Title,
-        Column::Blueprint,
-        Column::State,
-        Column::Why,
-        Column::Worker,
-        Column::CreatedAt,
-        Column::StartedAt,
-        Column::EndedAt,
-    ];
-    let rows: Vec<SummaryRow> = rows.select_only().columns(columns).into_model().all(on.db()).await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(RunSummary {
-                kind: kind(&row.kind, row.id)?,
-                state: state(&row.state, row.id)?,
-                id: row.id.into(),
-                deployment: row.deployment_id.into(),
-                project: row.project_id.into(),
-                request: row.request_id.map(Into::into),
-                title: row.title,
-                blueprint: row.blueprint,
-                why: row.why,
-                worker: row.worker,
-                created_at: row.created_at,
-                started_at: row.started_at,
-                ended_at: row.ended_at,
-            })
-        })
-        .collect()
 }
 
 fn active(run: &Run) -> Result<ActiveModel, DbErr> {

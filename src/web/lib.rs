@@ -8,6 +8,7 @@ mod follow;
 mod headers;
 mod health;
 pub mod limits;
+mod list;
 mod look;
 pub mod metrics;
 pub mod observe;

@@ -8,5 +8,6 @@ mod audit_report;
 mod deployments;
 mod door;
 mod house;
+mod lists;
 mod requests;
 mod runs;

@@ -7,7 +7,8 @@ use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
 use app::idempotency::Sent;
-use app::request::{Filter, Order, SortBy, What, Window, submit};
+use app::page::{Turn, Window};
+use app::request::{Filter, Order, SortBy, What, submit};
 use domain::ids::ProjectId;
 use domain::person::Principal;
 use domain::request::Request;
@@ -106,9 +107,9 @@ async fn a_form_sent_again_with_other_values_comes_back_with_them_and_orders_not
     let page = String::from_utf8(to_bytes(refused.into_body()).await.ok().unwrap().to_vec()).unwrap();
     assert!(page.contains("sent before with other content") && page.contains("value=\"another\""), "{page}");
     assert!(!page.contains("form-0123456789"), "sent once more, it is another order");
-    let window = Window { sort: SortBy::Number, descending: false, offset: 0, limit: 10 };
+    let window = Window { sort: SortBy::Number, descending: false, turn: Turn::First, limit: 10 };
     let filed = app::request::list(&house.app, &who, &Filter::default(), window).await.unwrap();
-    assert_eq!(filed.total, 1);
+    assert_eq!(filed.part.rows.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,10 +18,19 @@ fn machine(key: &str, name: &str, cpu: u32) -> CiChange {
     }
 }
 
+fn window(turn: Turn<CiId>, limit: u64) -> Window<CiSort, CiId> {
+    Window { sort: CiSort::Name, descending: false, turn, limit }
+}
+
+async fn found(house: &House, who: &Principal, text: &str) -> Vec<Ci> {
+    let query = CiQuery { words: words(text), ..CiQuery::default() };
+    let (part, counted) = list_counted(&house.app, who, &query, window(Turn::First, 50)).await.expect("it answers");
+    assert_eq!(counted.number, part.rows.len() as u64);
+    part.rows
+}
+
 async fn names(house: &House, who: &Principal, text: &str) -> Vec<String> {
-    let query = CiQuery { words: words(text), limit: 50, ..CiQuery::default() };
-    let list = search(&house.app, who, query).await.expect("it answers");
-    list.rows.into_iter().map(|ci| ci.name).collect()
+    found(house, who, text).await.into_iter().map(|ci| ci.name).collect()
 }
 
 #[tokio::test]
@@ -42,8 +51,7 @@ async fn another_tenants_cis_are_neither_found_nor_shown() {
     house.tell(house.website, &[machine("b/machine", "website-01", 2)]).await;
     let stranger = requester(house.website);
     assert_eq!(names(&house, &stranger, "").await, ["website-01"]);
-    let query = CiQuery { words: words("shop"), limit: 1, ..CiQuery::default() };
-    let foreign = search(&house.app, &auditor(), query).await.expect("it answers").rows[0].id;
+    let foreign = found(&house, &auditor(), "shop").await[0].id;
     let refused = show(&house.app, &stranger, foreign, None).await.expect_err("it is not theirs");
     assert_eq!(refused.kind, Kind::NotFound);
     assert!(show(&house.app, &requester(house.shop), foreign, None).await.is_ok());
@@ -54,13 +62,13 @@ async fn pages_follow_one_another_without_gap_or_repeat() {
     let house = House::open().await;
     let machines: Vec<CiChange> = (0..7).map(|n| machine(&format!("{n}/machine"), &format!("node-{n}"), 2)).collect();
     house.tell(house.shop, &machines).await;
-    let (mut seen, mut after) = (Vec::new(), None);
+    let (mut seen, mut turn) = (Vec::new(), Turn::First);
     loop {
-        let query = CiQuery { after, limit: 3, ..CiQuery::default() };
-        let list = search(&house.app, &requester(house.shop), query).await.expect("it answers");
-        seen.extend(list.rows.into_iter().map(|ci| ci.name));
-        after = list.next;
-        if after.is_none() {
+        let query = CiQuery::default();
+        let part = list(&house.app, &requester(house.shop), &query, window(turn, 3)).await.expect("it answers");
+        turn = Turn::After(part.rows.last().expect("no page is empty").id);
+        seen.extend(part.rows.into_iter().map(|ci| ci.name));
+        if !part.later {
             break;
         }
     }
@@ -74,9 +82,7 @@ async fn the_page_shows_what_was_true_at_an_earlier_instant() {
     let then = house.clock.now();
     house.clock.wind(TimeDelta::days(2));
     house.tell(house.shop, &[machine("a/machine", "shop-front-01", 8)]).await;
-    let id = search(&house.app, &auditor(), CiQuery { limit: 1, ..CiQuery::default() }).await.expect("it answers").rows
-        [0]
-    .id;
+    let id = found(&house, &auditor(), "").await[0].id;
 
     let before = show(&house.app, &auditor(), id, Some(then)).await.expect("it was there");
     let cpu = |view: &CiView| view.attributes.iter().find(|told| told.title == "CPUs").map(|told| told.value.clone());

@@ -11,19 +11,11 @@ use domain::person::{Person, Principal};
 use domain::project::Project;
 use domain::request::Request;
 use domain::trouble::Trouble;
-use store::request::{Filter, Window};
+use store::request::{Filter, SortBy};
 
+use crate::page::{Counted, List, Window};
 use crate::quota::{QuotaAfter, quota_after};
 use crate::{App, catalog, database};
-
-/// A part of the requests that a person may see.
-pub struct List {
-    pub requests: Vec<Listed>,
-    /// How many the filter leaves in all.
-    pub total: u64,
-    /// The projects he may see, to filter by.
-    pub projects: Vec<Project>,
-}
 
 /// A request in a list.
 pub struct Listed {
@@ -34,15 +26,19 @@ pub struct Listed {
     pub waits_for: Vec<String>,
 }
 
-/// The requests within a person's sight, in four statements whatever their number.
-pub async fn list(app: &App, who: &Principal, filter: &Filter, window: Window) -> Result<List, Trouble> {
+/// A part of the requests within a person's sight, in four statements whatever their number.
+pub async fn list(
+    app: &App,
+    who: &Principal,
+    filter: &Filter,
+    window: Window<SortBy, RequestId>,
+) -> Result<List<Listed>, Trouble> {
     let (on, scope) = (&app.store, who.scope());
-    let requests = store::request::list(on, &scope, filter, window).await.map_err(database)?;
-    let total = store::request::count(on, &scope, filter).await.map_err(database)?;
+    let part = store::request::list(on, &scope, filter, window).await.map_err(database)?;
     let projects = store::project::list(on, &scope).await.map_err(database)?;
-    let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
+    let ids: Vec<RequestId> = part.rows.iter().map(|request| request.id).collect();
     let approvals = store::approval::of_requests(on, &ids).await.map_err(database)?;
-    let mut ids: Vec<PersonId> = requests.iter().map(|request| request.requester).collect();
+    let mut ids: Vec<PersonId> = part.rows.iter().map(|request| request.requester).collect();
     ids.extend(approvals.iter().map(|approval| approval.approver));
     let people = store::person::find_many(on, &ids).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, String> = projects.iter().map(|p| (p.id, p.title.clone())).collect();
@@ -57,7 +53,12 @@ pub async fn list(app: &App, who: &Principal, filter: &Filter, window: Window) -
             .collect(),
         request,
     };
-    Ok(List { requests: requests.into_iter().map(listed).collect(), total, projects })
+    Ok(List { part: part.map(listed), projects })
+}
+
+/// How many requests are within a person's sight and left by the filter, up to a thousand.
+pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counted, Trouble> {
+    store::request::count(&app.store, &who.scope(), filter).await.map_err(database)
 }
 
 /// A request with everything that happened to it.

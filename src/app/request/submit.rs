@@ -12,7 +12,8 @@ use domain::request::{Request, RequestKind, RequestState};
 use domain::trouble::Trouble;
 use serde_json::{Map, Value, json};
 use store::Tx;
-use store::request::{Filter, SortBy, Window};
+use store::page::{Turn, Window};
+use store::request::{Filter, SortBy};
 
 use super::order::refuse_busy;
 use super::start::{start, wake};
@@ -162,9 +163,9 @@ pub(super) async fn check_names(tx: &Tx, request: &Request, plan: &Plan) -> Resu
     let wanted: BTreeSet<&String> = application.iter().chain(&plan.names).collect();
     let states = RequestState::ALL.into_iter().filter(|state| !state.is_over()).collect();
     let filter = Filter { states, ..Filter::default() };
-    let window = Window { sort: SortBy::Number, descending: true, offset: 0, limit: OPEN_REQUESTS };
+    let window = Window { sort: SortBy::Number, descending: true, turn: Turn::First, limit: OPEN_REQUESTS };
     let open = store::request::list(tx, &domain::person::Scope::Everything, &filter, window).await.map_err(database)?;
-    let promised = open.iter().filter(|other| other.id != request.id).find_map(|other| {
+    let promised = open.rows.iter().filter(|other| other.id != request.id).find_map(|other| {
         let plan = other.plan.as_ref()?;
         plan.names
             .iter()

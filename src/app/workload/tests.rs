@@ -10,8 +10,9 @@ use domain::ports::provider_error::ProviderError;
 use serde_json::json;
 
 use super::*;
-use crate::ci::CiQuery;
+use crate::ci::{CiQuery, CiSort};
 use crate::house::{House, auditor};
+use crate::page::{Turn, Window};
 
 /// An engine that answers what a test says.
 struct Told(Mutex<Result<ContainerListing, ProviderError>>);
@@ -68,8 +69,9 @@ async fn docker_machine() -> House {
 }
 
 async fn find(house: &House, class: CiClass) -> Ci {
-    let query = CiQuery { class: Some(class), limit: 10, ..CiQuery::default() };
-    crate::ci::search(&house.app, &auditor(), query).await.expect("it answers").rows.pop().expect("there is one")
+    let query = CiQuery { class: Some(class), ..CiQuery::default() };
+    let first = Window { sort: CiSort::Name, descending: false, turn: Turn::First, limit: 10 };
+    crate::ci::list(&house.app, &auditor(), &query, first).await.expect("it answers").rows.pop().expect("there is one")
 }
 
 async fn blind(house: &House) -> u64 {

@@ -7,15 +7,16 @@
 use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::ids::{CiId, DeploymentId, ProjectId};
 use domain::person::Scope;
-use sea_orm::{ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Statement, Value};
+use sea_orm::DbErr;
 
 use super::row::ci;
 use crate::Reads;
+use crate::page::{Counted, Listing, Part, Table, Window};
+use crate::sql::Sql;
 
+const TABLE: Table = Table { name: "ci", tie: "id", columns: "t.*" };
 /// A word that more CIs than this bear is common: the list is walked in its order and each row asked for the word.
 const COMMON: i64 = 2_000;
-/// Counting stops here: nobody pages through more, and a page should not wait for it.
-const COUNTED: i64 = 1_000;
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,38 +42,70 @@ pub struct CiQuery {
     /// Only CIs for which nobody answers, on one side or both.
     pub ownerless: bool,
     pub deployment: Option<DeploymentId>,
-    pub sort: CiSort,
-    /// The last CI of the page before.
-    pub after: Option<CiId>,
-    pub limit: u64,
-}
-
-/// How many there are; `more` when counting stopped there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counted {
-    pub number: i64,
-    pub more: bool,
 }
 
 /// One page of the CIs in scope.
-pub async fn find(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Vec<Ci>, DbErr> {
-    let places = places(on, scope, &query.words).await?;
-    let after = match query.after {
-        Some(id) => ci::Entity::find_by_id(id.0).one(on.db()).await?,
-        None => None,
-    };
-    let Some(sql) = Sql::page(&places, query, after.as_ref()) else { return Ok(Vec::new()) };
-    let rows = ci::Model::find_by_statement(sql.statement(on.db().get_database_backend())).all(on.db()).await?;
-    rows.into_iter().map(ci::Model::into_domain).collect()
+pub async fn list(
+    on: &impl Reads,
+    scope: &Scope,
+    query: &CiQuery,
+    window: Window<CiSort, CiId>,
+) -> Result<Part<Ci>, DbErr> {
+    let found = listing(on, scope, query).await?;
+    part(found, on, window).await
+}
+
+/// One page of the CIs in scope, and how many there are, up to a thousand: three statements at most.
+pub async fn list_counted(
+    on: &impl Reads,
+    scope: &Scope,
+    query: &CiQuery,
+    window: Window<CiSort, CiId>,
+) -> Result<(Part<Ci>, Counted), DbErr> {
+    let found = listing(on, scope, query).await?;
+    let counted = found.clone().count(on).await?;
+    Ok((part(found, on, window).await?, counted))
 }
 
 /// How many CIs in scope the query finds, up to a thousand.
 pub async fn count(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Counted, DbErr> {
+    listing(on, scope, query).await?.count(on).await
+}
+
+async fn part(found: Listing, on: &impl Reads, window: Window<CiSort, CiId>) -> Result<Part<Ci>, DbErr> {
+    let column = match window.sort {
+        CiSort::Name => "sort_name",
+        CiSort::Changed => "changed_at",
+    };
+    found.part(on, column, window).await?.try_map(ci::Model::into_domain)
+}
+
+/// What the query finds, place by place.
+async fn listing(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Listing, DbErr> {
+    let mut sql = Sql::default();
     let places = places(on, scope, &query.words).await?;
-    let Some(sql) = Sql::count(&places, query) else { return Ok(Counted { number: 0, more: false }) };
-    let row = on.db().query_one_raw(sql.statement(on.db().get_database_backend())).await?;
-    let number: i64 = row.map_or(Ok(0), |row| row.try_get_by_index(0))?;
-    Ok(Counted { number: number.min(COUNTED), more: number > COUNTED })
+    let lists = places.iter().map(|place| sql.of_place(place)).collect();
+    let mut found = Listing::of_lists(TABLE, scope, sql, lists);
+    let columns = [
+        ("class", query.class.map(|class| class.word().to_owned())),
+        ("platform", query.platform.clone()),
+        ("application", query.application.clone()),
+    ];
+    for (column, value) in columns {
+        if let Some(value) = value {
+            found.ask(|sql| format!("{column} = {}", sql.bind(value)));
+        }
+    }
+    if let Some(deployment) = query.deployment {
+        found.ask(|sql| format!("deployment_id = {}", sql.bind(deployment.0)));
+    }
+    if query.ownerless {
+        found.ask(|_| "(platform IS NULL OR application IS NULL)".into());
+    }
+    if (1..Lifecycle::ALL.len()).contains(&query.lifecycles.len()) {
+        found.ask(|sql| sql.stages(&query.lifecycles));
+    }
+    Ok(found)
 }
 
 /// Where to look: one project, or everywhere.
@@ -103,19 +136,18 @@ async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<
         for word in words {
             let bears = sql.bears(*project, word);
             counts.push(format!(
-                "(SELECT count(*) FROM (SELECT 1 FROM ci_word WHERE {bears} LIMIT {}) AS some)",
+                "(SELECT count(*) FROM (SELECT 1 FROM ci_word WHERE {bears} LIMIT {}) AS bearers)",
                 COMMON + 1
             ));
         }
     }
     sql.text = format!("SELECT {}", counts.join(", "));
-    let row = on.db().query_one_raw(sql.statement(on.db().get_database_backend())).await?;
+    let numbers = sql.numbers(on, projects.len() * words.len()).await?;
     let mut found = Vec::new();
     for (place, project) in projects.into_iter().enumerate() {
         let mut counted = Vec::new();
         for (nth, text) in words.iter().enumerate() {
-            let column = place * words.len() + nth;
-            let bearers: i64 = row.as_ref().map_or(Ok(0), |row| row.try_get_by_index(column))?;
+            let bearers = numbers[place * words.len() + nth];
             counted.push((bearers, Word { text: text.clone(), common: bearers > COMMON }));
         }
         counted.sort_by_key(|(bearers, _)| *bearers);
@@ -126,69 +158,7 @@ async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<
     Ok(found)
 }
 
-/// A statement under way: its text with `$n` for each value.
-#[derive(Default)]
-struct Sql {
-    text: String,
-    values: Vec<Value>,
-}
-
 impl Sql {
-    /// One page; nothing when there is no place to look.
-    fn page(places: &[Place], query: &CiQuery, after: Option<&ci::Model>) -> Option<Self> {
-        let (order, beyond) = match query.sort {
-            CiSort::Name => ("sort_name, id", "(sort_name, id) >"),
-            CiSort::Changed => ("changed_at DESC, id DESC", "(changed_at, id) <"),
-        };
-        let mut sql = Self::default();
-        let mut common = sql.conditions(query);
-        if let Some(last) = after {
-            let place = match query.sort {
-                CiSort::Name => sql.bind(last.sort_name.clone()),
-                CiSort::Changed => sql.bind(last.changed_at),
-            };
-            let id = sql.bind(last.id);
-            common.push(format!("{beyond} ({place}, {id})"));
-        }
-        let mut parts = Vec::new();
-        for place in places {
-            let filter = filter(&[sql.of_place(place), common.clone()].concat());
-            parts.push(format!(
-                "SELECT * FROM (SELECT * FROM ci{filter} ORDER BY {order} LIMIT {}) AS part",
-                query.limit
-            ));
-        }
-        sql.text = format!("{} ORDER BY {order} LIMIT {}", parts.join(" UNION ALL "), query.limit);
-        (!parts.is_empty()).then_some(sql)
-    }
-
-    /// How many; a word is counted by its bearers, so that counting never walks those without it.
-    fn count(places: &[Place], query: &CiQuery) -> Option<Self> {
-        let mut sql = Self::default();
-        let common = sql.conditions(query);
-        let limit = COUNTED + 1;
-        let mut parts = Vec::new();
-        for place in places {
-            parts.push(match place.words.first() {
-                None => {
-                    let all = filter(&[sql.of_place(place), common.clone()].concat());
-                    format!("SELECT * FROM (SELECT id FROM ci{all} LIMIT {limit}) AS part")
-                }
-                Some(word) => {
-                    let bears = sql.bears(place.project, &word.text);
-                    let also = sql.also(&place.words[1..]);
-                    let all = filter(&[vec!["ci.id = borne.ci_id".to_owned()], also, common.clone()].concat());
-                    format!(
-                        "SELECT * FROM (SELECT DISTINCT borne.ci_id FROM ci_word AS borne \
-                         WHERE {bears} AND EXISTS (SELECT 1 FROM ci{all}) LIMIT {limit}) AS part"
-                    )
-                }
-            });
-        }
-        sql.text = format!("SELECT count(*) FROM ({}) AS found", parts.join(" UNION ALL "));
-        (!parts.is_empty()).then_some(sql)
-    }
-
     /// The conditions of a place: its project, and its words.
     fn of_place(&mut self, place: &Place) -> Vec<String> {
         let mut all = Vec::new();
@@ -224,43 +194,14 @@ impl Sql {
         }
     }
 
-    /// What the query asks of every CI, whatever its place.
-    fn conditions(&mut self, query: &CiQuery) -> Vec<String> {
-        let mut all = Vec::new();
-        let columns = [
-            ("class", query.class.map(|class| class.word().to_owned())),
-            ("platform", query.platform.clone()),
-            ("application", query.application.clone()),
-        ];
-        for (column, value) in columns {
-            if let Some(value) = value {
-                all.push(format!("{column} = {}", self.bind(value)));
-            }
+    /// The condition for these stages of life. One stage is looked up; several are said by what they are not, so that
+    /// the database walks the index of the order shown rather than sort all that it finds by stage.
+    fn stages(&mut self, wanted: &[Lifecycle]) -> String {
+        if let [one] = wanted {
+            return format!("lifecycle = {}", self.bind(one.word()));
         }
-        if let Some(deployment) = query.deployment {
-            all.push(format!("deployment_id = {}", self.bind(deployment.0)));
-        }
-        if query.ownerless {
-            all.push("(platform IS NULL OR application IS NULL)".into());
-        }
-        if let Some(stages) = self.stages(&query.lifecycles) {
-            all.push(stages);
-        }
-        all
-    }
-
-    /// The condition for these stages of life; none means all. One stage is looked up; several are said by what they are
-    /// not, so that the database walks the index of the order shown rather than sort all that it finds by stage.
-    fn stages(&mut self, wanted: &[Lifecycle]) -> Option<String> {
-        match wanted {
-            [] => None,
-            [one] => Some(format!("lifecycle = {}", self.bind(one.word()))),
-            several => {
-                let others = Lifecycle::ALL.iter().filter(|stage| !several.contains(stage));
-                let others: Vec<String> = others.map(|stage| self.bind(stage.word())).collect();
-                (!others.is_empty()).then(|| format!("lifecycle NOT IN ({})", others.join(", ")))
-            }
-        }
+        let others = Lifecycle::ALL.iter().filter(|stage| !wanted.contains(stage));
+        format!("lifecycle NOT IN ({})", self.bind_all(others.map(|stage| stage.word())))
     }
 
     /// Words that begin with `word`, as a range that the index answers.
@@ -268,18 +209,4 @@ impl Sql {
         let (from, to) = (self.bind(word), self.bind(format!("{word}\u{10FFFF}")));
         format!("word >= {from} AND word < {to}")
     }
-
-    /// Adds a value; answers its place in the text.
-    fn bind(&mut self, value: impl Into<Value>) -> String {
-        self.values.push(value.into());
-        format!("${}", self.values.len())
-    }
-
-    fn statement(self, backend: sea_orm::DbBackend) -> Statement {
-        Statement::from_sql_and_values(backend, self.text, self.values)
-    }
-}
-
-fn filter(conditions: &[String]) -> String {
-    if conditions.is_empty() { String::new() } else { format!(" WHERE {}", conditions.join(" AND ")) }
 }

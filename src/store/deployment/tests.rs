@@ -6,6 +6,7 @@ use domain::ids::OrganisationId;
 use sea_orm::ConnectionTrait;
 
 use super::*;
+use crate::page::Turn;
 use crate::{Store, allocation, fresh_id};
 
 /// A database of its own with two projects, swept when the test ends.
@@ -74,11 +75,25 @@ impl House {
     }
 
     async fn names(&self, scope: &Scope, filter: Filter) -> Vec<String> {
-        let window = Window { sort: SortBy::Name, descending: false, offset: 0, limit: 50 };
-        let rows = list(&self.store, scope, &filter, window).await.unwrap();
-        assert_eq!(rows.len() as u64, count(&self.store, scope, &filter).await.unwrap());
+        let window = Window { sort: SortBy::Name, descending: false, turn: Turn::First, limit: 50 };
+        let rows = list(&self.store, scope, &filter, window).await.unwrap().rows;
+        let counted = count(&self.store, scope, &filter).await.unwrap();
+        assert_eq!(counted, Counted { number: rows.len() as u64, more: false });
         rows.into_iter().map(|row| row.name).collect()
     }
+}
+
+/// One more project, of somebody else.
+async fn fresh_project(house: &House) -> ProjectId {
+    let id: ProjectId = fresh_id();
+    let tx = house.store.begin().await.unwrap();
+    let like = "insert into project (id, organisation_id, name, title, team) \
+                select $1, organisation_id, 'other', '', '' from project where id = $2";
+    let values = [id.0.into(), house.shop.0.into()];
+    let statement = sea_orm::Statement::from_sql_and_values(tx.0.get_database_backend(), like, values);
+    tx.0.execute_raw(statement).await.unwrap();
+    tx.commit().await.unwrap();
+    id
 }
 
 impl Drop for House {
@@ -109,6 +124,67 @@ async fn a_list_shows_what_is_in_scope_and_not_over_unless_asked() {
     assert!(house.names(&Scope::Projects(Vec::new()), Filter::default()).await.is_empty());
     assert_eq!(find_in(&house.store, foreign.id, &scope).await.unwrap(), None);
     assert_eq!(find_in(&house.store, foreign.id, &Scope::Everything).await.unwrap(), Some(foreign));
+}
+
+#[tokio::test]
+async fn pages_of_several_projects_follow_one_another_forth_and_back() {
+    let house = House::new().await;
+    for number in 0..7 {
+        let project = if number % 2 == 0 { house.shop } else { house.billing };
+        house.deploy(project, &format!("node-{number}"), DeploymentState::Live).await;
+    }
+    let foreign = house.deploy(fresh_project(&house).await, "zebra", DeploymentState::Live).await;
+    let scope = Scope::Projects(vec![house.shop, house.billing]);
+    let page = async |sort, descending, turn| {
+        let window = Window { sort, descending, turn, limit: 3 };
+        list(&house.store, &scope, &Filter::default(), window).await.unwrap()
+    };
+    for (sort, descending) in [(SortBy::Name, false), (SortBy::Created, true), (SortBy::Lease, true)] {
+        let (mut forth, mut turn) = (Vec::new(), Turn::First);
+        loop {
+            let part = page(sort, descending, turn).await;
+            assert_eq!(part.earlier, !forth.is_empty());
+            turn = Turn::After(part.rows.last().unwrap().id);
+            forth.extend(part.rows.into_iter().map(|row| row.name));
+            if !part.later {
+                break;
+            }
+        }
+        let mut expected: Vec<String> = (0..7).map(|number| format!("node-{number}")).collect();
+        if descending {
+            // They were made at one moment: then the newest id comes first.
+            expected.reverse();
+        }
+        assert_eq!(forth, expected);
+    }
+    let second = page(SortBy::Name, false, Turn::After(page(SortBy::Name, false, Turn::First).await.rows[2].id)).await;
+    let back = page(SortBy::Name, false, Turn::Before(second.rows[0].id)).await;
+    let names: Vec<&str> = back.rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!((names, back.earlier, back.later), (vec!["node-0", "node-1", "node-2"], false, true));
+    let beyond = page(SortBy::Name, false, Turn::Before(foreign.id)).await;
+    assert!(beyond.rows.is_empty(), "a foreign row says nothing of its place");
+}
+
+#[tokio::test]
+async fn a_list_of_very_many_projects_is_still_one_statement() {
+    let house = House::new().await;
+    house.deploy(house.shop, "shop-test", DeploymentState::Live).await;
+    let strangers = (0..700).map(|_| fresh_id::<ProjectId>());
+    let scope = Scope::Projects(strangers.chain([house.shop]).collect());
+    assert_eq!(house.names(&scope, Filter::default()).await, ["shop-test"]);
+}
+
+#[tokio::test]
+async fn counting_stops_at_a_thousand() {
+    let house = House::new().await;
+    let one = house.deploy(house.shop, "node", DeploymentState::Live).await;
+    let tx = house.store.begin().await.unwrap();
+    for _ in 0..1_000 {
+        insert(&tx, &Deployment { id: fresh_id(), ..one.clone() }).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let counted = count(&house.store, &Scope::Everything, &Filter::default()).await.unwrap();
+    assert_eq!(counted, Counted { number: 1_000, more: true });
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::ci::{self, CiQuery, CiView, Hop};
+use app::ci::{self, CiQuery, CiSort, CiView, Hop};
 use chrono::{DateTime, Utc};
 use domain::ci::{Ci, CiClass};
 use domain::ids::{CiId, DeploymentId};
@@ -102,9 +102,9 @@ pub async fn index(
     asked: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let part = paging.part()?;
-    let query = CiQuery { after: part.after()?, limit: part.limit(), ..wanted.query()? };
-    let list = ci::search(&house, caller.may(TokenScope::Read)?, query).await?;
-    Ok(part.answer(&asked, list.rows.into_iter().map(CiEntry::from).collect(), list.next))
+    let window = part.window(CiSort::Name)?;
+    let found = ci::list(&house, caller.may(TokenScope::Read)?, &wanted.query()?, window).await?;
+    Ok(part.of(&asked, found, |ci| ci.id, CiEntry::from))
 }
 
 /// A CI

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::deployment::{self, Details, Filter, Listed, SortBy, Window};
+use app::deployment::{self, Details, Filter, Listed, SortBy};
 use app::request::{self, Order, What};
 use chrono::{DateTime, Utc};
 use domain::deployment::{Deployment, DeploymentState};
@@ -101,10 +101,10 @@ pub async fn index(
     asked: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let part = paging.part()?;
-    let window = Window { sort: SortBy::Created, descending: false, offset: part.offset()?, limit: part.limit() };
+    let window = part.window(SortBy::Created)?;
     let everything = Filter { states: DeploymentState::ALL.to_vec(), ..Filter::default() };
-    let listing = deployment::list(&house, caller.may(TokenScope::Read)?, &everything, window).await?;
-    part.of(&asked, listing.rows.into_iter().map(DeploymentEntry::from).collect(), listing.total)
+    let found = deployment::list(&house, caller.may(TokenScope::Read)?, &everything, window).await?.part;
+    Ok(part.of(&asked, found, |listed| listed.deployment.id, DeploymentEntry::from))
 }
 
 /// A deployment

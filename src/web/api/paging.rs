@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse};
+use app::page::{self, Turn, Window};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::trouble::{FieldError, Trouble};
@@ -58,48 +59,31 @@ impl Paging {
 }
 
 impl Part {
-    /// The id of the last item that the caller has.
-    pub fn after<T: FromStr>(&self) -> Result<Option<T>, Problem> {
-        self.after.as_ref().map(|place| place.parse().map_err(|_| not_ours())).transpose()
+    /// The part of a list that this is, in rising order.
+    pub fn window<S, Id: FromStr>(&self, sort: S) -> Result<Window<S, Id>, Problem> {
+        let turn = match &self.after {
+            Some(place) => Turn::After(place.parse().map_err(|_| not_ours())?),
+            None => Turn::First,
+        };
+        Ok(Window { sort, descending: false, turn, limit: self.limit })
     }
 
-    /// How many items the caller has. Lists in the order of making grow at their end only, and nothing leaves them,
-    /// so what was counted stays where it was.
-    pub fn offset(&self) -> Result<u64, Problem> {
-        Ok(self.after()?.unwrap_or(0))
-    }
-
-    /// How many to show.
-    pub fn limit(&self) -> u64 {
-        self.limit
-    }
-
-    /// The page of a list of so many items that was read from an offset.
-    pub fn of<T: Serialize + ToSchema>(
+    /// The page with what was found; the next one begins after the last item's id.
+    pub fn of<F, T: Serialize + ToSchema, Id: Display>(
         &self,
         request: &HttpRequest,
-        items: Vec<T>,
-        all: u64,
-    ) -> Result<HttpResponse, Problem> {
-        let end = self.offset()? + items.len() as u64;
-        let next = (end < all).then_some(end);
-        Ok(self.answer(request, items, next))
-    }
-
-    /// The page with these items; `next` is what the following page begins after.
-    pub fn answer<T: Serialize + ToSchema>(
-        &self,
-        request: &HttpRequest,
-        items: Vec<T>,
-        next: Option<impl Display>,
+        found: page::Part<F>,
+        id: impl Fn(&F) -> Id,
+        item: impl Fn(F) -> T,
     ) -> HttpResponse {
-        let next = next.map(|place| URL_SAFE_NO_PAD.encode(format!("{MARK}{place}")));
+        let last = found.rows.last().filter(|_| found.later);
+        let next = last.map(|last| URL_SAFE_NO_PAD.encode(format!("{MARK}{}", id(last))));
         let mut answer = HttpResponse::Ok();
         if let Some(cursor) = &next {
             let link = format!("<{}?{}>; rel=\"next\"", request.path(), self.query(request, cursor));
             answer.insert_header((header::LINK, link));
         }
-        answer.json(Page { items, next })
+        answer.json(Page { items: found.rows.into_iter().map(item).collect(), next })
     }
 
     /// The caller's own filters with the next page's place.
@@ -126,14 +110,15 @@ fn refused(field: &str, message: &str) -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use super::{MARK, Paging, URL_SAFE_NO_PAD};
+    use super::{MARK, Paging, Turn, URL_SAFE_NO_PAD};
     use base64::Engine;
 
     #[test]
     fn a_cursor_reads_back_and_anything_else_is_refused() {
         let ours = URL_SAFE_NO_PAD.encode(format!("{MARK}150"));
         let paging = |after: &str, limit| Paging { after: Some(after.to_owned()), limit };
-        assert_eq!(paging(&ours, Some(200)).part().and_then(|part| part.offset()).ok(), Some(150));
+        let window = paging(&ours, Some(200)).part().and_then(|part| part.window::<_, u64>(()));
+        assert_eq!(window.ok().map(|window| window.turn), Some(Turn::After(150)));
         assert!(paging("150", None).part().is_err());
         assert!(paging(&ours, Some(0)).part().is_err());
         assert!(paging(&ours, Some(201)).part().is_err());

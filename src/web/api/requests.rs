@@ -4,7 +4,7 @@ use actix_web::web::{Data, Path, Query};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::idempotency::Sent;
-use app::request::{self, Filter, Listed, Order, SortBy, What, Window};
+use app::request::{self, Filter, Listed, Order, SortBy, What};
 use chrono::{DateTime, Utc};
 use domain::blueprint::Period;
 use domain::ids::{ProjectId, RequestId};
@@ -84,9 +84,9 @@ pub async fn index(
     asked: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let part = paging.part()?;
-    let window = Window { sort: SortBy::Number, descending: false, offset: part.offset()?, limit: part.limit() };
-    let list = request::list(&house, caller.may(TokenScope::Read)?, &Filter::default(), window).await?;
-    part.of(&asked, list.requests.into_iter().map(RequestDetails::from).collect(), list.total)
+    let window = part.window(SortBy::Number)?;
+    let found = request::list(&house, caller.may(TokenScope::Read)?, &Filter::default(), window).await?.part;
+    Ok(part.of(&asked, found, |listed| listed.request.id, RequestDetails::from))
 }
 
 /// A request

@@ -11,7 +11,7 @@ pub(super) use show::instant;
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/cmdb").route(get().to(index::index)))
-        .service(resource("/cmdb/export.csv").route(get().to(index::export)))
+        .service(resource("/cmdb/export.csv").route(get().to(index::csv)))
         .service(resource("/cmdb/{id}").route(get().to(show::show)));
 }
 

@@ -1,195 +1,132 @@
-//! The list: found by words, state and project, sorted and paged by its address alone.
+//! The list, as a page and as a file.
 
-use actix_web::HttpResponse;
-use actix_web::http::StatusCode;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::deployment::{Filter, Listed, SortBy, Window};
-use askama::Template;
-use chrono::{DateTime, Utc};
+use app::deployment::{Filter, Listed, SortBy};
+use app::page;
 use domain::deployment::DeploymentState;
-use domain::ids::ProjectId;
-use serde::Deserialize;
-use url::form_urlencoded::Serializer;
 
+use crate::list::{Asked, Cell, Column, Empty, Filter as Narrow, Found, Heading, List, Sheet};
+use crate::look;
 use crate::problem::Problem;
-use crate::shell::{Section, Shell, page};
+use crate::shell::Section;
 use crate::visitor::Visitor;
 
-const PAGE_SIZE: u64 = 25;
-/// Nobody pages further than this; it keeps a made-up address from walking the whole table.
-const LAST_PAGE: u64 = 10_000;
+static LIST: List<Listed> = List {
+    path: "/deployments",
+    file: "/deployments.csv",
+    noun: "deployments",
+    finds: "Part of the name",
+    filters: &["state", "project", "blueprint"],
+    sort: "-created",
+    columns: &[
+        Column::sorts("name", "Deployment", |it: &Listed| {
+            Cell::Noted(it.deployment.name.clone(), it.deployment.title.clone())
+        }),
+        Column::sorts("state", "State", |it: &Listed| Cell::State(it.deployment.state.word())),
+        Column::sorts("created", "Ordered", |it: &Listed| Cell::Time(it.deployment.created_at)),
+        Column::sorts("lease", "Lease ends", |it: &Listed| match it.deployment.state.is_over() {
+            true => Cell::Nothing("over"),
+            false => Cell::Time(it.deployment.lease.until),
+        }),
+        Column::plain("project", "Project", |it: &Listed| Cell::Text(it.project.clone())),
+        Column::plain("owner", "Ordered by", |it: &Listed| Cell::Text(it.owner.clone())),
+        Column::plain("price", "A month", |it: &Listed| Cell::Money(it.monthly)).figures(),
+        Column::extra("application", "Answers for the application", |it: &Listed| {
+            Cell::Text(it.deployment.application.clone())
+        }),
+        Column::extra("platform", "Answers for the platform", |it: &Listed| Cell::Text(it.deployment.platform.clone())),
+        Column::extra("blueprint", "Blueprint", |it: &Listed| {
+            Cell::Narrows("blueprint", it.deployment.blueprint.clone())
+        }),
+    ],
+    leads_to: |it| format!("/deployments/{}", it.deployment.id),
+    heading: Heading {
+        title: "Deployments",
+        lede: "What your projects ordered and have now.",
+        action: ("/catalog", "Order"),
+    },
+    empty: Empty {
+        icon: "deployments",
+        headline: "You have no deployments yet",
+        text: "What you order from the catalog stands here, with its machines, its cost and who answers for it.",
+        href: "/catalog",
+        label: "Open the catalog",
+    },
+};
 
-/// What the address asks for; whatever is missing or unknown is taken as not asked.
-#[derive(Clone, Debug, Default, Deserialize)]
-pub(super) struct Asked {
-    #[serde(default)]
-    q: String,
-    #[serde(default)]
-    state: String,
-    #[serde(default)]
-    project: String,
-    #[serde(default)]
-    sort: String,
-    #[serde(default)]
-    page: String,
-}
-
-/// A filter that is on or off.
-struct Chip {
-    href: String,
-    label: String,
-    on: bool,
-}
-
-/// The head of a column.
-struct Column {
-    label: &'static str,
-    href: String,
-    order: &'static str,
-    class: &'static str,
-}
-
-#[derive(Template)]
-#[template(path = "deployments/index.html")]
-struct Index {
-    shell: Shell,
-    asked: Asked,
-    chips: Vec<Chip>,
-    projects: Vec<(String, String)>,
-    columns: Vec<Column>,
-    rows: Vec<Listed>,
-    now: DateTime<Utc>,
-    from: u64,
-    to: u64,
-    total: u64,
-    back: String,
-    next: String,
-    csv: String,
-}
+const SORTS: [(&str, SortBy); 4] =
+    [("name", SortBy::Name), ("state", SortBy::State), ("created", SortBy::Created), ("lease", SortBy::Lease)];
 
 /// The page.
-pub(super) async fn index(app: Data<App>, visitor: Visitor, asked: Query<Asked>) -> Result<HttpResponse, Problem> {
-    let asked = asked.into_inner();
-    let number = asked.number();
-    let from = (number - 1) * PAGE_SIZE;
-    let window = asked.window(from, PAGE_SIZE);
-    let listing = app::deployment::list(&app, &visitor.principal, &asked.filter(), window).await?;
-    let to = from + listing.rows.len() as u64;
-    let index = Index {
-        shell: visitor.shell("Deployments", Section::Deployments),
-        chips: asked.chips(),
-        projects: projects(&app, &visitor).await?,
-        columns: asked.columns(),
-        rows: listing.rows,
-        now: app.clock.now(),
-        from: from + 1,
-        to,
-        total: listing.total,
-        back: asked.page_if(number > 1, number.saturating_sub(1)),
-        next: asked.page_if(to < listing.total, number + 1),
-        csv: asked.address("/deployments.csv"),
-        asked,
+pub(super) async fn index(app: Data<App>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut asked = LIST.asked(&request);
+    let filter = filter(&mut asked);
+    let who = &visitor.principal;
+    let page::List { part, projects } = app::deployment::list(&app, who, &filter, asked.window(&SORTS)).await?;
+    let counted = asked.counted(&part, app::deployment::count(&app, who, &filter)).await?;
+    let states = DeploymentState::ALL.iter().map(|state| (state.word(), look::words(state.word())));
+    let filters = vec![
+        Narrow::words("state", "State", [("", "All that stand".to_owned())].into_iter().chain(states)),
+        Narrow::project(projects),
+        Narrow::Given { name: "blueprint", label: format!("Blueprint: {}", asked.value("blueprint")) },
+    ];
+    let shell = visitor.shell("Deployments", Section::Deployments);
+    asked.page(shell, Found { list: &LIST, part, counted, filters, id: |it| it.deployment.id.0, now: app.clock.now() })
+}
+
+/// The file.
+pub(super) async fn csv(app: Data<App>, visitor: Visitor, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let mut asked = LIST.asked(&request);
+    let filter = filter(&mut asked);
+    let read = move |window| {
+        let (app, who, filter) = (app.clone(), visitor.principal.clone(), filter.clone());
+        async move { Ok(app::deployment::list(&app, &who, &filter, window).await?.part) }
     };
-    Ok(page(StatusCode::OK, &index))
+    Ok(asked.file(&SHEET, asked.window(&SORTS), read, |it| it.deployment.id)?)
 }
 
-/// What the list of projects offers.
-async fn projects(app: &App, visitor: &Visitor) -> Result<Vec<(String, String)>, Problem> {
-    let projects = app::deployment::projects_of(app, &visitor.principal).await?;
-    let named = projects.into_iter().map(|project| (project.id.to_string(), project.title));
-    Ok(std::iter::once((String::new(), "All projects".to_owned())).chain(named).collect())
+fn filter(asked: &mut Asked) -> Filter {
+    Filter {
+        states: asked.read("state", "state", DeploymentState::from_word).into_iter().collect(),
+        project: asked.read("project", "project", |id| id.parse().ok()),
+        blueprint: asked.read("blueprint", "blueprint", |name| Some(name.to_owned())),
+        text: asked.value("q").to_owned(),
+    }
 }
 
-impl Asked {
-    pub(super) fn filter(&self) -> Filter {
-        Filter {
-            text: self.q.trim().to_owned(),
-            states: DeploymentState::from_word(&self.state).into_iter().collect(),
-            blueprint: None,
-            project: self.project.parse::<ProjectId>().ok(),
-        }
-    }
+static SHEET: Sheet<Listed, 11> = Sheet {
+    name: "deployments.csv",
+    head: [
+        "id",
+        "name",
+        "offering",
+        "state",
+        "project",
+        "owner",
+        "platform",
+        "application",
+        "ordered",
+        "lease_ends",
+        "eur_per_month",
+    ],
+    line,
+};
 
-    pub(super) fn window(&self, offset: u64, limit: u64) -> Window {
-        let (sort, descending) = self.order();
-        Window { sort, descending, offset, limit }
-    }
-
-    fn order(&self) -> (SortBy, bool) {
-        let (descending, word) = match self.sort.strip_prefix('-') {
-            Some(word) => (true, word),
-            None => (false, self.sort.as_str()),
-        };
-        match word {
-            "name" => (SortBy::Name, descending),
-            "lease" => (SortBy::Lease, descending),
-            "state" => (SortBy::State, descending),
-            "created" => (SortBy::Created, descending),
-            _ => (SortBy::Created, true),
-        }
-    }
-
-    fn number(&self) -> u64 {
-        self.page.parse().unwrap_or(1).clamp(1, LAST_PAGE)
-    }
-
-    /// The address of another page, if there is one.
-    fn page_if(&self, exists: bool, number: u64) -> String {
-        if exists { self.with("page", &number.to_string()) } else { String::new() }
-    }
-
-    fn chips(&self) -> Vec<Chip> {
-        let chip = |word: &str, label: String| Chip { href: self.with("state", word), label, on: self.state == word };
-        let states = DeploymentState::ALL.iter().map(|state| chip(state.word(), crate::look::words(state.word())));
-        std::iter::once(chip("", "All that stand".to_owned())).chain(states).collect()
-    }
-
-    fn columns(&self) -> Vec<Column> {
-        let (sort, descending) = self.order();
-        let column = |label, word: &str, by, class| {
-            let here = sort == by;
-            let order = if !here {
-                ""
-            } else if descending {
-                "descending"
-            } else {
-                "ascending"
-            };
-            let next = if here && !descending { format!("-{word}") } else { word.to_owned() };
-            Column { label, href: self.with("sort", &next), order, class }
-        };
-        vec![
-            column("Deployment", "name", SortBy::Name, ""),
-            column("State", "state", SortBy::State, ""),
-            column("Ordered", "created", SortBy::Created, ""),
-            column("Lease ends", "lease", SortBy::Lease, ""),
-        ]
-    }
-
-    /// This list with one thing asked otherwise; any change but of the page starts again at its first.
-    fn with(&self, name: &str, value: &str) -> String {
-        let mut other = self.clone();
-        other.page.clear();
-        match name {
-            "state" => other.state = value.to_owned(),
-            "sort" => other.sort = value.to_owned(),
-            _ => other.page = value.to_owned(),
-        }
-        other.address("/deployments")
-    }
-
-    fn address(&self, path: &str) -> String {
-        let fields = [
-            ("q", &self.q),
-            ("state", &self.state),
-            ("project", &self.project),
-            ("sort", &self.sort),
-            ("page", &self.page),
-        ];
-        let mut query = Serializer::new(String::new());
-        query.extend_pairs(fields.into_iter().filter(|(_, value)| !value.is_empty()));
-        let query = query.finish();
-        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-    }
+fn line(row: &Listed) -> [String; 11] {
+    let it = &row.deployment;
+    [
+        it.id.to_string(),
+        it.name.clone(),
+        it.title.clone(),
+        it.state.word().to_owned(),
+        row.project.clone(),
+        row.owner.clone(),
+        it.platform.clone(),
+        it.application.clone(),
+        look::iso(&it.created_at),
+        look::iso(&it.lease.until),
+        format!("{:.2}", row.monthly.euros()),
+    ]
 }

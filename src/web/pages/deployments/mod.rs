@@ -1,7 +1,6 @@
 //! Deployments: the list, one of them, and what may be done with it.
 
 mod action;
-mod csv;
 mod index;
 mod prolong;
 mod retire;
@@ -17,7 +16,7 @@ use serde_json::Value;
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/deployments").route(get().to(index::index)))
-        .service(resource("/deployments.csv").route(get().to(csv::csv)))
+        .service(resource("/deployments.csv").route(get().to(index::csv)))
         .service(resource("/deployments/{id}").route(get().to(show::show)))
         .service(resource("/deployments/{id}/part").route(get().to(show::part)))
         .service(

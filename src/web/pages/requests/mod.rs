@@ -2,7 +2,6 @@
 //! and taking one back.
 
 mod change;
-mod csv;
 mod index;
 mod show;
 mod words;
@@ -13,7 +12,7 @@ use actix_web::web::{ServiceConfig, get, post, resource};
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/requests").route(get().to(index::index)))
-        .service(resource("/requests.csv").route(get().to(csv::csv)))
+        .service(resource("/requests.csv").route(get().to(index::csv)))
         .service(resource("/requests/{id}").route(get().to(show::show)))
         .service(resource("/requests/{id}/change").route(get().to(change::show)).route(post().to(change::change)))
         .service(resource("/requests/{id}/change/preview").route(post().to(change::preview)))

@@ -1,5 +1,6 @@
 //! Runs: the graph of steps coming alive, what each step says, and what an operator does about it.
 
+mod index;
 mod live;
 mod mend;
 mod show;
@@ -11,6 +12,8 @@ use domain::trouble::Trouble;
 /// The routes of runs.
 pub fn configure(service: &mut ServiceConfig) {
     service
+        .service(resource("/runs").route(get().to(index::index)))
+        .service(resource("/runs.csv").route(get().to(index::csv)))
         .service(resource("/runs/{run}").route(get().to(show::show)))
         .service(resource("/runs/{run}/part").route(get().to(show::part)))
         .service(resource("/runs/{run}/events").route(get().to(live::events)))
