@@ -8,10 +8,11 @@ use domain::approval::{Verdict, verdict};
 use domain::audit::{Actor, Note};
 use domain::mail::MailState;
 use domain::ports::mailer::Mailer;
-use domain::request::{Request, RequestState};
+use domain::request::{Request, RequestKind, RequestState};
 use domain::run::{Run, RunState};
 use engine::{Consequences, Gate};
 use serde_json::json;
+use store::run::RunSummary;
 use store::{DbErr, Tx};
 
 use crate::approval::called;
@@ -36,10 +37,17 @@ impl Consequences for House {
         if request.run != Some(run.id) || !matches!(request.state, RequestState::Approved | RequestState::Running) {
             return Ok(Gate::Closed(format!("Its request is {}.", request.state.word().replace('_', " "))));
         }
-        if is_approved(tx, &request).await? {
-            return Ok(Gate::Open);
+        if !is_approved(tx, &request).await? {
+            return Ok(Gate::Closed("Its approvals do not stand any more.".to_owned()));
         }
-        Ok(Gate::Closed("Its approvals do not stand any more.".to_owned()))
+        Ok(match overtaken_by(tx, run, &request).await? {
+            Some(other) => Gate::Closed(format!(
+                "{} has worked on the deployment since this was asked for, so that it may not fit any more. Ask for it \
+                 again.",
+                other.title
+            )),
+            None => Gate::Open,
+        })
     }
 
     async fn run_changed(&self, tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr> {
@@ -81,6 +89,15 @@ async fn is_approved(tx: &Tx, request: &Request) -> Result<bool, DbErr> {
     };
     let disputed = current.iter().any(|approval| approval.disputed_at.is_some());
     Ok(!disputed && levels.iter().all(|level| stands(level.level, level.quorum)))
+}
+
+/// A run that began on the deployment after an action on it was planned.
+async fn overtaken_by(tx: &Tx, run: &Run, request: &Request) -> Result<Option<RunSummary>, DbErr> {
+    if request.kind != RequestKind::Action {
+        return Ok(None);
+    }
+    let runs = store::run::of_deployment(tx, run.deployment).await?;
+    Ok(runs.into_iter().find(|other| other.id != run.id && other.created_at > request.submitted_at))
 }
 
 impl House {

@@ -7,8 +7,8 @@ mod start;
 mod submit;
 
 pub use change::{ChangeForm, NewTerms, change, change_draft, change_form, withdraw};
-pub(crate) use order::facts_of;
 pub use order::{Order, What, submit};
+pub(crate) use order::{facts_of, last_run};
 pub use show::{Asking, Listed, Page, count, list, show};
 pub(crate) use start::{end_before_run, start, wake};
 pub use store::request::{Filter, SortBy};

@@ -1,5 +1,6 @@
 //! The life of a deployment: ordered, approved, built, changed, retired; and what nobody but its people may do.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::cookie::Cookie;
@@ -18,7 +19,7 @@ use domain::person::Principal;
 use domain::ports::clock::Clock;
 use domain::ports::datacenter::{Fault, Operation};
 use domain::resource::ResourceState;
-use domain::run::{Cancel, RunState};
+use domain::run::{Cancel, Run, RunState};
 use domain::trouble::Kind;
 use engine::mend::By;
 use providers::clock::{ManualClock, SystemClock};
@@ -48,7 +49,7 @@ async fn two_tomcats(house: &House, rita: &Principal) -> DeploymentId {
 
 fn to_scale(deployment: DeploymentId, nodes: u32) -> What {
     let parameters = json!({ "nodes": nodes }).as_object().cloned().unwrap();
-    What::Action { deployment, action: "scale".to_owned(), parameters }
+    What::Action { deployment, action: "scale".to_owned(), parameters, seen: None }
 }
 
 async fn scale(house: &House, rita: &Principal, deployment: DeploymentId, nodes: u32) {
@@ -308,5 +309,73 @@ async fn of_many_who_change_a_deployment_at_once_one_does() {
     let outcomes = futures::future::join_all(sent).await;
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
     assert!(outcomes.into_iter().filter_map(Result::err).all(|trouble| trouble.kind == Kind::Conflict));
+    house.close().await;
+}
+
+/// A run that worked on the deployment and is done, as some other process may have carried it.
+async fn other_run(house: &House, id: DeploymentId) {
+    let tx = house.app.store.begin().await.unwrap();
+    let first = store::run::whole_of_deployment(&tx, id).await.unwrap().remove(0);
+    let other = Run { id: store::fresh_id(), request: None, created_at: house.app.clock.now(), ..first };
+    store::run::insert(&tx, &other).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_action_that_was_looked_at_before_the_deployment_changed_is_not_taken() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    let form = app::deployment::action_form(&house.app, &rita, id, "scale").await.unwrap();
+    other_run(&house, id).await;
+    let What::Action { deployment, action, parameters, .. } = to_scale(id, 3) else { panic!("it is an action") };
+    let what = What::Action { deployment, action, parameters, seen: form.seen };
+    let order = Order { what, reason: String::new(), via: "portal", key: app::secret::fresh() };
+    let refused = submit(&house.app, &rita, order).await.unwrap_err();
+    assert_eq!(refused.kind, Kind::Conflict);
+    assert!(refused.what.starts_with("shop-test has changed since you looked at it"), "{}", refused.what);
+    scale(&house, &rita, id, 3).await;
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_approved_action_does_nothing_when_the_deployment_changed_after_it_was_planned() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    let made = objects(&house).await;
+    scale(&house, &rita, id, 3).await;
+    other_run(&house, id).await;
+    house.approve("Adam").await;
+    let refused = house.until_machines(&rita, id, 2).await;
+    let run = refused.runs.iter().find(|run| run.state == RunState::Refused).unwrap();
+    assert!(run.why.as_ref().unwrap().contains("has worked on the deployment since this was asked for"));
+    assert_eq!((objects(&house).await, &refused.deployment.params["nodes"]), (made, &json!(2)));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tomcats_that_grew_are_retired_from_the_pool_down() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    scale(&house, &rita, id, 3).await;
+    house.approve("Adam").await;
+    house.until_machines(&rita, id, 3).await;
+    house.ask(&rita, What::Retire { deployment: id }).await;
+    let retired = house.when(&rita, id, DeploymentState::Retired).await;
+    let when = |kind: &str| {
+        let rows = retired.resources.iter().filter(|row| row.kind == kind);
+        rows.map(|row| row.gone_at.unwrap()).collect::<Vec<_>>()
+    };
+    let (pool, setups, machines, names) = (when("pool"), when("configuration"), when("machine"), when("name"));
+    assert_eq!((pool.len(), setups.len(), machines.len(), names.len()), (1, 3, 3, 3));
+    for n in 0..3 {
+        assert!(pool[0] < setups[n] && setups[n] < machines[n] && machines[n] < names[n], "machine {n}");
+    }
+    let run = store::run::find(&house.app.store, retired.runs[0].id).await.unwrap().unwrap();
+    let titles: BTreeSet<&str> = run.workflow.iter().map(|step| step.planned.title.as_str()).collect();
+    let expected = ["Forget configuration", "Release name", "Remove machine", "Remove pool", "Retire from the CMDB"];
+    assert_eq!(titles, BTreeSet::from(expected));
     house.close().await;
 }

@@ -6,7 +6,7 @@ use domain::blueprint::Blueprint;
 use domain::blueprint::plan::{DeploymentFacts, Order};
 use domain::blueprint::schema::FormField;
 use domain::deployment::{Deployment, DeploymentState};
-use domain::ids::DeploymentId;
+use domain::ids::{DeploymentId, RunId};
 use domain::person::Principal;
 use domain::project::Project;
 use domain::trouble::Trouble;
@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{find, may_act};
 use crate::catalog::Draft;
-use crate::request::facts_of;
+use crate::request::{facts_of, last_run};
 use crate::{App, catalog, database};
 
 /// What may be done, as the menu names it.
@@ -33,6 +33,8 @@ pub struct ActionForm {
     pub offered: Offered,
     pub summary: String,
     pub fields: Vec<FormField>,
+    /// The last run on the deployment; what the form says is so after it.
+    pub seen: Option<RunId>,
     blueprint: Arc<Blueprint>,
     facts: DeploymentFacts,
 }
@@ -56,12 +58,13 @@ pub async fn action_form(app: &App, who: &Principal, id: DeploymentId, action: &
     let (deployment, project) = to_change(app, who, id).await?;
     let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
     let day_two = blueprint.day_two(action).ok_or_else(|| Trouble::not_found("action"))?;
+    let seen = last_run(&app.store, id).await.map_err(database)?;
     let facts = facts_of(app, &deployment).await?;
     let request = catalog::facts(who, Some(&project));
     let order = Order { parameters: &Map::new(), lease: None, request: &request, on: Some((action, &facts)) };
     let fields = day_two.workflow.parameters.form(&Blueprint::form_scope(&order));
     let offered = Offered { name: action.to_owned(), title: day_two.title.clone() };
-    Ok(ActionForm { offered, summary: day_two.summary.clone(), fields, deployment, project, facts, blueprint })
+    Ok(ActionForm { offered, summary: day_two.summary.clone(), fields, seen, deployment, project, facts, blueprint })
 }
 
 /// What the action comes to while its form is filled in.

@@ -4,14 +4,14 @@ use chrono::{DateTime, Utc};
 use domain::blueprint::Period;
 use domain::blueprint::plan::{DeploymentFacts, Plan, StepOutput, outputs_by_step};
 use domain::deployment::{Deployment, DeploymentState};
-use domain::ids::{DeploymentId, ProjectId};
+use domain::ids::{DeploymentId, ProjectId, RunId};
 use domain::person::Principal;
 use domain::project::Project;
 use domain::request::{Request, RequestKind, number};
 use domain::trouble::Trouble;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use store::Reads;
+use store::{DbErr, Reads, Tx};
 
 use super::submit::{Filing, acceptable_reason, file, project_to_order_in};
 use crate::idempotency::{self, Once};
@@ -44,6 +44,8 @@ pub enum What {
         deployment: DeploymentId,
         action: String,
         parameters: Map<String, Value>,
+        /// The last run on the deployment when the person looked at what the action comes to; none takes it as it is.
+        seen: Option<RunId>,
     },
     Retire {
         deployment: DeploymentId,
@@ -83,13 +85,17 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
             refuse_stale_version(version.as_deref(), &plan)?;
             of_plan(RequestKind::Provision, project, store::fresh_id(), plan)
         }
-        What::Action { deployment, action, parameters } => {
+        What::Action { deployment, action, parameters, seen } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
+            let seen = match seen {
+                None => last_run(&app.store, deployment.id).await.map_err(database)?,
+                seen => seen,
+            };
             let facts = facts_of(app, &deployment).await?;
             let edition = (deployment.blueprint.as_str(), deployment.version.as_str());
             let request = catalog::facts(who, Some(&project));
             let plan = catalog::plan_action(app, &request, edition, &action, &parameters, &facts).await?;
-            of_plan(RequestKind::Action, project, deployment.id, plan)
+            Filing { seen, ..of_plan(RequestKind::Action, project, deployment.id, plan) }
         }
         What::Retire { deployment } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
@@ -122,6 +128,7 @@ fn of_plan(kind: RequestKind, project: Project, deployment: DeploymentId, plan: 
         action: plan.action.clone(),
         parameters: plan.parameters.clone(),
         plan: Some(plan),
+        seen: None,
         reason: String::new(),
         via: "",
     }
@@ -138,6 +145,7 @@ fn retirement(project: Project, deployment: &Deployment) -> Filing {
         action: None,
         parameters: Map::new(),
         plan: None,
+        seen: None,
         reason: String::new(),
         via: "",
     }
@@ -169,6 +177,24 @@ pub(super) async fn refuse_busy(on: &impl Reads, deployment: &Deployment) -> Res
         ));
     }
     Ok(())
+}
+
+/// Refuses what was planned for a deployment on which a run has begun since, whether or not that has ended: what the
+/// plan says of machines and pools may no longer be so.
+pub(super) async fn refuse_outdated(tx: &Tx, deployment: &Deployment, seen: Option<RunId>) -> Result<(), Trouble> {
+    let since = store::run::of_deployment(tx, deployment.id).await.map_err(database)?.into_iter().next();
+    match since.filter(|run| seen.is_some_and(|seen| seen != run.id)) {
+        Some(run) => Err(Trouble::conflict(
+            format!("{} has changed since you looked at it: {}.", deployment.name, run.title),
+            "Look at what the action comes to now, and send it again.",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// The last run on a deployment.
+pub(crate) async fn last_run(on: &impl Reads, deployment: DeploymentId) -> Result<Option<RunId>, DbErr> {
+    Ok(store::run::of_deployment(on, deployment).await?.first().map(|run| run.id))
 }
 
 /// What expressions of an action see of the deployment.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use domain::approval::ApprovalState;
 use domain::audit::Actor;
 use domain::blueprint::plan::Plan;
-use domain::ids::{DeploymentId, ProjectId};
+use domain::ids::{DeploymentId, ProjectId, RunId};
 use domain::person::{Person, Principal, Role};
 use domain::project::Project;
 use domain::request::{Request, RequestKind, RequestState};
@@ -15,7 +15,7 @@ use store::Tx;
 use store::page::{Turn, Window};
 use store::request::{Filter, SortBy};
 
-use super::order::refuse_busy;
+use super::order::{refuse_busy, refuse_outdated};
 use super::start::{start, wake};
 use crate::approval::{Subject, ask_level, check_levels, note};
 use crate::idempotency::{self, Once};
@@ -36,6 +36,8 @@ pub(super) struct Filing {
     pub action: Option<String>,
     pub parameters: Map<String, Value>,
     pub plan: Option<Plan>,
+    /// The last run on the deployment when the plan was made.
+    pub seen: Option<RunId>,
     pub reason: String,
     pub via: &'static str,
 }
@@ -76,7 +78,9 @@ pub(super) async fn file(app: &App, who: &Principal, filing: Filing, once: &Once
     if filing.kind != RequestKind::Provision {
         // Somebody else may have asked for something since the plan was made.
         let found = store::deployment::lock(&tx, filing.deployment).await.map_err(database)?;
-        refuse_busy(&tx, &found.ok_or_else(|| Trouble::not_found("deployment"))?).await?;
+        let deployment = found.ok_or_else(|| Trouble::not_found("deployment"))?;
+        refuse_busy(&tx, &deployment).await?;
+        refuse_outdated(&tx, &deployment, filing.seen).await?;
     }
     let request = new_request(app, who, &filing);
     if let Some(plan) = &request.plan {

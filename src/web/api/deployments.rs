@@ -139,7 +139,7 @@ pub async fn act(
 ) -> Result<HttpResponse, Problem> {
     let (deployment, action) = place.into_inner();
     let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
-    file(&house, &caller, &asked, body, What::Action { deployment, action, parameters }).await
+    file(&house, &caller, &asked, body, What::Action { deployment, action, parameters, seen: None }).await
 }
 
 /// Take a deployment down

@@ -7,7 +7,7 @@ use app::App;
 use app::deployment::ActionForm;
 use app::request::{Order, What};
 use askama::Template;
-use domain::ids::RequestId;
+use domain::ids::{RequestId, RunId};
 use domain::trouble::{FieldError, Kind, Trouble};
 use serde_json::{Map, Value};
 
@@ -48,6 +48,8 @@ struct Typed {
     parameters: Map<String, Value>,
     reason: String,
     key: String,
+    /// The last run on the deployment when the form was shown.
+    seen: Option<RunId>,
 }
 
 impl Typed {
@@ -58,6 +60,7 @@ impl Typed {
             parameters: form.read(|name| sent.typed(name)),
             reason: text("reason"),
             key: text("key"),
+            seen: text("seen").parse().ok(),
         }
     }
 }
@@ -88,7 +91,7 @@ pub(super) async fn ask(
     if sent.typed("check").is_some() {
         return drawn(&app, &visitor, form, typed, Occasion::Checked).await;
     }
-    let what = What::Action { deployment: id, action, parameters: typed.parameters.clone() };
+    let what = What::Action { deployment: id, action, parameters: typed.parameters.clone(), seen: typed.seen };
     let order = Order { what, reason: typed.reason.clone(), via: "portal", key: typed.key.clone() };
     match app::request::submit(&app, &visitor.principal, order).await {
         Ok(request) => on_its_way(&app, request.id),
