@@ -175,6 +175,26 @@ pub async fn plan(
     blueprint.plan(&order, app.catalog.actions()).map_err(unplannable)
 }
 
+/// What is wrong with an order of this blueprint, wherever it is for.
+pub async fn mistakes(
+    app: &App,
+    who: &Principal,
+    blueprint: &str,
+    parameters: &Map<String, Value>,
+    lease: Option<Period>,
+) -> Result<Vec<FieldError>, Trouble> {
+    let Some(blueprint) = app.catalog.find(blueprint) else {
+        let message = format!("The catalog does not offer `{blueprint}`, or no longer.");
+        return Ok(vec![FieldError { field: "/blueprint".to_owned(), message }]);
+    };
+    let request = facts(who, projects(app, who).await?.first());
+    let order = Order { parameters, lease, request: &request, on: None };
+    match blueprint.plan(&order, app.catalog.actions()) {
+        Err(Unplannable::Fields(wrong)) => Ok(wrong),
+        _ => Ok(Vec::new()),
+    }
+}
+
 /// What an order comes to while its form is filled in: what does not fit is told, and the rest is planned.
 pub async fn draft(
     app: &App,

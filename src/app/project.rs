@@ -6,7 +6,7 @@ use domain::audit::{Actor, Note};
 use domain::blueprint::QUOTA_KINDS;
 use domain::ids::OrganisationId;
 use domain::organisation::Organisation;
-use domain::person::Scope;
+use domain::person::{Principal, Scope};
 use domain::project::Project;
 use domain::trouble::Trouble;
 use serde_json::json;
@@ -22,6 +22,11 @@ pub struct NewProject {
     pub title: String,
     /// Who answers for the project's applications.
     pub team: String,
+}
+
+/// The projects that the person may see, by title.
+pub async fn list(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
+    store::project::list(&app.store, &who.scope()).await.map_err(database)
 }
 
 /// Opens a project; whoever has a shell on the server may.

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use domain::allocation::{Allocation, AllocationState, CENTS_PER_MONTH};
+use domain::blueprint::QUOTA_KINDS;
 use domain::blueprint::plan::Plan;
 use domain::ids::ProjectId;
+use domain::person::Principal;
+use domain::project::Project;
 use domain::request::Request;
 use domain::trouble::Trouble;
 use store::{Reads, Tx};
@@ -20,6 +23,35 @@ pub struct QuotaAfter {
     pub after: i64,
     /// None: without limit.
     pub limit: Option<i64>,
+}
+
+/// What a project uses of one kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Usage {
+    pub kind: &'static str,
+    pub title: &'static str,
+    /// By what stands and what was promised.
+    pub used: i64,
+    /// None: without limit.
+    pub limit: Option<i64>,
+}
+
+/// A project that the person may see, with what it may use and what it uses.
+pub async fn of_project(app: &App, who: &Principal, id: ProjectId) -> Result<(Project, Vec<Usage>), Trouble> {
+    let gone = || Trouble::not_found("project");
+    if !who.scope().covers(id) {
+        return Err(gone());
+    }
+    let project = store::project::find(&app.store, id).await.map_err(database)?.ok_or_else(gone)?;
+    let used = store::allocation::usage(&app.store, id).await.map_err(database)?;
+    let limits = store::allocation::limits(&app.store, id).await.map_err(database)?;
+    let usage = |(kind, title): &(&'static str, &'static str)| Usage {
+        kind,
+        title,
+        used: used.get(*kind).copied().unwrap_or_default(),
+        limit: limits.get(*kind).copied(),
+    };
+    Ok((project, QUOTA_KINDS.iter().map(usage).collect()))
 }
 
 /// What the project's quota comes to with a plan; `reserved` says whether the plan is counted as used already.

@@ -19,7 +19,7 @@ use tokio::sync::broadcast::Receiver;
 pub use store::run::{Filter, RunSummary, SortBy};
 
 use crate::idempotency::Sent;
-use crate::page::{Counted, List, Window};
+use crate::page::{Counted, List, Part, Window};
 use crate::{App, audit, database};
 
 /// Lines of a log that a page shows.
@@ -93,6 +93,15 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
 async fn find(app: &App, who: &Principal, id: RunId) -> Result<Run, Trouble> {
     let found = store::run::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
     found.ok_or_else(|| Trouble::not_found("run"))
+}
+
+/// What happened to a run after the event with this number, oldest first.
+pub async fn events(app: &App, who: &Principal, id: RunId, after: i64, limit: u64) -> Result<Part<RunEvent>, Trouble> {
+    find(app, who, id).await?;
+    let mut rows = store::run_event::after(&app.store, id, after, limit + 1).await.map_err(database)?;
+    let later = rows.len() as u64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(Part { rows, earlier: after > 0, later })
 }
 
 /// What an operator does about a run.

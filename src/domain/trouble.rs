@@ -24,6 +24,10 @@ pub enum Kind {
     Gone,
     /// More than is accepted at once.
     TooLarge,
+    /// Sent in another format than the one that is read.
+    WrongType,
+    /// The address is known, and not for this.
+    NotAllowed,
     /// Too often; try later.
     TooMany,
     /// A system that is needed does not answer.

@@ -72,7 +72,8 @@ async fn drain(request: &mut ServiceRequest) {
     while let Some(Ok(_)) = body.next().await {}
 }
 
-fn too_large() -> Trouble {
+/// A body that is larger than what is read.
+pub(crate) fn too_large() -> Trouble {
     let what = format!(
         "This is larger than the {} KB that Gatehouse takes at once. Nothing of it was kept.",
         LARGEST_BODY / 1024

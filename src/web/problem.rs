@@ -9,8 +9,8 @@ use actix_web::http::{Method, StatusCode, header};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpRequest, HttpResponse, ResponseError};
 use askama::Template;
-use domain::trouble::{Kind, Trouble};
-use serde_json::json;
+use domain::trouble::{FieldError, Kind, Trouble};
+use serde_json::{Value, json};
 
 use crate::shell::{Shell, page};
 use crate::visitor;
@@ -48,6 +48,8 @@ pub fn status(kind: Kind) -> StatusCode {
         Kind::Conflict => StatusCode::CONFLICT,
         Kind::Gone => StatusCode::GONE,
         Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Kind::WrongType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Kind::NotAllowed => StatusCode::METHOD_NOT_ALLOWED,
         Kind::TooMany => StatusCode::TOO_MANY_REQUESTS,
         Kind::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         Kind::Bug => StatusCode::INTERNAL_SERVER_ERROR,
@@ -162,8 +164,7 @@ impl Audience {
 
 /// Problem details (RFC 9457) with the fields that do not fit.
 fn details(status: StatusCode, trouble: &Trouble) -> HttpResponse {
-    let errors: Vec<_> =
-        trouble.fields.iter().map(|wrong| json!({ "pointer": wrong.field, "detail": wrong.message })).collect();
+    let errors: Vec<Value> = trouble.fields.iter().map(place).collect();
     let mut answer = HttpResponse::build(status);
     if status == StatusCode::UNAUTHORIZED {
         answer.insert_header((header::WWW_AUTHENTICATE, "Bearer realm=\"gatehouse\""));
@@ -179,6 +180,19 @@ fn details(status: StatusCode, trouble: &Trouble) -> HttpResponse {
         })
         .to_string(),
     )
+}
+
+/// What is wrong and where: `?limit` is a parameter of the address, `Idempotency-Key:` a header, anything else a part of
+/// the body.
+fn place(wrong: &FieldError) -> Value {
+    let FieldError { field, message } = wrong;
+    if let Some(parameter) = field.strip_prefix('?') {
+        json!({ "parameter": parameter, "detail": message })
+    } else if let Some(header) = field.strip_suffix(':') {
+        json!({ "header": header, "detail": message })
+    } else {
+        json!({ "pointer": format!("/{}", field.trim_start_matches('/')), "detail": message })
+    }
 }
 
 fn sign_in_address(request: &HttpRequest) -> String {
@@ -197,6 +211,8 @@ fn headline(kind: Kind) -> &'static str {
         Kind::Conflict => "This can't be done now",
         Kind::Gone => "This can't be used any more",
         Kind::TooLarge => "This is too large",
+        Kind::WrongType => "This is sent as something else",
+        Kind::NotAllowed => "This can't be done here",
         Kind::TooMany => "Too many tries",
         Kind::Unavailable => "Something we need does not answer",
         Kind::Bug => "Gatehouse made a mistake",

@@ -9,5 +9,6 @@ mod deployments;
 mod door;
 mod house;
 mod lists;
+mod openapi;
 mod requests;
 mod runs;

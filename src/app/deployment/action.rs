@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use domain::blueprint::Blueprint;
 use domain::blueprint::plan::{DeploymentFacts, Order};
 use domain::blueprint::schema::FormField;
+use domain::blueprint::{Blueprint, DayTwo};
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::{DeploymentId, RunId};
 use domain::person::Principal;
@@ -23,6 +23,8 @@ pub struct Offered {
     /// Its name in addresses, `scale`.
     pub name: String,
     pub title: String,
+    /// JSON Schema of its parameters.
+    pub parameters: Value,
 }
 
 /// The form of an action on a deployment.
@@ -50,7 +52,11 @@ impl ActionForm {
 /// What the version that the deployment was built with offers to do with it.
 pub(super) fn offered(blueprint: &Blueprint) -> Vec<Offered> {
     let named = blueprint.actions.iter();
-    named.map(|it| Offered { name: it.action.value.clone(), title: it.title.clone() }).collect()
+    named.map(of).collect()
+}
+
+fn of(it: &DayTwo) -> Offered {
+    Offered { name: it.action.value.clone(), title: it.title.clone(), parameters: it.workflow.parameters.schema() }
 }
 
 /// The form of an action, for somebody who may ask for it.
@@ -63,8 +69,16 @@ pub async fn action_form(app: &App, who: &Principal, id: DeploymentId, action: &
     let request = catalog::facts(who, Some(&project));
     let order = Order { parameters: &Map::new(), lease: None, request: &request, on: Some((action, &facts)) };
     let fields = day_two.workflow.parameters.form(&Blueprint::form_scope(&order));
-    let offered = Offered { name: action.to_owned(), title: day_two.title.clone() };
-    Ok(ActionForm { offered, summary: day_two.summary.clone(), fields, seen, deployment, project, facts, blueprint })
+    Ok(ActionForm {
+        offered: of(day_two),
+        summary: day_two.summary.clone(),
+        fields,
+        seen,
+        deployment,
+        project,
+        facts,
+        blueprint,
+    })
 }
 
 /// What the action comes to while its form is filled in.

@@ -3,7 +3,7 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::approval::{self, Decider};
+use app::approval::{self, Decider, Question, Standing};
 use chrono::{DateTime, Utc};
 use domain::approval::{Answer, Approval, Via};
 use domain::ids::ApprovalId;
@@ -12,9 +12,11 @@ use domain::token::TokenScope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::Body;
 use super::caller::Caller;
-use super::openapi::ProblemDetails;
+use super::catalog::PlanDetails;
+use super::endpoint::Endpoint;
+use super::fields::Body;
+use super::projects::QuotaChange;
 use super::requests::RequestDetails;
 use crate::pages::approvals::client;
 use crate::problem::Problem;
@@ -34,6 +36,24 @@ pub struct ApprovalDetails {
     title: String,
 }
 
+/// A question with all that a decision needs.
+#[derive(Serialize, ToSchema)]
+pub struct QuestionDetails {
+    #[serde(flatten)]
+    approval: ApprovalDetails,
+    can_be_decided: bool,
+    /// Who decided when, or why it can't be decided any more.
+    closed: Option<String>,
+    requester: String,
+    /// Who is away, on a delegate's question.
+    on_behalf_of: Option<String>,
+    /// Why somebody has to decide.
+    why: Vec<String>,
+    /// What will be done; null for retiring, which takes back what stands.
+    plan: Option<PlanDetails>,
+    quota: Vec<QuotaChange>,
+}
+
 /// The caller's questions.
 #[derive(Serialize, ToSchema)]
 pub struct Approvals {
@@ -51,35 +71,70 @@ pub struct NewDecision {
     reason: Option<String>,
 }
 
-/// What waits for the caller's decision
-#[utoipa::path(get, path = "/api/v1/approvals", tag = "Approvals", responses((status = 200, body = Approvals)))]
-pub async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/approvals", index)
+            .is("Approvals", "What waits for the caller's decision")
+            .needs(TokenScope::Read)
+            .gives::<Approvals>(),
+        Endpoint::get("/approvals/{id}", show)
+            .is("Approvals", "A question with all that a decision needs")
+            .needs(TokenScope::Read)
+            .gives::<QuestionDetails>(),
+        Endpoint::post("/approvals/{id}/decision", decide)
+            .is("Approvals", "Decide")
+            .needs(TokenScope::Decide)
+            .takes::<NewDecision>()
+            .gives::<RequestDetails>()
+            .may(&[410]),
+    ]
+}
+
+async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
     let inbox = approval::inbox(&house, caller.may(TokenScope::Read)?).await?;
     let all = inbox.open.into_iter().chain(inbox.closed);
     Ok(HttpResponse::Ok().json(Approvals { items: all.map(ApprovalDetails::from).collect() }))
 }
 
-/// Decide
-#[utoipa::path(post, path = "/api/v1/approvals/{id}/decision", tag = "Approvals", request_body = NewDecision,
-    params(("id" = String, Path, description = "The question's id")), responses(
-    (status = 200, body = RequestDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 409, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn decide(
+async fn show(house: Data<App>, caller: Caller, id: Path<ApprovalId>) -> Result<HttpResponse, Problem> {
+    let question = approval::look_signed_in(&house, caller.may(TokenScope::Read)?, *id).await?;
+    Ok(HttpResponse::Ok().json(QuestionDetails::from(question)))
+}
+
+async fn decide(
     house: Data<App>,
     caller: Caller,
     id: Path<ApprovalId>,
     asked: HttpRequest,
-    mut body: Body,
+    Body(mut body): Body,
 ) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Decide)?;
+    let once = body.sent(&asked).once;
     let answer = body.required::<Answer>("decision");
     let reason = body.optional::<String>("reason").unwrap_or_default();
     let answer = body.finish(answer)?;
-    let decider = Decider::Person { who, approval: *id, via: Via::Api, once: None };
+    let decider = Decider::Person { who, approval: *id, via: Via::Api, once };
     let decided = approval::decide(&house, decider, answer, &reason, client(&asked)).await?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(decided.request, Vec::new())))
+}
+
+impl From<Question> for QuestionDetails {
+    fn from(question: Question) -> Self {
+        Self {
+            plan: question.request.plan.as_ref().map(PlanDetails::from),
+            approval: ApprovalDetails::from((question.approval, question.request)),
+            can_be_decided: matches!(question.standing, Standing::Open { .. }),
+            closed: match question.standing {
+                Standing::Open { .. } => None,
+                Standing::Closed { what } => Some(what),
+            },
+            requester: question.requester.name,
+            on_behalf_of: question.on_behalf_of.map(|person| person.name),
+            why: question.why,
+            quota: question.quota.into_iter().map(QuotaChange::from).collect(),
+        }
+    }
 }
 
 impl From<(Approval, Request)> for ApprovalDetails {

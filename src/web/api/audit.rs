@@ -1,16 +1,18 @@
 //! The CMDB audit report, the same as the page's file.
 
 use actix_web::HttpResponse;
-use actix_web::web::{Data, Query};
+use actix_web::web::Data;
 use app::App;
 use domain::token::TokenScope;
 use serde::Serialize;
 use serde_json::Value;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
-use super::openapi::ProblemDetails;
-use crate::pages::audit_report::{Wanted, files};
+use super::endpoint::Endpoint;
+use super::fields::Query;
+use super::kinds::Instant;
+use crate::pages::audit_report::files;
 use crate::problem::Problem;
 
 /// What exists, who ordered and approved it, who answers for it, and what is wrong.
@@ -38,13 +40,24 @@ pub struct AuditReport {
     rows: Vec<Value>,
 }
 
-/// The CMDB audit report
-#[utoipa::path(get, path = "/api/v1/audit/report", tag = "CMDB",
-    params(("as_of" = Option<String>, Query, description = "A day, `2026-11-22`; now without it")), responses(
-    (status = 200, body = AuditReport),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn report(house: Data<App>, caller: Caller, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+/// Of which day the report is.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the address, which is read field by field")]
+pub struct AsOf {
+    /// A day, `2026-11-22`, which means its end, or an instant of RFC 3339; now without it.
+    as_of: Option<String>,
+}
+
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    let report = Endpoint::get("/audit/report", report).is("CMDB", "The CMDB audit report");
+    vec![report.needs(TokenScope::Read).asks::<AsOf>().gives::<AuditReport>()]
+}
+
+async fn report(house: Data<App>, caller: Caller, Query(mut query): Query) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Read)?.clone();
-    files::answer_json(house, who, &wanted).await
+    let as_of = query.optional::<Instant>("as_of").map(|Instant(at)| at);
+    let as_of = query.finish(Some(as_of))?;
+    files::answer_json(house, who, as_of).await
 }

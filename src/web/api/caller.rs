@@ -5,6 +5,7 @@ use actix_web::http::header;
 use actix_web::web::Data;
 use actix_web::{FromRequest, HttpRequest};
 use app::App;
+use domain::ids::TokenId;
 use domain::person::Principal;
 use domain::token::{Token, TokenScope};
 use domain::trouble::{Kind, Trouble};
@@ -31,6 +32,22 @@ impl Caller {
             format!("This token has no scope `{}`.", scope.word()),
             "Make a token with that scope on your account's page, and use it instead.",
         )))
+    }
+}
+
+impl Caller {
+    /// The token with which the program came.
+    pub fn token(&self) -> TokenId {
+        self.token.id
+    }
+
+    /// The person in whose name the program acts, if the token is its own: whatever it is good for, it may end itself.
+    pub fn gives_itself_up(&self, token: TokenId) -> Result<&Principal, Problem> {
+        if self.token.id == token {
+            return Ok(&self.principal);
+        }
+        // Whether there is such a token is nobody's business.
+        Err(Problem(Trouble::not_found("token that this one could revoke")))
     }
 }
 

@@ -7,15 +7,20 @@ use app::catalog::{self, Card, OrderForm};
 use domain::blueprint::Period;
 use domain::blueprint::plan::{Level, Plan, PlannedWork};
 use domain::ids::ProjectId;
+use domain::person::Principal;
 use domain::token::TokenScope;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::body::{Body, inside};
 use super::caller::Caller;
-use super::openapi::ProblemDetails;
+use super::endpoint::Endpoint;
+use super::fields::{Body, Fields, in_order, place_in_order};
+use super::projects::ProjectReference;
 use crate::problem::Problem;
+
+/// More days than any blueprint allows.
+const LONGEST_LEASE: u32 = 36_500;
 
 /// A blueprint that may be ordered.
 #[derive(Serialize, ToSchema)]
@@ -73,15 +78,6 @@ pub struct LeaseDays {
     max: u32,
 }
 
-/// A project.
-#[derive(Serialize, ToSchema)]
-pub struct ProjectReference {
-    id: String,
-    organisation: String,
-    name: String,
-    title: String,
-}
-
 /// What is to be planned.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
@@ -89,7 +85,7 @@ pub struct PlanOrder {
     /// The project's id.
     project: String,
     /// By the blueprint's schema; what is absent takes its default.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
     lease_days: Option<u32>,
 }
@@ -135,47 +131,82 @@ pub struct PlanStep {
     needs: Vec<String>,
 }
 
-/// What may be ordered
-#[utoipa::path(get, path = "/api/v1/catalog", tag = "Catalog", responses(
-    (status = 200, body = Catalog),
-))]
-pub async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/catalog", index)
+            .is("Catalog", "What may be ordered")
+            .needs(TokenScope::Read)
+            .gives::<Catalog>(),
+        Endpoint::get("/catalog/{blueprint}", show)
+            .is("Catalog", "A blueprint with its parameters")
+            .needs(TokenScope::Read)
+            .gives::<BlueprintDetails>(),
+        Endpoint::post("/catalog/{blueprint}/plan", plan)
+            .is("Catalog", "What an order would do, without ordering it")
+            .changes_nothing()
+            .needs(TokenScope::Read)
+            .takes::<PlanOrder>()
+            .gives::<PlanDetails>()
+            .may(&[409]),
+    ]
+}
+
+async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
     let cards = catalog::list(&house, caller.may(TokenScope::Read)?).await?;
     Ok(HttpResponse::Ok().json(Catalog { items: cards.into_iter().map(CatalogEntry::from).collect() }))
 }
 
-/// A blueprint with its parameters
-#[utoipa::path(get, path = "/api/v1/catalog/{blueprint}", tag = "Catalog",
-    params(("blueprint" = String, Path, description = "Its name")), responses(
-    (status = 200, body = BlueprintDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn show(house: Data<App>, caller: Caller, blueprint: Path<String>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, blueprint: Path<String>) -> Result<HttpResponse, Problem> {
     let form = catalog::form(&house, caller.may(TokenScope::Read)?, &blueprint).await?;
     Ok(HttpResponse::Ok().json(BlueprintDetails::from(form)))
 }
 
-/// What an order would do, without ordering it
-#[utoipa::path(post, path = "/api/v1/catalog/{blueprint}/plan", tag = "Catalog",
-    params(("blueprint" = String, Path, description = "Its name")), request_body = PlanOrder, responses(
-    (status = 200, body = PlanDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn plan(
+async fn plan(
     house: Data<App>,
     caller: Caller,
     blueprint: Path<String>,
-    mut body: Body,
+    Body(mut body): Body,
 ) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Read)?;
     let project = body.required::<ProjectId>("project");
-    let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
-    let lease = body.optional::<u32>("lease_days").map(Period::of_days);
+    let ordered = Ordered::of(&mut body);
+    ordered.add_mistakes(&house, who, Some(&blueprint), &mut body).await?;
     let project = body.finish(project)?;
-    let plan =
-        catalog::plan(&house, who, project, &blueprint, &parameters, lease).await.map_err(inside("parameters"))?;
-    Ok(HttpResponse::Ok().json(PlanDetails::from(&plan)))
+    let plan = catalog::plan(&house, who, project, &blueprint, &ordered.parameters, ordered.lease);
+    Ok(HttpResponse::Ok().json(PlanDetails::from(&plan.await.map_err(in_order)?)))
+}
+
+/// What every order says: the parameters and how long.
+pub struct Ordered {
+    pub parameters: Map<String, Value>,
+    pub lease: Option<Period>,
+}
+
+impl Ordered {
+    pub fn of(body: &mut Fields) -> Self {
+        let parameters = body.optional("parameters").unwrap_or_default();
+        let lease = body.optional::<u32>("lease_days");
+        if lease.is_some_and(|days| days > LONGEST_LEASE) {
+            body.refuse("lease_days", format!("No lease lasts longer than {LONGEST_LEASE} days."));
+        }
+        Self { parameters, lease: lease.filter(|days| *days <= LONGEST_LEASE).map(Period::of_days) }
+    }
+
+    /// Adds what is wrong with the parameters to a body that is refused anyway, so that all is told at once.
+    pub async fn add_mistakes(
+        &self,
+        house: &App,
+        who: &Principal,
+        blueprint: Option<&str>,
+        body: &mut Fields,
+    ) -> Result<(), Problem> {
+        let Some(blueprint) = blueprint.filter(|_| body.is_wrong()) else { return Ok(()) };
+        let mut wrong = catalog::mistakes(house, who, blueprint, &self.parameters, self.lease).await?;
+        wrong.iter_mut().for_each(|wrong| wrong.field = place_in_order(&wrong.field));
+        body.also(wrong);
+        Ok(())
+    }
 }
 
 impl From<Card> for CatalogEntry {
@@ -206,12 +237,6 @@ impl From<&Level> for ApprovalLevel {
 impl From<OrderForm> for BlueprintDetails {
     fn from(form: OrderForm) -> Self {
         let blueprint = &form.blueprint;
-        let project = |project: domain::project::Project| ProjectReference {
-            id: project.id.to_string(),
-            organisation: project.organisation_name,
-            name: project.name,
-            title: project.title,
-        };
         Self {
             name: blueprint.name.clone(),
             version: blueprint.version.to_string(),
@@ -219,7 +244,7 @@ impl From<OrderForm> for BlueprintDetails {
             summary: blueprint.summary.clone(),
             category: blueprint.category.clone(),
             parameters: blueprint.order.parameters.schema(),
-            projects: form.projects.into_iter().map(project).collect(),
+            projects: form.projects.into_iter().map(ProjectReference::from).collect(),
             lease_days: LeaseDays { default: blueprint.lease.default.days(), max: blueprint.lease.max.days() },
         }
     }

@@ -1,34 +1,36 @@
 //! The CMDB: what exists, where it belongs, who answers for it.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::ci::{self, CiQuery, CiSort, CiView, Hop};
 use chrono::{DateTime, Utc};
-use domain::ci::{Ci, CiClass};
-use domain::ids::{CiId, DeploymentId};
+use domain::ci::Ci;
+use domain::ids::CiId;
 use domain::token::TokenScope;
-use domain::trouble::Trouble;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::audit::AsOf;
 use super::caller::Caller;
-use super::openapi::ProblemDetails;
-use super::paging::{Page, Paging};
+use super::endpoint::Endpoint;
+use super::fields::Query;
+use super::kinds::Instant;
+use super::paging::{Paging, Part};
 use crate::problem::Problem;
 
 /// Which CIs are wanted.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the address, which is read field by field")]
 pub struct Wanted {
     /// Beginnings of words that a CI must bear.
     text: Option<String>,
     /// A class, `virtual_machine`.
     class: Option<String>,
     /// The id of a deployment.
-    #[param(value_type = Option<String>)]
-    deployment: Option<DeploymentId>,
+    deployment: Option<String>,
 }
 
 /// A configuration item.
@@ -89,48 +91,52 @@ pub struct NeighbourDetails {
     class: String,
 }
 
-/// The CIs that the caller may see, by name
-#[utoipa::path(get, path = "/api/v1/cis", tag = "CMDB", params(Paging, Wanted), responses(
-    (status = 200, body = Page<CiEntry>),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn index(
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/cis", index)
+            .is("CMDB", "The CIs that the caller may see, by name")
+            .needs(TokenScope::Read)
+            .asks::<Paging>()
+            .asks::<Wanted>()
+            .lists::<CiEntry>(),
+        Endpoint::get("/cis/{id}", show)
+            .is("CMDB", "A CI, now or as it was")
+            .needs(TokenScope::Read)
+            .asks::<AsOf>()
+            .gives::<CiDetails>(),
+    ]
+}
+
+async fn index(
     house: Data<App>,
     caller: Caller,
-    paging: Query<Paging>,
-    wanted: Query<Wanted>,
+    Query(mut query): Query,
     asked: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let part = paging.part()?;
-    let window = part.window(CiSort::Name)?;
-    let found = ci::list(&house, caller.may(TokenScope::Read)?, &wanted.query()?, window).await?;
-    Ok(part.of(&asked, found, |ci| ci.id, CiEntry::from))
+    let who = caller.may(TokenScope::Read)?;
+    let part = Part::of(&mut query);
+    let wanted = CiQuery {
+        words: ci::words(&query.optional::<String>("text").unwrap_or_default()),
+        class: query.optional("class"),
+        deployment: query.optional("deployment"),
+        ..CiQuery::default()
+    };
+    let wanted = query.finish(Some(wanted))?;
+    let found = ci::list(&house, who, &wanted, part.window(CiSort::Name)?).await?;
+    Ok(part.answer(&asked, found, |ci| ci.id, CiEntry::from))
 }
 
-/// A CI
-#[utoipa::path(get, path = "/api/v1/cis/{id}", tag = "CMDB",
-    params(("id" = String, Path, description = "Its id")), responses(
-    (status = 200, body = CiDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn show(house: Data<App>, caller: Caller, id: Path<CiId>) -> Result<HttpResponse, Problem> {
-    let view = ci::show(&house, caller.may(TokenScope::Read)?, *id, None).await?;
-    Ok(HttpResponse::Ok().json(CiDetails::from(view)))
-}
-
-impl Wanted {
-    fn query(&self) -> Result<CiQuery, Problem> {
-        let known = |word: &String| {
-            CiClass::from_word(word)
-                .ok_or_else(|| Problem(Trouble::field("class", format!("There is no class `{word}`."))))
-        };
-        Ok(CiQuery {
-            words: ci::words(self.text.as_deref().unwrap_or_default()),
-            class: self.class.as_ref().map(known).transpose()?,
-            deployment: self.deployment,
-            ..CiQuery::default()
-        })
-    }
+async fn show(
+    house: Data<App>,
+    caller: Caller,
+    id: Path<CiId>,
+    Query(mut query): Query,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Read)?;
+    let as_of = query.optional::<Instant>("as_of").map(|Instant(at)| at);
+    let as_of = query.finish(Some(as_of))?;
+    Ok(HttpResponse::Ok().json(CiDetails::from(ci::show(&house, who, *id, as_of).await?)))
 }
 
 impl From<Ci> for CiEntry {

@@ -1,26 +1,42 @@
 //! What stands, and what may be done with it.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::deployment::{self, Details, Filter, Listed, SortBy};
+use app::deployment::{self, Details, Filter, Listed, Offered, SortBy};
 use app::request::{self, Order, What};
 use chrono::{DateTime, Utc};
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
+use domain::person::Principal;
 use domain::resource::Resource;
 use domain::token::TokenScope;
 use serde::Serialize;
 use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
-use super::body::{Body, inside};
 use super::caller::{Caller, VIA};
 use super::created;
-use super::openapi::ProblemDetails;
-use super::paging::{Page, Paging};
-use super::requests::{RequestDetails, idempotency_key};
+use super::endpoint::Endpoint;
+use super::fields::{Body, Query, in_order, place_in_order};
+use super::paging::{Paging, Part};
+use super::requests::RequestDetails;
 use crate::problem::Problem;
+
+/// Which deployments are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the address, which is read field by field")]
+pub struct Wanted {
+    /// `building`, `live`, `changing`, `retiring`, `retired` or `failed`.
+    state: Option<String>,
+    /// The project's id.
+    project: Option<String>,
+    /// The blueprint's name.
+    blueprint: Option<String>,
+    /// Part of the name.
+    text: Option<String>,
+}
 
 /// What a fulfilled request left.
 #[derive(Serialize, ToSchema)]
@@ -57,6 +73,19 @@ pub struct DeploymentDetails {
     resources: Vec<ResourceDetails>,
     /// Newest first.
     runs: Vec<String>,
+    /// What may be done with it.
+    actions: Vec<ActionReference>,
+}
+
+/// Something that may be done with a deployment.
+#[derive(Serialize, ToSchema)]
+pub struct ActionReference {
+    /// Its name in addresses, `scale`.
+    name: String,
+    title: String,
+    /// JSON Schema of its parameters.
+    #[schema(value_type = Object)]
+    parameters: Value,
 }
 
 /// An object on an outside system, as the ledger has it.
@@ -78,9 +107,17 @@ pub struct ResourceDetails {
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
 pub struct NewAction {
     /// By the action's schema; what is absent takes its default.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
     reason: Option<String>,
+}
+
+/// How much longer a deployment is to live.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents the body, which is read field by field")]
+pub struct Prolongation {
+    #[schema(minimum = 1, maximum = 365)]
+    days: i64,
 }
 
 /// Why a deployment is to go.
@@ -90,90 +127,118 @@ pub struct NewRetirement {
     reason: Option<String>,
 }
 
-/// The deployments that the caller may see, oldest first
-#[utoipa::path(get, path = "/api/v1/deployments", tag = "Deployments", params(Paging), responses(
-    (status = 200, body = Page<DeploymentEntry>),
-))]
-pub async fn index(
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/deployments", index)
+            .is("Deployments", "The deployments that the caller may see, oldest first")
+            .needs(TokenScope::Read)
+            .asks::<Paging>()
+            .asks::<Wanted>()
+            .lists::<DeploymentEntry>(),
+        Endpoint::get("/deployments/{id}", show)
+            .is("Deployments", "A deployment")
+            .needs(TokenScope::Read)
+            .gives::<DeploymentDetails>(),
+        Endpoint::post("/deployments/{id}/actions/{action}", act)
+            .is("Deployments", "Do something with a deployment")
+            .needs(TokenScope::Order)
+            .takes::<NewAction>()
+            .orders::<RequestDetails>()
+            .may(&[409]),
+        Endpoint::post("/deployments/{id}/prolong", prolong)
+            .is("Deployments", "Let a deployment live longer")
+            .needs(TokenScope::Order)
+            .takes::<Prolongation>()
+            .gives::<DeploymentDetails>()
+            .may(&[409]),
+        Endpoint::post("/deployments/{id}/retire", retire)
+            .is("Deployments", "Take a deployment down")
+            .needs(TokenScope::Order)
+            .takes::<NewRetirement>()
+            .orders::<RequestDetails>()
+            .may(&[409]),
+    ]
+}
+
+async fn index(
     house: Data<App>,
     caller: Caller,
-    paging: Query<Paging>,
+    Query(mut query): Query,
     asked: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let part = paging.part()?;
-    let window = part.window(SortBy::Created)?;
-    let everything = Filter { states: DeploymentState::ALL.to_vec(), ..Filter::default() };
-    let found = deployment::list(&house, caller.may(TokenScope::Read)?, &everything, window).await?.part;
-    Ok(part.of(&asked, found, |listed| listed.deployment.id, DeploymentEntry::from))
+    let who = caller.may(TokenScope::Read)?;
+    let part = Part::of(&mut query);
+    let filter = Filter {
+        states: query.optional::<DeploymentState>("state").map_or(DeploymentState::ALL.to_vec(), |state| vec![state]),
+        project: query.optional("project"),
+        blueprint: query.optional("blueprint"),
+        text: query.optional("text").unwrap_or_default(),
+    };
+    let filter = query.finish(Some(filter))?;
+    let found = deployment::list(&house, who, &filter, part.window(SortBy::Created)?).await?.part;
+    Ok(part.answer(&asked, found, |listed| listed.deployment.id, DeploymentEntry::from))
 }
 
-/// A deployment
-#[utoipa::path(get, path = "/api/v1/deployments/{id}", tag = "Deployments",
-    params(("id" = String, Path, description = "Its id")), responses(
-    (status = 200, body = DeploymentDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn show(house: Data<App>, caller: Caller, id: Path<DeploymentId>) -> Result<HttpResponse, Problem> {
-    let details = deployment::show(&house, caller.may(TokenScope::Read)?, *id).await?;
-    Ok(HttpResponse::Ok().json(DeploymentDetails::from(details)))
+async fn show(house: Data<App>, caller: Caller, id: Path<DeploymentId>) -> Result<HttpResponse, Problem> {
+    shown(&house, caller.may(TokenScope::Read)?, *id).await
 }
 
-/// Do something with a deployment
-#[utoipa::path(post, path = "/api/v1/deployments/{id}/actions/{action}", tag = "Deployments", request_body = NewAction,
-    params(
-        ("id" = String, Path, description = "The deployment's id"),
-        ("action" = String, Path, description = "The action's name, `scale`"),
-        ("Idempotency-Key" = String, Header, description = "8 to 200 letters; the same key orders once"),
-    ), responses(
-    (status = 201, body = RequestDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 409, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn act(
+async fn shown(house: &App, who: &Principal, id: DeploymentId) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(DeploymentDetails::from(deployment::show(house, who, id).await?)))
+}
+
+async fn act(
     house: Data<App>,
     caller: Caller,
     place: Path<(DeploymentId, String)>,
     asked: HttpRequest,
-    mut body: Body,
+    Body(mut body): Body,
 ) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Order)?;
     let (deployment, action) = place.into_inner();
     let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
-    file(&house, &caller, &asked, body, What::Action { deployment, action, parameters, seen: None }).await
+    let (reason, key) = (body.optional("reason").unwrap_or_default(), body.key(&asked));
+    if body.is_wrong() {
+        let form = deployment::action_form(&house, who, deployment, &action).await?;
+        let mut wrong = deployment::action_draft(&house, who, &form, &parameters).await?.errors;
+        wrong.iter_mut().for_each(|wrong| wrong.field = place_in_order(&wrong.field));
+        body.also(wrong);
+    }
+    let what = What::Action { deployment, action, parameters, seen: None };
+    file(&house, who, body.finish(Some(Order { what, reason, via: VIA, key }))?).await
 }
 
-/// Take a deployment down
-#[utoipa::path(post, path = "/api/v1/deployments/{id}/retire", tag = "Deployments", request_body = NewRetirement,
-    params(
-        ("id" = String, Path, description = "The deployment's id"),
-        ("Idempotency-Key" = String, Header, description = "8 to 200 letters; the same key orders once"),
-    ), responses(
-    (status = 201, body = RequestDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 409, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn retire(
+async fn prolong(
     house: Data<App>,
     caller: Caller,
     id: Path<DeploymentId>,
     asked: HttpRequest,
-    body: Body,
-) -> Result<HttpResponse, Problem> {
-    file(&house, &caller, &asked, body, What::Retire { deployment: *id }).await
-}
-
-async fn file(
-    house: &App,
-    caller: &Caller,
-    asked: &HttpRequest,
-    mut body: Body,
-    what: What,
+    Body(mut body): Body,
 ) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Order)?;
-    let reason = body.optional("reason").unwrap_or_default();
-    let order = body.finish(Some(Order { what, reason, via: VIA, key: idempotency_key(asked)? }))?;
-    let filed = request::submit(house, who, order).await.map_err(inside("parameters"))?;
-    Ok(created(format!("/requests/{}", filed.id), &RequestDetails::of(filed, Vec::new())))
+    let (days, sent) = (body.required("days"), body.sent(&asked));
+    let days = body.finish(days)?;
+    deployment::prolong(&house, who, *id, days, &sent).await?;
+    shown(&house, who, *id).await
+}
+
+async fn retire(
+    house: Data<App>,
+    caller: Caller,
+    id: Path<DeploymentId>,
+    asked: HttpRequest,
+    Body(mut body): Body,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Order)?;
+    let (reason, key) = (body.optional("reason").unwrap_or_default(), body.key(&asked));
+    let what = What::Retire { deployment: *id };
+    file(&house, who, body.finish(Some(Order { what, reason, via: VIA, key }))?).await
+}
+
+async fn file(house: &App, who: &Principal, order: Order) -> Result<HttpResponse, Problem> {
+    let filed = request::submit(house, who, order).await.map_err(in_order)?;
+    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Vec::new())))
 }
 
 impl From<Listed> for DeploymentEntry {
@@ -208,8 +273,15 @@ impl From<Details> for DeploymentDetails {
             cost_so_far: details.so_far.euros(),
             resources: details.resources.into_iter().map(ResourceDetails::from).collect(),
             runs: details.runs.iter().map(|run| run.id.to_string()).collect(),
+            actions: details.actions.into_iter().map(ActionReference::from).collect(),
             deployment: DeploymentEntry::of(details.deployment, details.owner, details.monthly.euros()),
         }
+    }
+}
+
+impl From<Offered> for ActionReference {
+    fn from(offered: Offered) -> Self {
+        Self { name: offered.name, title: offered.title, parameters: offered.parameters }
     }
 }
 

@@ -1,94 +1,89 @@
 //! `/api/v1`: what pages do for people, for programs. The same use cases, JSON in and out, bearer tokens only.
 //!
-//! [`routes`] is the one list of what there is; the OpenAPI document must say the same, which a test holds it to.
+//! Each noun lists its operations; routes, the methods that a path refuses, and the OpenAPI document come from the
+//! lists.
 
+mod absence;
 mod approvals;
 mod audit;
-mod body;
+mod blueprints;
 mod caller;
 mod catalog;
 mod cis;
 mod deployments;
+mod endpoint;
+mod fields;
+mod kinds;
+mod mend;
 mod openapi;
+mod operations;
 mod paging;
+mod projects;
 mod requests;
 mod runs;
+mod tokens;
 
-use actix_web::http::Method;
-use actix_web::web::{self, ServiceConfig, get, post};
-use actix_web::{HttpResponse, Route};
+use std::collections::BTreeMap;
+
+use actix_web::http::header;
+use actix_web::web::{self, ServiceConfig, resource};
+use actix_web::{HttpRequest, HttpResponse};
+use domain::trouble::{Kind, Trouble};
+use endpoint::Endpoint;
 
 use crate::problem;
 
 /// Where every path of the API begins.
 const BASE: &str = "/api/v1";
 
-/// Every route: method, path below [`BASE`], handler.
-fn routes() -> Vec<(Method, &'static str, Route)> {
-    let read = |path, route: Route| (Method::GET, path, route);
-    let write = |path, route: Route| (Method::POST, path, route);
-    vec![
-        read("/approvals", get().to(approvals::index)),
-        write("/approvals/{id}/decision", post().to(approvals::decide)),
-        read("/audit/report", get().to(audit::report)),
-        read("/catalog", get().to(catalog::index)),
-        read("/catalog/{blueprint}", get().to(catalog::show)),
-        write("/catalog/{blueprint}/plan", post().to(catalog::plan)),
-        read("/cis", get().to(cis::index)),
-        read("/cis/{id}", get().to(cis::show)),
-        read("/deployments", get().to(deployments::index)),
-        read("/deployments/{id}", get().to(deployments::show)),
-        write("/deployments/{id}/actions/{action}", post().to(deployments::act)),
-        write("/deployments/{id}/retire", post().to(deployments::retire)),
-        read("/openapi.json", get().to(openapi::show)),
-        read("/requests", get().to(requests::index)),
-        write("/requests", post().to(requests::submit)),
-        read("/requests/{id}", get().to(requests::show)),
-        write("/requests/{id}/withdraw", post().to(requests::withdraw)),
-        read("/runs/{id}", get().to(runs::show)),
-    ]
+/// Every operation.
+fn endpoints() -> Vec<Endpoint> {
+    let nouns = [
+        absence::endpoints(),
+        approvals::endpoints(),
+        audit::endpoints(),
+        blueprints::endpoints(),
+        catalog::endpoints(),
+        cis::endpoints(),
+        deployments::endpoints(),
+        operations::endpoints(),
+        projects::endpoints(),
+        requests::endpoints(),
+        runs::endpoints(),
+        mend::endpoints(),
+        tokens::endpoints(),
+        openapi::about(),
+    ];
+    nouns.into_iter().flatten().collect()
 }
 
 pub(crate) fn configure(service: &mut ServiceConfig) {
-    let scope = web::scope(BASE).default_service(web::to(problem::nothing_here));
-    service.service(routes().into_iter().fold(scope, |scope, (_, path, route)| scope.route(path, route)));
+    let mut by_path: BTreeMap<&str, Vec<Endpoint>> = BTreeMap::new();
+    for endpoint in endpoints() {
+        by_path.entry(endpoint.path).or_default().push(endpoint);
+    }
+    let mut scope = web::scope(BASE).default_service(web::to(problem::nothing_here));
+    for (path, endpoints) in by_path {
+        let allowed: Vec<&str> = endpoints.iter().map(|endpoint| endpoint.method.as_str()).collect();
+        let allowed = allowed.join(", ");
+        let refused = web::to(move |request: HttpRequest| std::future::ready(not_allowed(&request, &allowed)));
+        let known = endpoints.into_iter().fold(resource(path), |known, endpoint| known.route(endpoint.route));
+        scope = scope.service(known.default_service(refused));
+    }
+    service.service(scope);
 }
 
-/// Says 201 and where the new thing is.
-fn created(path: String, body: &impl serde::Serialize) -> HttpResponse {
-    HttpResponse::Created().insert_header(("Location", format!("{BASE}{path}"))).json(body)
+fn not_allowed(request: &HttpRequest, allowed: &str) -> HttpResponse {
+    let what = format!("{} can't be done here, only {allowed}.", request.method());
+    let next = "The document at /api/v1/openapi.json says what there is.";
+    let mut answer = problem::answer(request, &Trouble::new(Kind::NotAllowed, what, next));
+    if let Ok(allowed) = header::HeaderValue::from_str(allowed) {
+        answer.headers_mut().insert(header::ALLOW, allowed);
+    }
+    answer
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::{BASE, openapi, routes};
-
-    #[test]
-    fn the_document_says_what_there_is_and_nothing_else() {
-        let there_is: BTreeSet<String> = routes()
-            .iter()
-            .map(|(method, path, _)| format!("{} {BASE}{path}", method.as_str().to_lowercase()))
-            .collect();
-        let document = serde_json::to_value(openapi::document()).unwrap();
-        let said = document["paths"].as_object().unwrap().iter().flat_map(|(path, operations)| {
-            operations.as_object().unwrap().keys().map(move |method| format!("{method} {path}"))
-        });
-        assert_eq!(there_is, said.collect());
-        assert_eq!(document["openapi"], "3.1.0");
-    }
-
-    #[test]
-    fn every_operation_says_which_problems_it_may_answer() {
-        let document = serde_json::to_value(openapi::document()).unwrap();
-        for (path, operations) in document["paths"].as_object().unwrap() {
-            for (method, operation) in operations.as_object().unwrap() {
-                let by_token = operation["security"]
-                    .as_array()
-                    .is_none_or(|schemes| schemes.iter().any(|scheme| scheme.get("token").is_some()));
-                assert!(!by_token || operation["responses"]["401"].is_object(), "{method} {path}");
-            }
-        }
-    }
+/// Says 201 and where the new request is.
+fn created(path: &str, body: &impl serde::Serialize) -> HttpResponse {
+    HttpResponse::Created().insert_header((header::LOCATION, format!("{BASE}{path}"))).json(body)
 }

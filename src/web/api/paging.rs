@@ -8,10 +8,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use app::page::{self, Turn, Window};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::trouble::{FieldError, Trouble};
-use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use domain::trouble::Trouble;
+use serde::Serialize;
+use serde_json::json;
+use utoipa::IntoParams;
 
+use super::fields::Fields;
 use crate::problem::Problem;
 
 const USUAL: u64 = 50;
@@ -20,12 +22,14 @@ const MOST: u64 = 200;
 const MARK: &str = "after:";
 
 /// Which page of a list is wanted.
-#[derive(Deserialize, IntoParams)]
+#[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the address, which is read field by field")]
 pub struct Paging {
     /// The `next` of the page before; the first page without it.
     after: Option<String>,
-    /// How many at most: 1 to 200, usually 50.
+    /// How many at most, usually 50.
+    #[param(minimum = 1, maximum = 200)]
     limit: Option<u64>,
 }
 
@@ -35,41 +39,40 @@ pub struct Part {
     limit: u64,
 }
 
-/// A page of a list.
-#[derive(Serialize, ToSchema)]
-pub struct Page<T: ToSchema> {
-    pub items: Vec<T>,
-    /// The cursor of the next page; null on the last.
-    pub next: Option<String>,
-}
-
-impl Paging {
-    /// The part that is wanted.
-    pub fn part(&self) -> Result<Part, Problem> {
-        let limit = self.limit.unwrap_or(USUAL);
-        if !(1..=MOST).contains(&limit) {
-            return Err(refused("limit", "A page has 1 to 200 items."));
-        }
-        let after = match &self.after {
-            Some(cursor) => Some(read(cursor).ok_or_else(not_ours)?),
-            None => None,
-        };
-        Ok(Part { after, limit })
-    }
-}
-
 impl Part {
+    /// The part that an address asks for.
+    pub fn of(query: &mut Fields) -> Self {
+        let limit = query.optional("limit").unwrap_or(USUAL);
+        if !(1..=MOST).contains(&limit) {
+            query.refuse("limit", format!("A page has 1 to {MOST} items."));
+        }
+        let cursor = query.optional::<String>("after");
+        let after = cursor.as_deref().and_then(read);
+        if cursor.is_some() && after.is_none() {
+            query.refuse("after", NOT_OURS);
+        }
+        Self { after, limit }
+    }
+
     /// The part of a list that this is, in rising order.
     pub fn window<S, Id: FromStr>(&self, sort: S) -> Result<Window<S, Id>, Problem> {
-        let turn = match &self.after {
-            Some(place) => Turn::After(place.parse().map_err(|_| not_ours())?),
-            None => Turn::First,
-        };
+        let turn = self.after()?.map_or(Turn::First, Turn::After);
         Ok(Window { sort, descending: false, turn, limit: self.limit })
     }
 
+    /// The id of the last item that the caller has.
+    pub fn after<Id: FromStr>(&self) -> Result<Option<Id>, Problem> {
+        let read = |place: &String| place.parse().map_err(|_| Problem(Trouble::field("?after", NOT_OURS)));
+        self.after.as_ref().map(read).transpose()
+    }
+
+    /// How many to show.
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
     /// The page with what was found; the next one begins after the last item's id.
-    pub fn of<F, T: Serialize + ToSchema, Id: Display>(
+    pub fn answer<F, T: Serialize, Id: Display>(
         &self,
         request: &HttpRequest,
         found: page::Part<F>,
@@ -83,7 +86,8 @@ impl Part {
             let link = format!("<{}?{}>; rel=\"next\"", request.path(), self.query(request, cursor));
             answer.insert_header((header::LINK, link));
         }
-        answer.json(Page { items: found.rows.into_iter().map(item).collect(), next })
+        let items: Vec<T> = found.rows.into_iter().map(item).collect();
+        answer.json(json!({ "items": items, "next": next }))
     }
 
     /// The caller's own filters with the next page's place.
@@ -95,32 +99,35 @@ impl Part {
     }
 }
 
+const NOT_OURS: &str = "This is no cursor that a page of this list gave as `next`.";
+
 fn read(cursor: &str) -> Option<String> {
     let bytes = URL_SAFE_NO_PAD.decode(cursor).ok()?;
     std::str::from_utf8(&bytes).ok()?.strip_prefix(MARK).map(str::to_owned)
 }
 
-fn not_ours() -> Problem {
-    refused("after", "This is no cursor that a page of this list gave as `next`.")
-}
-
-fn refused(field: &str, message: &str) -> Problem {
-    Problem(Trouble::invalid(vec![FieldError { field: field.to_owned(), message: message.to_owned() }]))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{MARK, Paging, Turn, URL_SAFE_NO_PAD};
+    use actix_web::FromRequest;
+    use actix_web::test::TestRequest;
     use base64::Engine;
 
-    #[test]
-    fn a_cursor_reads_back_and_anything_else_is_refused() {
+    use super::{MARK, Part, URL_SAFE_NO_PAD};
+    use crate::api::fields::Query;
+
+    #[actix_web::test]
+    async fn a_cursor_reads_back_and_anything_else_is_refused() {
         let ours = URL_SAFE_NO_PAD.encode(format!("{MARK}150"));
-        let paging = |after: &str, limit| Paging { after: Some(after.to_owned()), limit };
-        let window = paging(&ours, Some(200)).part().and_then(|part| part.window::<_, u64>(()));
-        assert_eq!(window.ok().map(|window| window.turn), Some(Turn::After(150)));
-        assert!(paging("150", None).part().is_err());
-        assert!(paging(&ours, Some(0)).part().is_err());
-        assert!(paging(&ours, Some(201)).part().is_err());
+        let part = async |query: &str| {
+            let request = TestRequest::with_uri(&format!("/?{query}")).to_http_request();
+            let Query(mut query) = Query::extract(&request).await.unwrap();
+            let part = Part::of(&mut query);
+            query.finish(Some(part))
+        };
+        let good = part(&format!("after={ours}&limit=200")).await.ok().unwrap();
+        assert_eq!((good.after::<u64>().ok(), good.limit()), (Some(Some(150)), 200));
+        for wrong in ["after=150", "limit=0", "limit=201", "limit=many", "limit=-1", "offset=3"] {
+            assert!(part(wrong).await.is_err(), "{wrong}");
+        }
     }
 }

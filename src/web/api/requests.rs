@@ -1,25 +1,25 @@
 //! Ordering, and looking at what was ordered.
 
-use actix_web::web::{Data, Path, Query};
+use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::idempotency::Sent;
-use app::request::{self, Filter, Listed, Order, SortBy, What};
+use app::request::{self, Filter, Listed, NewTerms, Order, SortBy, What};
 use chrono::{DateTime, Utc};
+use domain::approval::ApprovalState;
 use domain::blueprint::Period;
 use domain::ids::{ProjectId, RequestId};
-use domain::request::{Request, number};
+use domain::request::{Request, RequestState, number};
 use domain::token::TokenScope;
-use domain::trouble::{FieldError, Trouble};
 use serde::Serialize;
-use serde_json::{Map, Value};
-use utoipa::ToSchema;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
-use super::body::{Body, inside};
 use super::caller::{Caller, VIA};
+use super::catalog::Ordered;
 use super::created;
-use super::openapi::ProblemDetails;
-use super::paging::{Page, Paging};
+use super::endpoint::Endpoint;
+use super::fields::{Body, Query, in_order};
+use super::paging::{Paging, Part};
 use crate::problem::Problem;
 
 /// A request: an order for a blueprint, or for an action on a deployment.
@@ -28,7 +28,7 @@ pub struct RequestDetails {
     id: String,
     /// What people call it, `R-12`.
     number: String,
-    /// `provision`, `action`, `retire` or `prolong`.
+    /// `provision`, `action` or `retire`.
     kind: String,
     title: String,
     blueprint: String,
@@ -39,6 +39,8 @@ pub struct RequestDetails {
     #[schema(value_type = Object)]
     parameters: Value,
     reason: String,
+    /// Grows with each change by the requester.
+    revision: i32,
     /// `awaiting_approval`, `approved`, `rejected`, `withdrawn`, `expired`, `running`, `fulfilled` or `failed`.
     state: String,
     /// Why it ended as it did.
@@ -54,6 +56,37 @@ pub struct RequestDetails {
     waits_for: Vec<String>,
 }
 
+/// Which requests are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the address, which is read field by field")]
+pub struct Wanted {
+    /// `awaiting_approval`, `approved`, `rejected`, `withdrawn`, `expired`, `running`, `fulfilled` or `failed`.
+    state: Option<String>,
+    /// The project's id.
+    project: Option<String>,
+    /// Part of the title, the blueprint's name or the reason; or a number, `R-12`.
+    text: Option<String>,
+}
+
+/// What an order is to be instead.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "documents the body, which is read field by field")]
+pub struct Revision {
+    /// All of them, by the blueprint's schema; what is absent takes its default.
+    #[schema(value_type = Object)]
+    parameters: Value,
+    /// The revision that was looked at; another one is not changed.
+    revision: i32,
+    /// None keeps the lease that was asked for.
+    lease_days: Option<u32>,
+    reason: Option<String>,
+}
+
+/// An empty object.
+#[derive(ToSchema)]
+pub struct Nothing {}
+
 /// What is ordered.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "documents the body, which is read field by field")]
@@ -65,90 +98,119 @@ pub struct NewRequest {
     /// Refused unless this version is what the catalog offers.
     version: Option<String>,
     /// By the blueprint's schema; what is absent takes its default.
-    #[schema(value_type = Object)]
+    #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
     lease_days: Option<u32>,
     /// Why it is wanted, for the approvers.
     reason: Option<String>,
 }
 
-/// The requests that the caller may see, oldest first
-#[utoipa::path(get, path = "/api/v1/requests", tag = "Requests", params(Paging), responses(
-    (status = 200, body = Page<RequestDetails>),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn index(
-    house: Data<App>,
-    caller: Caller,
-    paging: Query<Paging>,
-    asked: HttpRequest,
-) -> Result<HttpResponse, Problem> {
-    let part = paging.part()?;
-    let window = part.window(SortBy::Number)?;
-    let found = request::list(&house, caller.may(TokenScope::Read)?, &Filter::default(), window).await?.part;
-    Ok(part.of(&asked, found, |listed| listed.request.id, RequestDetails::from))
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/requests", index)
+            .is("Requests", "The requests that the caller may see, oldest first")
+            .needs(TokenScope::Read)
+            .asks::<Paging>()
+            .asks::<Wanted>()
+            .lists::<RequestDetails>(),
+        Endpoint::post("/requests", submit)
+            .is("Requests", "Order a blueprint")
+            .needs(TokenScope::Order)
+            .takes::<NewRequest>()
+            .orders::<RequestDetails>()
+            .may(&[404, 409]),
+        Endpoint::get("/requests/{id}", show)
+            .is("Requests", "A request")
+            .needs(TokenScope::Read)
+            .gives::<RequestDetails>(),
+        Endpoint::post("/requests/{id}/change", change)
+            .is("Requests", "Change an order that nobody has decided; everybody is asked anew")
+            .needs(TokenScope::Order)
+            .takes::<Revision>()
+            .gives::<RequestDetails>()
+            .may(&[409]),
+        Endpoint::post("/requests/{id}/withdraw", withdraw)
+            .is("Requests", "Take a request back")
+            .needs(TokenScope::Order)
+            .takes::<Nothing>()
+            .gives::<RequestDetails>()
+            .may(&[409]),
+    ]
 }
 
-/// A request
-#[utoipa::path(get, path = "/api/v1/requests/{id}", tag = "Requests",
-    params(("id" = String, Path, description = "Its id")), responses(
-    (status = 200, body = RequestDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn show(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
+async fn index(
+    house: Data<App>,
+    caller: Caller,
+    Query(mut query): Query,
+    asked: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Read)?;
+    let part = Part::of(&mut query);
+    let filter = Filter {
+        states: query.optional::<RequestState>("state").into_iter().collect(),
+        project: query.optional("project"),
+        text: query.optional("text").unwrap_or_default(),
+        ..Filter::default()
+    };
+    let filter = query.finish(Some(filter))?;
+    let found = request::list(&house, who, &filter, part.window(SortBy::Number)?).await?.part;
+    Ok(part.answer(&asked, found, |listed| listed.request.id, RequestDetails::from))
+}
+
+async fn show(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
     let page = request::show(&house, caller.may(TokenScope::Read)?, *id).await?;
-    let open = page.asked.iter().filter(|asking| asking.approval.decision.is_none());
+    let open = page.asked.iter().filter(|asking| asking.approval.state == ApprovalState::Open);
     let waits_for = open.map(|asking| asking.approver.name.clone()).collect();
     Ok(HttpResponse::Ok().json(RequestDetails::of(page.request, waits_for)))
 }
 
-/// Order a blueprint
-#[utoipa::path(post, path = "/api/v1/requests", tag = "Requests", request_body = NewRequest,
-    params(("Idempotency-Key" = String, Header, description = "8 to 200 letters; the same key orders once")),
-    responses(
-    (status = 201, body = RequestDetails),
-    (status = 409, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 422, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn submit(house: Data<App>, caller: Caller, asked: HttpRequest, body: Body) -> Result<HttpResponse, Problem> {
+async fn submit(
+    house: Data<App>,
+    caller: Caller,
+    asked: HttpRequest,
+    Body(mut body): Body,
+) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Order)?;
-    let order = order(body, idempotency_key(&asked)?)?;
-    let filed = request::submit(&house, who, order).await.map_err(inside("parameters"))?;
-    Ok(created(format!("/requests/{}", filed.id), &RequestDetails::of(filed, Vec::new())))
+    let place = (body.required::<ProjectId>("project"), body.required::<String>("blueprint"));
+    let (version, reason, key) = (body.optional("version"), body.optional("reason"), body.key(&asked));
+    let ordered = Ordered::of(&mut body);
+    ordered.add_mistakes(&house, who, place.1.as_deref(), &mut body).await?;
+    let (project, blueprint) = body.finish(place.0.zip(place.1))?;
+    let what = What::Provision { project, blueprint, version, parameters: ordered.parameters, lease: ordered.lease };
+    let order = Order { what, reason: reason.unwrap_or_default(), via: VIA, key };
+    let filed = request::submit(&house, who, order).await.map_err(in_order)?;
+    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Vec::new())))
 }
 
-/// Take a request back
-#[utoipa::path(post, path = "/api/v1/requests/{id}/withdraw", tag = "Requests",
-    params(("id" = String, Path, description = "Its id")), responses(
-    (status = 200, body = RequestDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-    (status = 409, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn withdraw(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
-    let withdrawn =
-        request::withdraw(&house, caller.may(TokenScope::Order)?, *id, &Sent { via: VIA, once: None }).await?;
+async fn change(
+    house: Data<App>,
+    caller: Caller,
+    id: Path<RequestId>,
+    asked: HttpRequest,
+    Body(mut body): Body,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Order)?;
+    let (revision, parameters) = (body.required("revision"), body.required("parameters"));
+    let (reason, sent) = (body.optional("reason").unwrap_or_default(), body.sent(&asked));
+    let lease = body.optional("lease_days");
+    let (revision, parameters) = body.finish(revision.zip(parameters))?;
+    let terms = NewTerms { revision, parameters, lease: lease.map(Period::of_days), reason };
+    let changed = request::change(&house, who, *id, terms, &sent).await.map_err(in_order)?;
+    Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Vec::new())))
+}
+
+async fn withdraw(
+    house: Data<App>,
+    caller: Caller,
+    id: Path<RequestId>,
+    asked: HttpRequest,
+    Body(mut body): Body,
+) -> Result<HttpResponse, Problem> {
+    let sent = body.sent(&asked);
+    body.finish(Some(()))?;
+    let withdrawn = request::withdraw(&house, caller.may(TokenScope::Order)?, *id, &sent).await?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(withdrawn, Vec::new())))
-}
-
-/// The header with which a program that tries again orders once.
-pub fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> {
-    let key = request.headers().get("Idempotency-Key").and_then(|key| key.to_str().ok());
-    key.map(str::to_owned).ok_or_else(|| {
-        let message = "Send a header `Idempotency-Key` that is new for each order, so that trying again orders once.";
-        Problem(Trouble::invalid(vec![FieldError { field: "Idempotency-Key".into(), message: message.into() }]))
-    })
-}
-
-fn order(mut body: Body, key: String) -> Result<Order, Problem> {
-    let project = body.required::<ProjectId>("project");
-    let blueprint = body.required::<String>("blueprint");
-    let version = body.optional("version");
-    let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
-    let lease = body.optional::<u32>("lease_days").map(Period::of_days);
-    let reason = body.optional("reason").unwrap_or_default();
-    let (project, blueprint) = body.finish(project.zip(blueprint))?;
-    let what = What::Provision { project, blueprint, version, parameters, lease };
-    Ok(Order { what, reason, via: VIA, key })
 }
 
 impl From<Listed> for RequestDetails {
@@ -171,6 +233,7 @@ impl RequestDetails {
             deployment: request.deployment.to_string(),
             parameters: Value::Object(request.parameters),
             reason: request.reason,
+            revision: request.revision,
             state: request.state.word().to_owned(),
             outcome: request.outcome,
             run: request.run.map(|run| run.to_string()),

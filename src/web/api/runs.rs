@@ -1,19 +1,74 @@
-//! How a run stands.
+//! How runs stand, and what happened to them.
 
-use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
+use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::run::{self, Details};
+use app::run::{self, Details, Filter, RunSummary, SortBy};
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
+use domain::person::Principal;
+use domain::run::{RunEvent, RunState};
 use domain::step::Step;
 use domain::token::TokenScope;
 use serde::Serialize;
-use utoipa::ToSchema;
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 
 use super::caller::Caller;
-use super::openapi::ProblemDetails;
+use super::endpoint::Endpoint;
+use super::fields::Query;
+use super::paging::{Paging, Part};
 use crate::problem::Problem;
+
+/// Which runs are wanted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the address, which is read field by field")]
+pub struct Wanted {
+    /// `queued`, `running`, `waiting`, `paused`, `compensating`, `cancelling`, `done`, `compensated`, `stuck`,
+    /// `cancelled` or `refused`.
+    state: Option<String>,
+    /// The project's id.
+    project: Option<String>,
+    /// Part of the title.
+    text: Option<String>,
+}
+
+/// A run in a list.
+#[derive(Serialize, ToSchema)]
+pub struct RunEntry {
+    id: String,
+    title: String,
+    /// `provision`, `action` or `retire`.
+    kind: String,
+    /// The deployment's id.
+    deployment: String,
+    /// The id of the request it carries out.
+    request: Option<String>,
+    blueprint: String,
+    state: String,
+    /// Why it stands where it stands.
+    why: Option<String>,
+    created_at: DateTime<Utc>,
+    started_at: Option<DateTime<Utc>>,
+    ended_at: Option<DateTime<Utc>>,
+}
+
+/// One thing that happened to a run.
+#[derive(Serialize, ToSchema)]
+pub struct EventDetails {
+    /// Counts from 1 within the run, without gaps.
+    number: i64,
+    at: DateTime<Utc>,
+    /// The step it happened to; null for the run itself.
+    step: Option<String>,
+    /// `run`, `step`, `said` or `mended`.
+    kind: String,
+    /// What happened, as a sentence.
+    line: String,
+    /// For programs, such as an input before and after an edit.
+    detail: Option<Value>,
+}
 
 /// One execution of a workflow.
 #[derive(Serialize, ToSchema)]
@@ -51,19 +106,106 @@ pub struct StepDetails {
     /// What a person can do about it.
     advice: Option<String>,
     needs: Vec<String>,
+    /// What its action was given last.
+    input: Option<Value>,
+    /// What it returned.
+    output: Option<Value>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
 }
 
-/// A run with its steps
-#[utoipa::path(get, path = "/api/v1/runs/{id}", tag = "Runs",
-    params(("id" = String, Path, description = "Its id")), responses(
-    (status = 200, body = RunDetails),
-    (status = 404, body = ProblemDetails, content_type = "application/problem+json"),
-))]
-pub async fn show(house: Data<App>, caller: Caller, id: Path<RunId>) -> Result<HttpResponse, Problem> {
-    let details = run::show(&house, caller.may(TokenScope::Read)?, *id, None).await?;
-    Ok(HttpResponse::Ok().json(RunDetails::from(details)))
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    vec![
+        Endpoint::get("/runs", index)
+            .is("Runs", "The runs that the caller may see, oldest first")
+            .needs(TokenScope::Read)
+            .asks::<Paging>()
+            .asks::<Wanted>()
+            .lists::<RunEntry>(),
+        Endpoint::get("/runs/{id}", show)
+            .is("Runs", "A run with its steps")
+            .needs(TokenScope::Read)
+            .gives::<RunDetails>(),
+        Endpoint::get("/runs/{id}/events", events)
+            .is("Runs", "What happened to a run, oldest first")
+            .needs(TokenScope::Read)
+            .asks::<Paging>()
+            .lists::<EventDetails>(),
+    ]
+}
+
+async fn index(
+    house: Data<App>,
+    caller: Caller,
+    Query(mut query): Query,
+    asked: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Read)?;
+    let part = Part::of(&mut query);
+    let filter = Filter {
+        states: query.optional::<RunState>("state").into_iter().collect(),
+        project: query.optional("project"),
+        text: query.optional("text").unwrap_or_default(),
+        ..Filter::default()
+    };
+    let filter = query.finish(Some(filter))?;
+    let found = run::list(&house, who, &filter, part.window(SortBy::Created)?).await?.part;
+    Ok(part.answer(&asked, found, |run| run.id, RunEntry::from))
+}
+
+async fn show(house: Data<App>, caller: Caller, id: Path<RunId>) -> Result<HttpResponse, Problem> {
+    shown(&house, caller.may(TokenScope::Read)?, *id).await
+}
+
+/// The run as it stands.
+pub async fn shown(house: &App, who: &Principal, id: RunId) -> Result<HttpResponse, Problem> {
+    Ok(HttpResponse::Ok().json(RunDetails::from(run::show(house, who, id, None).await?)))
+}
+
+async fn events(
+    house: Data<App>,
+    caller: Caller,
+    id: Path<RunId>,
+    Query(mut query): Query,
+    asked: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let who = caller.may(TokenScope::Read)?;
+    let part = Part::of(&mut query);
+    let part = query.finish(Some(part))?;
+    let found = run::events(&house, who, *id, part.after()?.unwrap_or(0), part.limit()).await?;
+    Ok(part.answer(&asked, found, |event| event.number, EventDetails::from))
+}
+
+impl From<RunSummary> for RunEntry {
+    fn from(run: RunSummary) -> Self {
+        Self {
+            id: run.id.to_string(),
+            title: run.title,
+            kind: run.kind.word().to_owned(),
+            deployment: run.deployment.to_string(),
+            request: run.request.map(|request| request.to_string()),
+            blueprint: run.blueprint,
+            state: run.state.word().to_owned(),
+            why: run.why,
+            created_at: run.created_at,
+            started_at: run.started_at,
+            ended_at: run.ended_at,
+        }
+    }
+}
+
+impl From<RunEvent> for EventDetails {
+    fn from(event: RunEvent) -> Self {
+        Self {
+            number: event.number,
+            at: event.at,
+            step: event.step_key,
+            kind: event.kind.word().to_owned(),
+            line: event.line,
+            detail: event.detail,
+        }
+    }
 }
 
 impl From<Details> for RunDetails {
@@ -79,6 +221,8 @@ impl From<Details> for RunDetails {
                 attempt: step.attempt,
                 why: step.why,
                 advice: step.advice,
+                input: step.input,
+                output: step.output,
                 started_at: step.started_at,
                 ended_at: step.ended_at,
             }

@@ -54,10 +54,14 @@ impl Typed {
             let parsed = text.trim().parse::<NaiveDate>().ok();
             parsed.ok_or_else(|| Trouble::field(field, "Write a day, such as 2026-12-24."))
         };
-        let (first, last) = (day(&self.from, "from")?, day(&self.until, "until")?);
-        let after = last.checked_add_days(Days::new(1)).unwrap_or(last);
-        Ok((first.and_time(NaiveTime::MIN).and_utc(), after.and_time(NaiveTime::MIN).and_utc()))
+        Ok(whole_days(day(&self.from, "from")?, day(&self.until, "until")?))
     }
+}
+
+/// From the morning of the first day to the end of the last.
+pub(crate) fn whole_days(first: NaiveDate, last: NaiveDate) -> (DateTime<Utc>, DateTime<Utc>) {
+    let after = last.checked_add_days(Days::new(1)).unwrap_or(last);
+    (first.and_time(NaiveTime::MIN).and_utc(), after.and_time(NaiveTime::MIN).and_utc())
 }
 
 async fn show(app: Data<App>, visitor: Visitor) -> Result<HttpResponse, Problem> {

@@ -18,7 +18,7 @@ pub fn configure(service: &mut ServiceConfig) {
 /// What the address asks for.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct Wanted {
+struct Wanted {
     /// A day, `2026-11-22` (its end), or an instant of RFC 3339; empty for now.
     as_of: String,
 }

@@ -5,7 +5,7 @@ mod show;
 
 use actix_web::web::{ServiceConfig, get, resource};
 use domain::ci::CiClass;
-pub(super) use show::instant;
+pub(crate) use show::instant;
 
 /// The routes of the CMDB.
 pub fn configure(service: &mut ServiceConfig) {

@@ -1,12 +1,12 @@
 //! Pages for people, one folder or file a noun.
 
-mod absence;
+pub(crate) mod absence;
 mod account;
 pub(crate) mod approvals;
 pub(crate) mod audit_report;
 mod blueprints;
 mod catalog;
-mod ci;
+pub(crate) mod ci;
 mod datacenter;
 mod deployments;
 mod mail;

@@ -51,12 +51,16 @@ pub(super) async fn as_csv(app: Data<App>, visitor: Visitor, wanted: Query<Wante
 }
 
 pub(super) async fn as_json(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
-    answer_json(app, visitor.principal, &wanted).await
+    answer_json(app, visitor.principal, wanted.instant()?).await
 }
 
 /// The report as JSON, also for the API.
-pub(crate) async fn answer_json(app: Data<App>, who: Principal, wanted: &Wanted) -> Result<HttpResponse, Problem> {
-    let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
+pub(crate) async fn answer_json(
+    app: Data<App>,
+    who: Principal,
+    as_of: Option<DateTime<Utc>>,
+) -> Result<HttpResponse, Problem> {
+    let report = app::audit_report::compile(&app, &who, as_of).await?;
     let at = report.figures.as_of;
     let mut first = true;
     let rows = population(app, who, at, move |row| {

@@ -80,7 +80,7 @@ pub async fn show(
 }
 
 /// The instant that the address asks for; a day means its end.
-pub(in crate::pages) fn instant(text: &str) -> Result<Option<DateTime<Utc>>, Trouble> {
+pub(crate) fn instant(text: &str) -> Result<Option<DateTime<Utc>>, Trouble> {
     if text.is_empty() {
         return Ok(None);
     }

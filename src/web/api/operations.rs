@@ -1,0 +1,91 @@
+//! The platform at a glance, for operators: what needs a person, what goes on, who carries it, what waits.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use app::App;
+use app::operations::{self, Listed, Overview};
+use chrono::{DateTime, Utc};
+use domain::token::TokenScope;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::caller::Caller;
+use super::endpoint::Endpoint;
+use super::runs::RunEntry;
+use crate::problem::Problem;
+
+/// The platform at a glance.
+#[derive(Serialize, ToSchema)]
+pub struct OperationsOverview {
+    /// How many runs stand in each state that is not an end.
+    runs: BTreeMap<String, u64>,
+    /// Runs that are paused or stuck, newest first.
+    need_a_person: Vec<RunEntry>,
+    /// Runs that go on, newest first.
+    under_way: Vec<RunEntry>,
+    /// Runs that ended last.
+    ended: Vec<RunEntry>,
+    workers: Vec<WorkerDetails>,
+    /// Runs that wait for a worker.
+    queue: u64,
+    /// Mails by what became of them: `kept`, `queued`, `sent` or `refused`.
+    mails: BTreeMap<String, u64>,
+}
+
+/// A worker as it last told of itself.
+#[derive(Serialize, ToSchema)]
+pub struct WorkerDetails {
+    name: String,
+    host: String,
+    /// `running`, `stopped` or `lost`.
+    state: String,
+    /// How many runs it carries at once.
+    places: usize,
+    /// How many it carries now.
+    busy: usize,
+    started_at: DateTime<Utc>,
+    seen_at: DateTime<Utc>,
+}
+
+/// What there is.
+pub fn endpoints() -> Vec<Endpoint> {
+    let overview = Endpoint::get("/operations", index).is("Operations", "The platform at a glance");
+    vec![overview.needs(TokenScope::Read).gives::<OperationsOverview>()]
+}
+
+async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+    let overview = operations::overview(&house, caller.may(TokenScope::Read)?).await?;
+    Ok(HttpResponse::Ok().json(OperationsOverview::from(overview)))
+}
+
+impl From<Overview> for OperationsOverview {
+    fn from(overview: Overview) -> Self {
+        let entries = |runs: Vec<app::run::RunSummary>| runs.into_iter().map(RunEntry::from).collect();
+        Self {
+            runs: overview.open.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
+            need_a_person: entries(overview.need_a_person),
+            under_way: entries(overview.under_way),
+            ended: entries(overview.ended),
+            workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
+            queue: overview.queue,
+            mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
+        }
+    }
+}
+
+impl From<Listed> for WorkerDetails {
+    fn from(listed: Listed) -> Self {
+        let Listed { worker, state } = listed;
+        Self {
+            name: worker.name,
+            host: worker.host,
+            state: state.to_owned(),
+            places: worker.places,
+            busy: worker.busy,
+            started_at: worker.started_at,
+            seen_at: worker.seen_at,
+        }
+    }
+}
