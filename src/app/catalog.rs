@@ -62,7 +62,7 @@ pub struct OrderForm {
     pub blueprint: Arc<Blueprint>,
     pub fields: Vec<FormField>,
     pub usually: Option<Duration>,
-    /// The projects that the person may order for; at least one.
+    /// The projects that the person may order for; at least one, and first the one to begin with.
     pub projects: Vec<Project>,
 }
 
@@ -100,6 +100,11 @@ impl Catalog {
         self.0.offered.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
+    /// What an offered blueprint is called.
+    pub(crate) fn title(&self, name: &str) -> Option<String> {
+        self.find(name).map(|blueprint| blueprint.title.clone())
+    }
+
     fn offer(&self, blueprints: BTreeMap<String, Arc<Blueprint>>) {
         *self.0.offered.write().unwrap_or_else(PoisonError::into_inner) = blueprints;
         self.0.glances.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -121,11 +126,13 @@ impl Catalog {
     }
 }
 
-/// What is offered, with what it costs at least and who would have to approve in this person's case.
-pub async fn list(app: &App, who: &Principal) -> Result<Vec<Card>, Trouble> {
+/// What is offered, with what it costs at least and who would have to approve in this person's case, for the project
+/// that he works in or the first that he may order for.
+pub async fn list(app: &App, who: &Principal, works_in: Option<ProjectId>) -> Result<Vec<Card>, Trouble> {
     let durations = store::run::usual_durations(&app.store, RunKind::Provision).await.map_err(database)?;
-    let project = projects(app, who).await?.into_iter().next();
-    let request = facts(who, project.as_ref());
+    let projects = in_order(projects(app, who).await?, works_in);
+    let project = projects.first();
+    let request = facts(who, project);
     let card = |blueprint: Arc<Blueprint>| {
         let glance = app.catalog.glance(&blueprint, &request);
         Card {
@@ -142,10 +149,15 @@ pub async fn list(app: &App, who: &Principal) -> Result<Vec<Card>, Trouble> {
     Ok(app.catalog.offered().into_iter().map(card).collect())
 }
 
-/// The form of a blueprint, for somebody who may order.
-pub async fn form(app: &App, who: &Principal, blueprint: &str) -> Result<OrderForm, Trouble> {
+/// The form of a blueprint, for somebody who may order; the project that he works in stands first.
+pub async fn form(
+    app: &App,
+    who: &Principal,
+    blueprint: &str,
+    works_in: Option<ProjectId>,
+) -> Result<OrderForm, Trouble> {
     let blueprint = offered(app, blueprint)?;
-    let projects = projects(app, who).await?;
+    let projects = in_order(projects(app, who).await?, works_in);
     if projects.is_empty() {
         return Err(Trouble::forbidden(
             "You may not order: you are no requester in any project.",
@@ -281,6 +293,12 @@ pub async fn projects(app: &App, who: &Principal) -> Result<Vec<Project>, Troubl
         false => Scope::Projects(who.by_project.keys().copied().filter(|id| who.has(Role::Requester, *id)).collect()),
     };
     store::project::list(&app.store, &scope).await.map_err(database)
+}
+
+/// The projects with this one first, if it is among them.
+fn in_order(mut projects: Vec<Project>, first: Option<ProjectId>) -> Vec<Project> {
+    projects.sort_by_key(|project| Some(project.id) != first);
+    projects
 }
 
 /// The project, if it is the person's to see and to order for.

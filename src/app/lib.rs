@@ -27,6 +27,7 @@ pub mod sample;
 pub mod secret;
 pub mod session;
 pub mod token;
+pub mod trend;
 pub mod workload;
 
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use domain::allocation::{Allocation, AllocationState};
+use domain::allocation::{Allocation, AllocationState, CENTS_PER_MONTH};
 use domain::ids::{DeploymentId, ProjectId, RequestId};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, ExprTrait, OnConflict};
@@ -121,6 +121,21 @@ pub async fn usage(on: &impl Reads, project: ProjectId) -> Result<BTreeMap<Strin
         .all(on.db())
         .await?;
     Ok(sums.into_iter().collect())
+}
+
+/// What each project's live things cost a month at present, in cents.
+pub async fn monthly_cents_by_project(on: &impl Reads) -> Result<BTreeMap<ProjectId, i64>, DbErr> {
+    let sums: Vec<(Uuid, i64)> = row::Entity::find()
+        .select_only()
+        .column(row::Column::ProjectId)
+        .column_as(row::Column::Amount.sum().cast_as("bigint"), "amount")
+        .filter(row::Column::Key.eq(CENTS_PER_MONTH))
+        .filter(row::Column::State.eq(word(AllocationState::Live)))
+        .group_by(row::Column::ProjectId)
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    Ok(sums.into_iter().map(|(project, cents)| (project.into(), cents)).collect())
 }
 
 /// What the project may use by key; a key that is missing has no limit.

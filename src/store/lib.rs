@@ -28,6 +28,7 @@ pub mod session;
 mod sql;
 pub mod step;
 pub mod token;
+pub mod trend;
 mod tx;
 pub mod worker;
 pub mod workload;

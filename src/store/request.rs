@@ -15,7 +15,7 @@ use crate::{Reads, Tx};
 
 const TABLE: Table = Table { name: "request", tie: "number", columns: "t.*" };
 
-mod row {
+pub(crate) mod row {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]

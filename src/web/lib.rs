@@ -17,6 +17,7 @@ mod parameters;
 mod problem;
 mod shell;
 mod static_files;
+mod switch;
 mod visitor;
 
 use actix_web::middleware::from_fn;

@@ -5,6 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::ContentType;
 use askama::Template;
 
+use crate::switch::Switch;
+
 /// The part of the house that a page belongs to; the rail marks it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Section {
@@ -37,6 +39,8 @@ pub struct Shell {
     pub title: String,
     pub section: Section,
     pub person: Option<Face>,
+    /// The project switch, for somebody who sees more than one.
+    pub switch: Option<Switch>,
     /// Open questions to this person; the rail shows the number.
     pub approvals_open: u64,
     /// May see Operations and Blueprints.
@@ -62,6 +66,7 @@ impl Shell {
             title: title.into(),
             section: Section::None,
             person: None,
+            switch: None,
             approvals_open: 0,
             operator: false,
             administrator: false,
@@ -71,6 +76,11 @@ impl Shell {
             theme: String::new(),
             flash: None,
         }
+    }
+
+    /// What the rail's links to lists carry: the chosen project, or nothing.
+    pub fn project_query(&self) -> String {
+        self.switch.as_ref().map(Switch::query).unwrap_or_default()
     }
 
     /// Whether the rail marks this section.

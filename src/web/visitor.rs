@@ -8,18 +8,23 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use app::App;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::ids::ProjectId;
 use domain::person::{Principal, Role};
+use domain::project::Project;
 use domain::trouble::{Kind, Trouble};
 use futures::future::LocalBoxFuture;
 
 use crate::headers::Nonce;
 use crate::problem::Problem;
 use crate::shell::{Face, Section, Shell};
+use crate::switch::Switch;
 
 /// The cookie with which a person chooses light or dark.
 pub const THEME_COOKIE: &str = "theme";
 /// The cookie that carries one sentence to the next page.
 pub const FLASH_COOKIE: &str = "flash";
+/// The cookie that remembers the project somebody works in.
+const PROJECT_COOKIE: &str = "project";
 
 /// Somebody who is signed in. A page that asks for a visitor sends everybody else to the sign-in first.
 #[derive(Clone)]
@@ -27,6 +32,10 @@ pub struct Visitor {
     pub principal: Principal,
     /// What each form of this session must carry.
     pub csrf: String,
+    /// The projects that he sees, by title.
+    pub projects: Vec<Project>,
+    /// The one that he chose to work in; none for all of them.
+    pub project: Option<ProjectId>,
     approvals_open: u64,
     frame: Frame,
 }
@@ -44,6 +53,8 @@ struct Frame {
     theme: String,
     flash: Option<String>,
     demo: bool,
+    /// The path of the page.
+    path: String,
 }
 
 impl Visitor {
@@ -54,6 +65,7 @@ impl Visitor {
         Shell {
             section,
             person: Some(Face { name: who.name.clone(), email: who.email.clone(), initials: initials(&who.name) }),
+            switch: Switch::of(&self.projects, self.project, &self.frame.path),
             approvals_open: self.approvals_open,
             operator,
             administrator: who.has_everywhere(Role::Administrator),
@@ -78,7 +90,7 @@ impl Frame {
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
             .and_then(|bytes| String::from_utf8(bytes).ok());
         let demo = request.app_data::<Data<App>>().is_some_and(|app| app.demo);
-        Self { nonce: Nonce::of(request), theme, flash, demo }
+        Self { nonce: Nonce::of(request), theme, flash, demo, path: request.path().to_owned() }
     }
 
     fn shell(&self, title: impl Into<String>) -> Shell {
@@ -124,8 +136,16 @@ async fn resume(request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
     let Some(cookie) = request.cookie(session_cookie_name(app)) else { return Ok(None) };
     let Some(session) = app::session::resume(app, cookie.value()).await? else { return Ok(None) };
     let approvals_open = app::approval::count_open(app, &session.principal).await?;
-    let visitor =
-        Visitor { principal: session.principal, csrf: session.csrf, approvals_open, frame: Frame::of(request) };
+    let projects = app::project::list(app, &session.principal).await?;
+    let chosen = request.cookie(PROJECT_COOKIE).and_then(|cookie| cookie.value().parse().ok());
+    let visitor = Visitor {
+        principal: session.principal,
+        csrf: session.csrf,
+        project: chosen.filter(|chosen| projects.iter().any(|project| project.id == *chosen)),
+        projects,
+        approvals_open,
+        frame: Frame::of(request),
+    };
     request.extensions_mut().insert(visitor.clone());
     Ok(Some(visitor))
 }
@@ -162,6 +182,11 @@ pub(crate) fn session_cookie_name(app: &App) -> &'static str {
 /// A cookie that shows `sentence` on the next page, once.
 pub(crate) fn flash_cookie(app: &App, sentence: &str) -> Cookie<'static> {
     cookie(app, FLASH_COOKIE, URL_SAFE_NO_PAD.encode(sentence)).max_age(Duration::minutes(1)).finish()
+}
+
+/// The cookie that remembers a project; empty for all of them.
+pub(crate) fn project_cookie(app: &App, project: String) -> Cookie<'static> {
+    cookie(app, PROJECT_COOKIE, project).max_age(Duration::days(365)).finish()
 }
 
 fn cookie<'c>(app: &App, name: &'c str, value: String) -> actix_web::cookie::CookieBuilder<'c> {

@@ -55,7 +55,7 @@ pub struct ChangeForm {
 /// The form that changes a request, for who made it, while nobody has decided.
 pub async fn change_form(app: &App, who: &Principal, id: RequestId) -> Result<ChangeForm, Trouble> {
     let request = to_change(app, who, id).await?;
-    let form = catalog::form(app, who, &request.blueprint).await?;
+    let form = catalog::form(app, who, &request.blueprint, Some(request.project)).await?;
     refuse_other_version(&request, &form.blueprint)?;
     Ok(ChangeForm { request, form })
 }

@@ -153,12 +153,12 @@ pub fn endpoints() -> Vec<Endpoint> {
 }
 
 async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
-    let cards = catalog::list(&house, caller.may(TokenScope::Read)?).await?;
+    let cards = catalog::list(&house, caller.may(TokenScope::Read)?, None).await?;
     Ok(HttpResponse::Ok().json(Catalog { items: cards.into_iter().map(CatalogEntry::from).collect() }))
 }
 
 async fn show(house: Data<App>, caller: Caller, blueprint: Path<String>) -> Result<HttpResponse, Problem> {
-    let form = catalog::form(&house, caller.may(TokenScope::Read)?, &blueprint).await?;
+    let form = catalog::form(&house, caller.may(TokenScope::Read)?, &blueprint, None).await?;
     Ok(HttpResponse::Ok().json(BlueprintDetails::from(form)))
 }
 

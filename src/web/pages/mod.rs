@@ -14,10 +14,12 @@ mod operations;
 mod order_form;
 mod people;
 mod plan;
+mod project;
 mod requests;
 mod runs;
 mod session;
 mod summary;
+mod trend;
 
 use actix_web::HttpResponse;
 use actix_web::http::header;
@@ -38,6 +40,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(mail::configure)
         .configure(operations::configure)
         .configure(people::configure)
+        .configure(project::configure)
         .configure(requests::configure)
         .configure(runs::configure)
         .configure(session::configure);

@@ -7,6 +7,7 @@ use app::App;
 use app::operations::Overview;
 use askama::Template;
 
+use crate::pages::trend::Charts;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
 use crate::visitor::Visitor;
@@ -21,9 +22,11 @@ pub fn configure(service: &mut ServiceConfig) {
 struct Index {
     shell: Shell,
     it: Overview,
+    charts: Charts,
 }
 
 async fn index(app: Data<App>, visitor: Visitor) -> Result<HttpResponse, Problem> {
     let it = app::operations::overview(&app, &visitor.principal).await?;
-    Ok(page(StatusCode::OK, &Index { shell: visitor.shell("Operations", Section::Operations), it }))
+    let charts = Charts::of(&app::trend::lately(&app, &visitor.principal).await?);
+    Ok(page(StatusCode::OK, &Index { shell: visitor.shell("Operations", Section::Operations), it, charts }))
 }

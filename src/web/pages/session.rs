@@ -103,7 +103,7 @@ pub(crate) fn client(request: &HttpRequest) -> String {
 
 /// Where a redirect may lead: an address of ours, never another site's. Browsers drop tabs and line ends from an
 /// address, and read a backslash as a slash.
-fn local(next: &str) -> &str {
+pub(super) fn local(next: &str) -> &str {
     let ours =
         next.starts_with('/') && !next.starts_with("//") && !next.contains(|c: char| c == '\\' || c.is_control());
     if ours { next } else { "/" }

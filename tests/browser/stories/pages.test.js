@@ -60,6 +60,55 @@ describe("Every page", () => {
     await rita.close();
   });
 
+  it("what is not theirs says so, as does a form that does not fit or comes from elsewhere", async () => {
+    const rita = await signIn(browser, demo, requester);
+    assert.equal((await rita.page.goto("/operations")).status(), 403);
+    await rita.page.getByRole("link", { name: "To the catalog" }).waitFor();
+    await inspect(rita, "forbidden");
+    await rita.page.goto("/catalog/linux-vm");
+    await rita.page.getByRole("button", { name: "Order", exact: true }).click();
+    const errors = rita.page.getByRole("alert");
+    await errors.waitFor();
+    assert.ok(await errors.evaluate((summary) => summary === document.activeElement), "the summary is where one goes on");
+    await inspect(rita, "order-empty");
+    await rita.close();
+  });
+
+  it("the skip link leads past the rail, and headings go down step by step", async () => {
+    const rita = await signIn(browser, demo, requester);
+    for (const address of ["/catalog", "/catalog/linux-vm", "/requests", "/deployments", "/cmdb", "/audit", "/account"]) {
+      await rita.page.goto(address);
+      await rita.page.keyboard.press("Tab");
+      await rita.page.keyboard.press("Enter");
+      assert.equal(await rita.page.evaluate(() => document.activeElement.id), "content", address);
+      const levels = await rita.page.locator("h1, h2, h3, h4").evaluateAll((heads) => heads.map((head) => Number(head.tagName[1])));
+      assert.equal(levels.filter((level) => level === 1).length, 1, `${address} has one headline`);
+      levels.forEach((level, at) => assert.ok(at === 0 || level <= levels[at - 1] + 1, `${address}: h${levels[at - 1]} then h${level}`));
+    }
+    await rita.close();
+  });
+
+  for (const javaScriptEnabled of [true, false]) {
+    it(`a project is chosen once, and lists and orders are for it${javaScriptEnabled ? "" : ", without scripts too"}`, async () => {
+      const rita = await signIn(browser, demo, requester, { javaScriptEnabled });
+      const { page } = rita;
+      const choose = async (name) => {
+        await page.locator("#projects summary").click();
+        await page.getByRole("button", { name, exact: true }).click();
+      };
+      await page.goto("/catalog/linux-vm");
+      await choose("Shop");
+      await page.locator("#projects summary", { hasText: "Northwind › Shop" }).waitFor();
+      assert.equal(await page.getByLabel("Project", { exact: true }).locator("option").first().innerText(), "Shop");
+      await page.getByRole("link", { name: "My requests" }).click();
+      await page.waitForURL(/\/requests\?project=/);
+      if (javaScriptEnabled) await inspect(rita, "project-chosen");
+      await choose("All projects");
+      await page.waitForURL(/\/requests$/);
+      await rita.close();
+    });
+  }
+
   it("a link that decides nothing any more says so", async () => {
     const guest = await openWindow(browser, demo);
     const answer = await guest.page.goto(`/decide/${"a".repeat(43)}`);
@@ -74,7 +123,7 @@ describe("Every page", () => {
     await rita.page.keyboard.press("/");
     assert.equal(await rita.page.evaluate(() => document.activeElement.id), "search");
     await rita.page.keyboard.press("Escape");
-    await rita.page.locator(".top .menu summary").click();
+    await rita.page.locator(".top .menu", { hasText: requester.name }).locator("summary").click();
     await rita.page.getByRole("button", { name: "Light or dark" }).click();
     await rita.page.goto("/deployments");
     assert.equal(await rita.page.evaluate(() => document.documentElement.dataset.theme), "dark");

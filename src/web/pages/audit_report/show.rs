@@ -40,6 +40,8 @@ struct Show {
     /// (who, CIs with findings), most first.
     must_act: Vec<(String, u64)>,
     shares: Drawing,
+    /// CIs by kind of finding; none when nothing was found.
+    kinds: Option<Drawing>,
     classes: Drawing,
     day: String,
     today: String,
@@ -80,6 +82,7 @@ impl Show {
             all_right: figures.correct.is_whole() && figures.owned.is_whole() && figures.traced.is_whole(),
             must_act: must_act(&report),
             shares: shares(&report),
+            kinds: kinds(&report),
             classes: classes(&report),
             day: figures.as_of.date_naive().to_string(),
             today: now.date_naive().to_string(),
@@ -91,9 +94,25 @@ impl Show {
         }
     }
 
-    fn definitions(&self) -> Vec<(FindingKind, u64)> {
-        FindingKind::ALL.iter().map(|kind| (*kind, self.report.found(*kind))).collect()
+    fn found(&self) -> Vec<(FindingKind, u64)> {
+        counted(&self.report).filter(|(_, number)| *number > 0).collect()
     }
+
+    fn not_found(&self) -> Vec<(FindingKind, u64)> {
+        counted(&self.report).filter(|(_, number)| *number == 0).collect()
+    }
+}
+
+/// Each kind of finding with its number of CIs.
+fn counted(report: &AuditReport) -> impl Iterator<Item = (FindingKind, u64)> {
+    FindingKind::ALL.iter().map(|kind| (*kind, report.found(*kind)))
+}
+
+fn kinds(report: &AuditReport) -> Option<Drawing> {
+    let found = counted(report).filter(|(_, number)| *number > 0);
+    let rows: Vec<(String, f64, String)> =
+        found.map(|(kind, number)| (kind.title().to_owned(), count(number), number.to_string())).collect();
+    (!rows.is_empty()).then(|| bars(&rows, "CIs by kind of finding"))
 }
 
 fn must_act(report: &AuditReport) -> Vec<(String, u64)> {

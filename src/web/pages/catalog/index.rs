@@ -29,7 +29,7 @@ fn approvers(card: &Card) -> String {
 }
 
 pub(super) async fn index(app: Data<App>, visitor: Visitor) -> Result<HttpResponse, Problem> {
-    let mut cards = app::catalog::list(&app, &visitor.principal).await?;
+    let mut cards = app::catalog::list(&app, &visitor.principal, visitor.project).await?;
     cards.sort_by(|a, b| (&a.category, &a.title).cmp(&(&b.category, &b.title)));
     Ok(page(StatusCode::OK, &Index { shell: visitor.shell("Catalog", Section::Catalog), cards }))
 }

@@ -80,7 +80,7 @@ pub(super) async fn show(
     name: Path<String>,
     wish: Query<Wish>,
 ) -> Result<HttpResponse, Problem> {
-    let form = app::catalog::form(&app, &visitor.principal, &name).await?;
+    let form = app::catalog::form(&app, &visitor.principal, &name, visitor.project).await?;
     let typed = match wish.copy {
         Some(id) => Typed::again(&form, app::request::show(&app, &visitor.principal, id).await?.request)?,
         None => Typed::fresh(&form)?,
@@ -95,7 +95,7 @@ pub(super) async fn preview(
     name: Path<String>,
     sent: Form<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
-    let form = app::catalog::form(&app, &visitor.principal, &name).await?;
+    let form = app::catalog::form(&app, &visitor.principal, &name, visitor.project).await?;
     let typed = Typed::of(&form, &sent)?;
     Ok(page(StatusCode::OK, &summary(&app, &visitor, &form, &typed).await?))
 }
@@ -107,7 +107,7 @@ pub(super) async fn order(
     name: Path<String>,
     sent: Form<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
-    let form = app::catalog::form(&app, &visitor.principal, &name).await?;
+    let form = app::catalog::form(&app, &visitor.principal, &name, visitor.project).await?;
     let typed = Typed::of(&form, &sent)?;
     let who = &visitor.principal;
     let outcome = if sent.typed("check").is_some() {
