@@ -235,7 +235,7 @@ impl Verb for SetMembers {
         let key = input.pool.key;
         let cis = retired(&key, &joined);
         let ledger = vec![LedgerChange::Live { key, native_id: pool.id, attributes }];
-        Ok(Outcome::Done(Record { output: Value::Null, ledger, cis }))
+        Ok(Outcome::Done(Record { ledger, cis, ..Record::default() }))
     }
 }
 

@@ -11,6 +11,7 @@ mod docker;
 mod http;
 mod machine;
 mod naming;
+mod notify;
 mod puppet;
 mod registry;
 mod space;

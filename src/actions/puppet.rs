@@ -56,7 +56,7 @@ impl Verb for Apply {
 
     const NAME: &'static str = "puppet.apply";
     const TITLE: &'static str = "Apply role";
-    const UNDO_TITLE: &'static str = "Forget configuration";
+    const UNDO_TITLE: &'static str = "Remove role";
     const SUMMARY: &'static str = "Runs the configuration agent on a machine and waits for its report.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
 

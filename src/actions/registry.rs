@@ -14,7 +14,7 @@ use domain::ports::spaces::Spaces;
 use engine::Action;
 
 use crate::typed::{Typed, Verb};
-use crate::{balancer, cmdb, docker, http, machine, naming, puppet, space};
+use crate::{balancer, cmdb, docker, http, machine, naming, notify, puppet, space};
 
 /// The outside systems that actions work on.
 #[derive(Clone)]
@@ -45,6 +45,7 @@ pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
         Arc::new(Typed(space::SetQuota { spaces })),
         Arc::new(Typed(cmdb::Register)),
         Arc::new(Typed(cmdb::Confirm { cmdbs })),
+        Arc::new(Typed(notify::Send)),
     ]
 }
 
@@ -62,6 +63,7 @@ pub fn signatures() -> Vec<Signature> {
         space::SetQuota::signature(),
         cmdb::Register::signature(),
         cmdb::Confirm::signature(),
+        notify::Send::signature(),
     ]
 }
 

@@ -107,7 +107,7 @@ pub(crate) fn done(
     cis: Vec<CiChange>,
 ) -> Result<Outcome, ActionError> {
     let output = serde_json::to_value(output).map_err(|error| ActionError::bug(error.to_string()))?;
-    Ok(Outcome::Done(Record { output, ledger, cis }))
+    Ok(Outcome::Done(Record { output, ledger, cis, notices: Vec::new() }))
 }
 
 /// When to look again at something whose end can't be foreseen.
@@ -120,7 +120,7 @@ pub(crate) fn undone(work: &Work, ci_parts: &[&str]) -> Outcome {
     let keys = work.ledger.iter().map(|row| row.key.clone());
     let ledger = keys.map(|key| LedgerChange::Gone { key }).collect();
     let cis = ci_parts.iter().map(|part| CiChange::Retire { key: ci_key(work, part) }).collect();
-    Outcome::Done(Record { output: Value::Null, ledger, cis })
+    Outcome::Done(Record { ledger, cis, ..Record::default() })
 }
 
 /// An undo of a step that left nothing.

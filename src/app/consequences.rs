@@ -10,14 +10,14 @@ use domain::mail::MailState;
 use domain::ports::mailer::Mailer;
 use domain::request::{Request, RequestKind, RequestState};
 use domain::run::{Run, RunState};
-use engine::{Consequences, Gate};
+use engine::{Consequences, Gate, Told};
 use serde_json::json;
 use store::run::RunSummary;
 use store::{DbErr, Tx};
 
 use crate::approval::called;
-use crate::deployment;
 use crate::letter::{Message, Way};
+use crate::{deployment, notice};
 
 /// The house as the engine asks it.
 pub struct House {
@@ -71,9 +71,13 @@ impl Consequences for House {
         }
         if after.state.is_over() {
             self.put_on_record(tx, &after, now).await?;
-            self.tell(tx, &after, now).await?;
+            self.tell_end(tx, &after, now).await?;
         }
         Ok(())
+    }
+
+    async fn tell(&self, tx: &Tx, told: Told<'_>, now: DateTime<Utc>) -> Result<String, DbErr> {
+        notice::post(self, tx, told, now).await
     }
 }
 
@@ -112,7 +116,7 @@ impl House {
         store::audit::append(tx, note, now).await
     }
 
-    async fn tell(&self, tx: &Tx, request: &Request, now: DateTime<Utc>) -> Result<(), DbErr> {
+    async fn tell_end(&self, tx: &Tx, request: &Request, now: DateTime<Utc>) -> Result<(), DbErr> {
         let Some(requester) = store::person::find(tx, request.requester).await? else { return Ok(()) };
         let (headline, line) = match request.state {
             RequestState::Fulfilled => {

@@ -16,6 +16,7 @@ mod house;
 pub mod idempotency;
 mod letter;
 pub mod mail;
+mod notice;
 pub mod operations;
 pub mod page;
 pub mod person;

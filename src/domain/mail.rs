@@ -1,7 +1,7 @@
 //! A mail on its way: what it says, to whom, and how far it came.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ids::{ApprovalId, MailId, RequestId};
 
@@ -20,6 +20,35 @@ pub struct Letter {
     pub approval: Option<ApprovalId>,
     /// A letter whose reason was told before is not posted twice.
     pub reason: String,
+}
+
+/// What a step tells people by mail. Who they are is looked up when it is posted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub to: Recipients,
+    /// One line, the subject of the mail.
+    pub subject: String,
+    pub text: String,
+}
+
+/// Who gets a notice.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Recipients {
+    /// Who ordered what the run carries out.
+    Requester,
+    /// The members of a group who may see the project.
+    Group(String),
+}
+
+impl Recipients {
+    /// Reads `requester` or `group:name`.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.split_once(':') {
+            None if text == "requester" => Some(Self::Requester),
+            Some(("group", name)) if !name.trim().is_empty() => Some(Self::Group(name.trim().to_owned())),
+            _ => None,
+        }
+    }
 }
 
 /// How far a mail came.

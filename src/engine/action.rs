@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::action::Signature;
 use domain::ci::CiChange;
 use domain::ids::{DeploymentId, ProjectId, RunId};
+use domain::mail::Notice;
 use domain::resource::{Intent, LedgerChange, Resource, Tie};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -90,6 +91,8 @@ pub struct Record {
     pub output: Value,
     pub ledger: Vec<LedgerChange>,
     pub cis: Vec<CiChange>,
+    /// What people are told by mail, once however often the step was called.
+    pub notices: Vec<Notice>,
 }
 
 /// Which kind a failure is; it decides what happens next.

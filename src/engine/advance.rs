@@ -100,7 +100,8 @@ impl Driver {
             work.ledger = self.ledger_of(at);
         }
         if !waited {
-            draft.tell(now, Some(at), if work.attempt > 1 { "Started again." } else { "Started." });
+            let first = if undo { "Taking it back." } else { "Started." };
+            draft.tell(now, Some(at), if work.attempt > 1 { "Started again." } else { first });
         }
         let longest = engine.0.settings.longest_call;
         let action = Arc::clone(&known.action);
@@ -217,7 +218,8 @@ impl Driver {
                 Some(bug) => self.fail(at, &bug, draft),
                 None => {
                     self.change(at, draft, |step| step.done(record.output.clone(), now))?;
-                    draft.tell(now, Some(at), "Done.");
+                    let undone = self.held.run.workflow[at].takes_back.is_some();
+                    draft.tell(now, Some(at), if undone { "Taken back." } else { "Done." });
                     self.record(at, record, draft);
                     self.settle_ties(at, draft);
                     Ok(())
@@ -270,6 +272,7 @@ impl Driver {
             self.remember(change);
         }
         draft.ledger.extend(record.ledger.iter().cloned());
+        draft.notices.extend(record.notices.iter().map(|notice| (at, notice.clone())));
         if !record.cis.is_empty() {
             draft.cis.push((at, record.cis.clone()));
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use domain::ci::CiChange;
 use domain::ids::ResourceId;
+use domain::mail::Notice;
 use domain::resource::{LedgerChange, Resource};
 use domain::run::{EventKind, RunEvent, RunState};
 use serde_json::Value;
@@ -34,6 +35,8 @@ pub(crate) struct Draft {
     pub(crate) ledger: Vec<LedgerChange>,
     /// What the CMDB gets to know, by the step it comes from.
     pub(crate) cis: Vec<(usize, Vec<CiChange>)>,
+    /// What people are told, by the step that tells it.
+    pub(crate) notices: Vec<(usize, Notice)>,
     /// Made when all this is committed.
     pub(crate) calls: Vec<Call>,
     /// The worker lets go of the run; when somebody looks at it again, if anybody.

@@ -22,7 +22,7 @@ use tokio::time::Instant;
 
 use crate::attempt::{Finished, Said, panicked};
 use crate::draft::{Draft, Line, Rest};
-use crate::gate::Gate;
+use crate::gate::{Gate, Told};
 use crate::lease::Held;
 use crate::worker::Busy;
 use crate::{ActionError, Engine, queue};
@@ -293,6 +293,7 @@ impl Driver {
     /// Writes a draft. False, and nothing written, when the run is no longer as this worker knows it.
     async fn write(&mut self, tx: &Tx, draft: &mut Draft) -> Result<bool, DriveError> {
         let now = self.now();
+        self.tell(tx, draft, now).await?;
         let said = self.said.iter().map(|said| Line {
             at: said.time,
             step: Some(said.at),
@@ -334,6 +335,15 @@ impl Driver {
         }
         draft.events = events;
         Ok(true)
+    }
+
+    async fn tell(&self, tx: &Tx, draft: &mut Draft, now: DateTime<Utc>) -> Result<(), DriveError> {
+        for (at, notice) in std::mem::take(&mut draft.notices) {
+            let told = Told { run: &self.held.run, step: &self.held.steps[at].key, notice: &notice };
+            let who = self.engine.0.consequences.tell(tx, told, now).await?;
+            draft.tell(now, Some(at), who);
+        }
+        Ok(())
     }
 
     async fn write_cis(&self, tx: &Tx, draft: &Draft, now: DateTime<Utc>) -> Result<(), DriveError> {

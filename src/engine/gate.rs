@@ -3,6 +3,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::mail::Notice;
 use domain::run::Run;
 use store::{DbErr, Tx};
 
@@ -14,6 +15,15 @@ pub enum Gate {
     Closed(String),
 }
 
+/// What a step of a run tells people.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'t> {
+    pub run: &'t Run,
+    /// The step's key, `ready`.
+    pub step: &'t str,
+    pub notice: &'t Notice,
+}
+
 /// What a change of a run means for its request and its deployment.
 #[async_trait]
 pub trait Consequences: Send + Sync {
@@ -22,4 +32,7 @@ pub trait Consequences: Send + Sync {
 
     /// The run has changed its state; what follows from it commits with it.
     async fn run_changed(&self, tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr>;
+
+    /// A step of the run tells people something: the mails commit with the step. Says in a sentence who gets them.
+    async fn tell(&self, tx: &Tx, told: Told<'_>, now: DateTime<Utc>) -> Result<String, DbErr>;
 }

@@ -38,7 +38,7 @@ use domain::ids::RunId;
 use domain::ports::clock::Clock;
 use domain::run::RunEvent;
 pub use enqueue::NewRun;
-pub use gate::{Consequences, Gate};
+pub use gate::{Consequences, Gate, Told};
 pub use queue::QueueError;
 pub use settings::Settings;
 use store::{DbErr, Store};

@@ -21,7 +21,7 @@ use store::{DbErr, Store, Tx};
 use tokio::sync::watch;
 
 use crate::drive::{Drive, DriveError};
-use crate::{Action, ActionError, Consequences, Engine, Gate, NewRun, Outcome, Settings, Work};
+use crate::{Action, ActionError, Consequences, Engine, Gate, NewRun, Outcome, Settings, Told, Work};
 
 /// What is made to happen to one call of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -212,12 +212,18 @@ impl Clock for HandClock {
 pub(crate) struct House {
     closed: Mutex<Option<String>>,
     told: Mutex<Vec<RunState>>,
+    notices: Mutex<Vec<(String, String)>>,
 }
 
 impl House {
     /// No run may begin any more.
     pub(crate) fn close(&self, why: &str) {
         *locked(&self.closed) = Some(why.to_owned());
+    }
+
+    /// What steps told people, by the step.
+    pub(crate) fn notices(&self) -> Vec<(String, String)> {
+        locked(&self.notices).clone()
     }
 
     /// The states that runs came to, in order.
@@ -235,6 +241,11 @@ impl Consequences for House {
     async fn run_changed(&self, _: &Tx, run: &Run, _: DateTime<Utc>) -> Result<(), DbErr> {
         locked(&self.told).push(run.state);
         Ok(())
+    }
+
+    async fn tell(&self, _: &Tx, told: Told<'_>, _: DateTime<Utc>) -> Result<String, DbErr> {
+        locked(&self.notices).push((told.step.to_owned(), told.notice.subject.clone()));
+        Ok("Everybody is told.".to_owned())
     }
 }
 

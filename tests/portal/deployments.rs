@@ -375,7 +375,26 @@ async fn tomcats_that_grew_are_retired_from_the_pool_down() {
     }
     let run = store::run::find(&house.app.store, retired.runs[0].id).await.unwrap().unwrap();
     let titles: BTreeSet<&str> = run.workflow.iter().map(|step| step.planned.title.as_str()).collect();
-    let expected = ["Forget configuration", "Release name", "Remove machine", "Remove pool", "Retire from the CMDB"];
+    let expected = ["Release name", "Remove machine", "Remove pool", "Remove role", "Retire from the CMDB"];
     assert_eq!(titles, BTreeSet::from(expected));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_ordered_a_database_is_told_where_it_answers() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "sql-database-vm", json!({ "application": "orders" })).await;
+    house.when(&rita, request.deployment, DeploymentState::Live).await;
+    let tx = house.app.store.begin().await.unwrap();
+    let mails = store::mail::list(&tx, None, 50).await.unwrap();
+    let told: Vec<_> = mails.iter().filter(|mail| mail.kind == "notice").collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        (told[0].to_email.as_str(), told[0].subject.as_str()),
+        (rita.email.as_str(), "Your database app is ready")
+    );
+    assert!(told[0].text.contains("answers at orders-db-test-1.dc1.example.org, port 5432"), "{}", told[0].text);
+    drop(tx);
     house.close().await;
 }

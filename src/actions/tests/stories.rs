@@ -279,6 +279,16 @@ async fn the_cmdb_is_waited_for_as_long_as_the_blueprint_says() {
 }
 
 #[tokio::test]
+async fn who_ordered_is_told_and_a_word_that_means_nobody_is_refused() {
+    let mut stage = Stage::ready().await;
+    let letter = |to: &str| json!({ "to": to, "subject": "Your database is ready", "text": "It answers." });
+    let told = stage.run("notify.send", "ready", letter("group:ops-database")).await.unwrap();
+    assert_eq!(told["to"], "group:ops-database");
+    let nobody = stage.run("notify.send", "ready", letter("everybody")).await.unwrap_err();
+    assert_eq!(nobody.what, "`everybody` is nobody that can be told.");
+}
+
+#[tokio::test]
 async fn input_that_does_not_fit_says_where() {
     let mut stage = Stage::ready().await;
     let wrong = stage.run("naming.reserve", "name", json!({ "patern": "shop" })).await.unwrap_err();

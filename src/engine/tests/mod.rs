@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::action::Signature;
 use domain::ci::{CiChange, CiClass, Relation};
+use domain::mail::{Notice, Recipients};
 use domain::resource::{Intent, LedgerChange, Tie};
 use domain::run::{Run, RunState};
 use domain::step::{Step, StepState};
@@ -116,6 +117,7 @@ impl Action for Make {
                 attributes: Value::Null,
             }],
             cis: described(work),
+            notices: Vec::new(),
         }))
     }
 
@@ -143,7 +145,7 @@ fn members(work: &Work) -> Vec<String> {
     named.into_iter().flatten().map(key).collect()
 }
 
-/// Changes what is behind a pool; makes nothing.
+/// Changes what is behind a pool, and tells people; makes nothing.
 struct Join(Arc<World>);
 
 #[async_trait]
@@ -174,7 +176,14 @@ impl Action for Join {
         for tie in self.ties(work)? {
             self.0.behind.lock().unwrap().insert(tie.key, tie.to);
         }
-        Ok(Outcome::Done(Record { output: json!({}), ..Record::default() }))
+        let said = work.input.get("say").and_then(Value::as_str);
+        let notice = |subject: &str| Notice {
+            to: Recipients::Requester,
+            subject: subject.to_owned(),
+            text: "It is there.".to_owned(),
+        };
+        let notices = said.map(notice).into_iter().collect();
+        Ok(Outcome::Done(Record { output: json!({}), notices, ..Record::default() }))
     }
 
     async fn undo(&self, _: &Work) -> Result<Outcome, ActionError> {

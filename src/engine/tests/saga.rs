@@ -121,6 +121,9 @@ async fn a_deployment_is_retired_in_the_order_reversed() {
     let retire = proof.enqueue(graph).await;
     assert_done(&proof.carry(retire).await);
     assert!(world.things().is_empty());
+    let log = store::run_event::latest(&proof.store, retire, Some("pool"), 50).await.unwrap();
+    let lines: Vec<&str> = log.iter().map(|event| event.line.as_str()).collect();
+    assert_eq!(lines, ["Taking it back.", "Taken back."]);
     let undone = world.undone();
     assert_eq!(undone[..2], ["proof", "pool"]);
     assert_eq!(undone[4], "name");
@@ -192,4 +195,22 @@ async fn a_withdrawn_approval_means_that_nothing_is_called() {
     assert_eq!(ended.why.as_deref(), Some("Adam Approver withdrew his approval."));
     assert_eq!(world.made(), 0);
     assert!(store::resource::of_deployment(&proof.store, proof.deployment()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn people_are_told_once_however_often_a_step_is_called() {
+    for bend in [Bend::Twice, Bend::LostAnswer, Bend::PermanentAfter] {
+        let (proof, _) = proof().await;
+        proof.bend("ready", Side::Run, &[bend]);
+        let run = proof.enqueue(vec![step("ready", "thing.join", &[], json!({ "say": "It is ready" }))]).await;
+        if proof.carry(run).await.state == RunState::Paused {
+            let tx = proof.store.begin().await.unwrap();
+            proof.engine.retry(&tx, run, "ready", None, &OTTO).await.unwrap();
+            tx.commit().await.unwrap();
+            proof.carry(run).await;
+        }
+        assert_eq!(proof.house.notices(), [("ready".to_owned(), "It is ready".to_owned())], "{bend:?}");
+        let log = store::run_event::latest(&proof.store, run, Some("ready"), 50).await.unwrap();
+        assert!(log.iter().any(|event| event.line == "Everybody is told."), "{bend:?}");
+    }
 }

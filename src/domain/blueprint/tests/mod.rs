@@ -55,6 +55,12 @@ pub(super) fn actions() -> Vec<Signature> {
             schema(&machine, &[]),
         ),
         action(
+            "notify.send",
+            "Tell people",
+            schema(&json!({ "to": text, "subject": text, "text": text }), &["to", "subject", "text"]),
+            schema(&json!({ "to": text }), &[]),
+        ),
+        action(
             "puppet.apply",
             "Apply role",
             schema(
