@@ -1,8 +1,8 @@
 //! The composition root: opens every part in order and puts them together. Nothing starts half.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::TcpListener;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use actix_web::middleware::{Compress, from_fn};
@@ -11,6 +11,7 @@ use app::App;
 use app::catalog::{self, Catalog};
 use app::consequences::House as Consequences;
 use chrono::TimeDelta;
+use domain::audit::Actor;
 use domain::ports::clock::Clock;
 use domain::ports::container_host::ContainerHost;
 use domain::ports::datacenter::DatacenterControls;
@@ -20,6 +21,8 @@ use engine::{Engine, SetupError};
 use providers::simulated::Datacenter;
 use providers::smtp::{Privacy, Smtp, SmtpSettings, SmtpSettingsError};
 use store::{OpenError, Store};
+#[cfg(unix)]
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use web::limits::Limits;
@@ -47,8 +50,6 @@ pub enum BootError {
     Listen { address: String, source: io::Error },
     #[error("mail can't be sent as `[mail]` says")]
     Mail(#[from] SmtpSettingsError),
-    #[error("{0}")]
-    Blueprints(String),
     #[error("the blueprints can't be published")]
     Publish(#[source] Trouble),
     #[error("runs can't be carried")]
@@ -88,10 +89,11 @@ impl House {
             engine_settings(&settings.worker),
         )
         .await?;
-        let catalog = Catalog::new(actions::signatures());
+        let folder = settings.catalog.folder.clone();
+        let catalog = Catalog::new(actions::signatures(), move || workflows::read(folder.as_deref()));
         let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
         let app = App { store, clock, base_url, catalog, engine, demo, mailer, datacenter: Some(datacenter) };
-        publish(&app, settings.catalog.folder.as_deref()).await?;
+        publish(&app, None).await.map_err(BootError::Publish)?;
         Ok(Self { app, container_hosts: systems.container_hosts })
     }
 }
@@ -106,14 +108,36 @@ fn engine_settings(worker: &Worker) -> engine::Settings {
     }
 }
 
-/// Publishes the blueprints of a folder, or those that come with Gatehouse. One that is refused is named in the log
-/// and on the page of the blueprints; the others are offered.
-async fn publish(app: &App, folder: Option<&Path>) -> Result<(), BootError> {
-    let files = workflows::read(folder).map_err(BootError::Blueprints)?;
-    for refused in catalog::publish(app, &files).await.map_err(BootError::Publish)? {
+/// Publishes the catalog's files. One that is refused is named in the log and on the page of the blueprints; the others
+/// are offered.
+async fn publish(app: &App, actor: Option<Actor>) -> Result<(), Trouble> {
+    let published = catalog::publish(app, actor).await?;
+    for refused in &published.refused {
         tracing::error!(file = refused.file, problems = refused.problems.join("; "), "a blueprint was not published");
     }
+    tracing::info!(offered = published.offered, new = published.new.join(", "), "the catalog's files were read");
     Ok(())
+}
+
+/// Reads the catalog's files again each time the process is sent a hang-up (`kill -HUP`), until told to stop. Where it
+/// was started from a terminal, a hang-up says that the terminal is gone, and ends the process as ever.
+#[cfg(unix)]
+async fn publish_at_hangup(app: App, mut stopping: watch::Receiver<bool>) {
+    if io::stdin().is_terminal() {
+        return;
+    }
+    let Ok(mut hangups) = signal(SignalKind::hangup()) else {
+        return tracing::error!("hang-ups can't be heard; the catalog's files are read again from their page alone");
+    };
+    loop {
+        tokio::select! {
+            _ = stopping.wait_for(|stop| *stop) => return,
+            _ = hangups.recv() => {}
+        }
+        if let Err(trouble) = publish(&app, Some(Actor::command_line())).await {
+            tracing::error!(error = ?trouble, "the catalog's files could not be read again");
+        }
+    }
 }
 
 /// Opens the database, made when missing, its tables brought up to date.
@@ -153,6 +177,8 @@ impl Process {
             stopper.send_replace(true);
         });
         let mut background = JoinSet::new();
+        #[cfg(unix)]
+        background.spawn(publish_at_hangup(house.app.clone(), stopping.clone()));
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
             let duties = duties::all(&name(), house.container_hosts);

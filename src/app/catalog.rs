@@ -1,6 +1,7 @@
 //! The catalog: what may be ordered, what an order would do, and how blueprints are published.
 //!
-//! Blueprints are read when the process starts ([`publish`]) and kept parsed; a page plans without reading anything.
+//! Blueprints are read when the process starts, and again when it is asked to ([`publish()`]), and kept parsed; a page
+//! plans without reading anything.
 
 mod publish;
 
@@ -18,7 +19,7 @@ use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
 use domain::run::RunKind;
 use domain::trouble::{FieldError, Kind, Trouble};
-pub use publish::{File, publish};
+pub use publish::{File, Published, may_publish, publish, publish_again};
 use serde_json::{Map, Value};
 
 use crate::quota::QuotaAfter;
@@ -28,8 +29,12 @@ use crate::{App, database};
 #[derive(Clone)]
 pub struct Catalog(Arc<Parts>);
 
+/// Reads the files that blueprints come from; the error says what could not be read.
+type Reader = dyn Fn() -> Result<Vec<File>, String> + Send + Sync;
+
 struct Parts {
     actions: Vec<Signature>,
+    files: Box<Reader>,
     offered: RwLock<BTreeMap<String, Arc<Blueprint>>>,
     /// What the cards say, by blueprint and requester; forgotten when other blueprints are offered.
     glances: RwLock<HashMap<(String, RequestFacts), Option<Glance>>>,
@@ -77,10 +82,11 @@ pub struct Draft {
 }
 
 impl Catalog {
-    /// A catalog that offers nothing yet; blueprints are checked against these actions.
-    pub fn new(actions: Vec<Signature>) -> Self {
+    /// A catalog that offers nothing yet; blueprints come from these files and are checked against these actions.
+    pub fn new(actions: Vec<Signature>, files: impl Fn() -> Result<Vec<File>, String> + Send + Sync + 'static) -> Self {
         Self(Arc::new(Parts {
             actions,
+            files: Box::new(files),
             offered: RwLock::default(),
             glances: RwLock::default(),
             pinned: RwLock::default(),

@@ -66,7 +66,7 @@ impl House {
             store,
             clock: clock.clone(),
             base_url: String::new(),
-            catalog: Catalog::new(Vec::new()),
+            catalog: Catalog::new(Vec::new(), || Ok(Vec::new())),
             engine,
             demo: false,
             mailer: None,

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
-use app::catalog::File;
 use app::deployment::{Details, keep_leases};
 use app::idempotency::Sent;
 use app::request::{Order, What, submit};
@@ -235,8 +234,7 @@ async fn the_form_of_an_action_is_empty_at_first_and_says_what_is_missing_when_i
     let text = include_str!("../../workflows/scale-out-tomcat.yaml")
         .replacen("version: 1.0.0", "version: 1.1.0", 1)
         .replacen("        default: \"${deployment.params.nodes}\"\n", "        required: true\n", 1);
-    let file = File { name: "scale-out-tomcat.yaml".to_owned(), text: Ok(text) };
-    assert!(app::catalog::publish(&house.app, &[file]).await.unwrap().is_empty(), "nothing of it is refused");
+    house.offer("scale-out-tomcat.yaml", &text).await;
     let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
     house.approve("Adam").await;
     house.when(&rita, request.deployment, DeploymentState::Live).await;

@@ -9,7 +9,6 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::{Method, StatusCode, header};
 use actix_web::test::{TestRequest, init_service, read_body, try_call_service};
 use actix_web::{App as Application, Error};
-use app::catalog::File;
 use app::person::Change;
 use app::token::{NewToken, create};
 use chrono::TimeDelta;
@@ -37,7 +36,7 @@ async fn send_within(house: &House, time: Duration, request: TestRequest) -> Res
 }
 
 /// A form as our own pages send it.
-fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
+pub fn form(path: &str, fields: &[(&str, &str)]) -> TestRequest {
     TestRequest::post().uri(path).insert_header(("Sec-Fetch-Site", "same-origin")).set_form(fields)
 }
 
@@ -264,8 +263,7 @@ async fn where_a_policy_wants_a_sign_in_the_link_shows_the_question_and_decides_
     let text = include_str!("../../workflows/scale-out-tomcat.yaml")
         .replacen("version: 1.0.0", "version: 1.1.0", 1)
         .replacen(asks, &format!("{asks}    confirm: sign_in\n"), 1);
-    let file = File { name: "scale-out-tomcat.yaml".to_owned(), text: Ok(text) };
-    assert!(app::catalog::publish(&house.app, &[file]).await.unwrap().is_empty(), "nothing of it is refused");
+    house.offer("scale-out-tomcat.yaml", &text).await;
     let requester = house.person("Rita").await;
     let request = house.order(&requester, "scale-out-tomcat", json!({ "application": "shop" })).await;
     let state = || async { store::request::find(&house.app.store, request.id).await.unwrap().unwrap().state };

@@ -1,6 +1,6 @@
 //! A house of its own for each story, swept when the story ends.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -49,12 +49,25 @@ impl House {
         let mut settings = Settings::default();
         settings.database.url = Secret::from(format!("sqlite:{}", folder.join("gatehouse.db").display()).as_str());
         settings.datacenter.file = folder.join("datacenter.json");
+        settings.catalog.folder = Some(blueprints_in(&folder));
         let house = boot::House::open(&settings, clock, "http://localhost".to_owned(), true).await;
         let app = house.unwrap().app;
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
         Self { app, worker: None, folder }
+    }
+
+    /// A blueprint's file in this house's own catalog.
+    pub fn blueprint_file(&self, name: &str) -> PathBuf {
+        self.folder.join("workflows").join(name)
+    }
+
+    /// Changes a blueprint's file and has it read.
+    pub async fn offer(&self, name: &str, text: &str) {
+        std::fs::write(self.blueprint_file(name), text).unwrap();
+        let published = app::catalog::publish(&self.app, None).await.unwrap();
+        assert!(published.refused.is_empty(), "{:?}", published.refused);
     }
 
     /// Somebody of the demo, signed in.
@@ -136,6 +149,17 @@ impl Drop for House {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.folder).ok();
     }
+}
+
+/// A copy of the blueprints that ship, for a story to change.
+fn blueprints_in(folder: &Path) -> PathBuf {
+    let workflows = folder.join("workflows");
+    std::fs::create_dir_all(&workflows).unwrap();
+    for entry in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows")).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), workflows.join(entry.file_name())).unwrap();
+    }
+    workflows
 }
 
 fn members(value: Value) -> Map<String, Value> {

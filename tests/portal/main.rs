@@ -5,6 +5,7 @@
 mod api;
 mod approvals;
 mod audit_report;
+mod blueprints;
 mod deployments;
 mod door;
 mod house;

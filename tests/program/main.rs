@@ -53,9 +53,19 @@ struct Demo {
 
 impl Demo {
     fn open(folder: &Folder) -> Self {
+        Self::open_with(folder, &[])
+    }
+
+    /// A demo with these settings beside its own.
+    fn open_with(folder: &Folder, settings: &[(&str, &str)]) -> Self {
         let data = folder.path("data");
         let arguments = ["demo", "--port", "0", "--data", &data];
-        let mut child = gatehouse(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let mut child = gatehouse(&arguments)
+            .envs(settings.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
         let opened = lines.filter_map(|line| line.rsplit_once("http://").map(|(_, address)| address.to_owned())).next();
         Self { child, address: opened.expect("the demo prints its address") }
@@ -199,7 +209,80 @@ fn mistakes_in_a_blueprint_are_found_before_it_is_published() {
     assert_eq!(refused.status.code(), Some(1));
     let told = said(&refused);
     assert!(told.contains("wrong.yaml:") && told.contains("did you mean `machine.create`?"), "{told}");
-    let planned =
-        gatehouse(&["plan", "linux-vm", "--set", "application=shop"]).current_dir(&folder.0).output().unwrap();
-    assert!(planned.status.success(), "{}", said(&planned));
+    let files = [file.as_str(), shipped];
+    let several = gatehouse(&["check"]).args(files).output().unwrap();
+    assert!(
+        said(&several).ends_with("1 mistake in 1 of 2 files; what has a mistake is not published.\n"),
+        "{several:?}"
+    );
+    assert!(String::from_utf8_lossy(&several.stdout).contains("linux-vm 1.0.0 is in order"), "{several:?}");
+    let twice = gatehouse(&["check", shipped, shipped]).output().unwrap();
+    assert!(said(&twice).contains("only one of them can be published"), "{twice:?}");
+}
+
+/// What a plan says, or why there is none.
+fn planned(arguments: &[&str]) -> Result<String, String> {
+    let output = gatehouse(&["plan"]).args(arguments).output().unwrap();
+    if output.status.success() { Ok(String::from_utf8(output.stdout).unwrap()) } else { Err(said(&output)) }
+}
+
+#[test]
+fn a_plan_reads_as_a_table_and_is_json_for_programs() {
+    let order = ["scale-out-tomcat", "--set", "application=shop", "--set", "nodes=3"];
+    let text = planned(&order).unwrap();
+    let rows = [
+        "Scale Out Tomcat (scale-out-tomcat 1.0.0)",
+        "  Names           shop-test-1, shop-test-2, shop-test-3, shop-test",
+        "  1      application-owners  yes    Application owners answer",
+        "  Step         Does",
+        "  node[2]      Create machine (machine.create)",
+    ];
+    for row in rows {
+        assert!(text.lines().any(|line| line.starts_with(row)), "{row}\n{text}");
+    }
+    let plan: Value = serde_json::from_str(&planned(&[&order[..], &["--json"]].concat()).unwrap()).unwrap();
+    assert_eq!((&plan["parameters"]["nodes"], &plan["quota"][0]["amount"]), (&json!(3), &json!(3)));
+}
+
+#[test]
+fn every_parameter_that_does_not_fit_is_told_at_once() {
+    let wrong = ["--set", "nodes=many", "--set", "environment=prod", "--set", "aplication=shop"];
+    let told = planned(&[&["scale-out-tomcat"], &wrong[..]].concat()).unwrap_err();
+    let lines = [
+        "--set aplication: There is no parameter `aplication`; did you mean `application`?",
+        "--set application: Application is needed.",
+        "--set environment: Environment can't be `prod`; choose one of test, acceptance, production.",
+        "--set nodes: Machines must be a whole number, and `many` is not.",
+    ];
+    for line in lines {
+        assert!(told.contains(line), "{line}\n{told}");
+    }
+}
+
+#[test]
+fn an_action_is_planned_on_a_deployment_that_is_described() {
+    let scale = ["scale-out-tomcat", "--action", "scale", "--set", "nodes=4"];
+    let text = planned(&[&scale[..], &["--deployed", "application=shop", "--deployed", "nodes=2"]].concat()).unwrap();
+    assert!(text.contains("(now 75.00 €)") && text.contains("machines 4 (now 2)"), "{text}");
+    assert!(text.contains("node[4]") && !text.contains("node[1]"), "{text}");
+    let told = planned(&[&scale[..], &["--deployed", "nods=2"]].concat()).unwrap_err();
+    assert!(told.contains("--deployed nods: There is no parameter `nods`; did you mean `nodes`?"), "{told}");
+    assert!(told.contains("--deployed application: Application is needed."), "{told}");
+    let told = planned(&["scale-out-tomcat", "--action", "scael"]).unwrap_err();
+    assert!(told.contains("scale-out-tomcat has no action `scael`; did you mean `scale`?"), "{told}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_process_that_is_hung_up_on_reads_the_catalogs_files_again() {
+    let folder = Folder::new("hangup");
+    let file = folder.path("linux-vm.yaml");
+    let shipped = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/workflows/linux-vm.yaml")).unwrap();
+    fs::write(&file, &shipped).unwrap();
+    let demo = Demo::open_with(&folder, &[("GATEHOUSE_CATALOG__FOLDER", &folder.path(""))]);
+    let rita = token(&folder, "rita@example.org");
+    assert_eq!(demo.ask(&rita, "GET", "/catalog/linux-vm", None)["version"], "1.0.0");
+    fs::write(&file, shipped.replace("version: 1.0.0", "version: 1.1.0")).unwrap();
+    assert!(Command::new("kill").args(["-HUP", &demo.child.id().to_string()]).status().unwrap().success());
+    demo.ask_until(&rita, "/catalog/linux-vm", |offered| offered["version"] == "1.1.0");
 }

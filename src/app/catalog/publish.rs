@@ -1,16 +1,20 @@
-//! Publishing: files are read at start; what is good is offered, what is not says why, and the others work on.
+//! Publishing: files are read at start and when asked; what is good is offered, what is not says why, and the others
+//! work on.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use domain::audit::{Actor, Note};
 use domain::blueprint::{Blueprint, Edition, EditionState};
+use domain::person::{Principal, Role};
 use domain::trouble::Trouble;
+use serde_json::json;
 use sha2::{Digest, Sha256};
-use store::{Store, Tx};
+use store::Tx;
 
 use super::Catalog;
-use crate::{App, database};
+use crate::{App, audit, database};
 
 /// A blueprint's file, or why it could not be read as text.
 #[derive(Clone, Debug)]
@@ -20,38 +24,90 @@ pub struct File {
     pub text: Result<String, String>,
 }
 
-/// Publishes these files and offers what is good. Of a file that is refused, the version published before stays
-/// offered. Gives the files that were refused, with their reasons.
-pub async fn publish(app: &App, files: &[File]) -> Result<Vec<Edition>, Trouble> {
-    publish_in(&app.store, &app.catalog, files, app.clock.now()).await
+/// What reading the files came to.
+#[derive(Clone, Debug, Default)]
+pub struct Published {
+    /// Versions that are new, `linux-vm 1.1.0`.
+    pub new: Vec<String>,
+    /// Files that were refused, with their reasons.
+    pub refused: Vec<Edition>,
+    /// Names that may be ordered now.
+    pub offered: usize,
 }
 
-async fn publish_in(
-    store: &Store,
+/// Reads the catalog's files and offers what is good. Of a file that is refused, the version published before stays
+/// offered. `actor` is who asked for it, and goes on record; none at the start of a process.
+pub async fn publish(app: &App, actor: Option<Actor>) -> Result<Published, Trouble> {
+    let files = (app.catalog.0.files)().map_err(|why| {
+        let next = "What was offered before is still offered. Mend the folder, then read it again.";
+        Trouble::conflict(format!("The catalog's files can't be read: {why}."), next)
+    })?;
+    let tx = app.store.begin().await.map_err(database)?;
+    let (published, offered) = write(&tx, &app.catalog, &files, app.clock.now()).await?;
+    if let Some(actor) = actor {
+        audit::note(app, &tx, note(actor, &published)).await?;
+    }
+    tx.commit().await.map_err(database)?;
+    app.catalog.offer(offered);
+    Ok(published)
+}
+
+/// The same for somebody at the portal who runs the platform.
+pub async fn publish_again(app: &App, who: &Principal) -> Result<Published, Trouble> {
+    if !may_publish(who) {
+        return Err(Trouble::forbidden(
+            "Only those who run the platform may read the catalog's files again.",
+            "Ask an operator to do it.",
+        ));
+    }
+    publish(app, Some(Actor::person(who, "portal"))).await
+}
+
+/// Whether the person may have the files read again.
+pub fn may_publish(who: &Principal) -> bool {
+    who.has_everywhere(Role::Operator) || who.has_everywhere(Role::Administrator)
+}
+
+fn note(actor: Actor, published: &Published) -> Note {
+    let refused: Vec<&str> = published.refused.iter().map(|edition| edition.file.as_str()).collect();
+    Note {
+        actor,
+        action: "catalog.read",
+        subject: "catalog".to_owned(),
+        project: None,
+        data: json!({ "published": published.new, "refused": refused }),
+    }
+}
+
+type Offered = BTreeMap<String, Arc<Blueprint>>;
+
+/// Writes what became of each file; gives it, and what is to be offered once that stands.
+async fn write(
+    tx: &Tx,
     catalog: &Catalog,
     files: &[File],
     now: DateTime<Utc>,
-) -> Result<Vec<Edition>, Trouble> {
-    let tx = store.begin().await.map_err(database)?;
-    store::blueprint::forget_refused(&tx).await.map_err(database)?;
-    let mut known = store::blueprint::list(&tx).await.map_err(database)?;
+) -> Result<(Published, Offered), Trouble> {
+    store::blueprint::forget_refused(tx).await.map_err(database)?;
+    let mut known = store::blueprint::list(tx).await.map_err(database)?;
     let mut names = BTreeSet::new();
-    let mut refused = Vec::new();
+    let mut published = Published::default();
     for file in files {
         let edition = read(catalog, file, &known, now);
         names.insert(edition.name.clone());
         let is_known = known.iter().any(|other| other.sha256 == edition.sha256 && other.name == edition.name);
         if edition.state == EditionState::Refused {
-            insert(&tx, &edition).await?;
-            refused.push(edition);
+            insert(tx, &edition).await?;
+            published.refused.push(edition);
         } else if !is_known {
-            insert(&tx, &edition).await?;
+            insert(tx, &edition).await?;
+            published.new.push(format!("{} {}", edition.name, edition.version));
             known.push(edition);
         }
     }
-    tx.commit().await.map_err(database)?;
-    catalog.offer(latest(&known, &names));
-    Ok(refused)
+    let offered = latest(&known, &names);
+    published.offered = offered.len();
+    Ok((published, offered))
 }
 
 async fn insert(tx: &Tx, edition: &Edition) -> Result<(), Trouble> {
@@ -105,8 +161,8 @@ fn changed(edition: &Edition, published: &Edition) -> String {
 }
 
 /// The highest published version of each name.
-fn latest(known: &[Edition], names: &BTreeSet<String>) -> BTreeMap<String, Arc<Blueprint>> {
-    let mut offered: BTreeMap<String, Arc<Blueprint>> = BTreeMap::new();
+fn latest(known: &[Edition], names: &BTreeSet<String>) -> Offered {
+    let mut offered = Offered::new();
     for edition in known.iter().filter(|edition| names.contains(&edition.name)) {
         let Ok(blueprint) = Blueprint::parse(&edition.file, &edition.source) else { continue };
         let older = offered.get(&edition.name).is_some_and(|other| other.version > blueprint.version);
@@ -121,7 +177,7 @@ fn latest(known: &[Edition], names: &BTreeSet<String>) -> BTreeMap<String, Arc<B
 mod tests {
     use chrono::TimeDelta;
     use domain::action::Signature;
-    use serde_json::json;
+    use store::Store;
 
     use super::*;
 
@@ -130,7 +186,7 @@ mod tests {
         let (input, output) = (nothing.clone(), nothing);
         let rest =
             Signature { name: "rest", title: "Rest", undo_title: "", summary: "", input, output, provider: None };
-        Catalog::new(vec![rest])
+        Catalog::new(vec![rest], || Ok(Vec::new()))
     }
 
     async fn store(name: &str) -> Store {
@@ -150,8 +206,11 @@ mod tests {
 
     async fn published(store: &Store, catalog: &Catalog, files: &[File]) -> Vec<String> {
         let now = DateTime::UNIX_EPOCH + TimeDelta::days(1);
-        let refused = publish_in(store, catalog, files, now).await.expect("the database works");
-        refused.into_iter().flat_map(|edition| edition.problems).collect()
+        let tx = store.begin().await.expect("the database works");
+        let (published, offered) = write(&tx, catalog, files, now).await.expect("the database works");
+        tx.commit().await.expect("the database works");
+        catalog.offer(offered);
+        published.refused.into_iter().flat_map(|edition| edition.problems).collect()
     }
 
     fn offered(catalog: &Catalog) -> Vec<String> {

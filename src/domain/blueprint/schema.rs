@@ -151,8 +151,9 @@ impl Parameters {
         for parameter in &self.declared {
             let field = &parameter.field;
             match (field.kind, sent(&field.name)) {
-                (FieldKind::Boolean, text) => {
-                    values.insert(field.name.clone(), Value::Bool(matches!(text, Some("true" | "on" | "1"))));
+                // A box that is not ticked is not sent.
+                (FieldKind::Boolean, None) => {
+                    values.insert(field.name.clone(), Value::Bool(false));
                 }
                 (_, None) => {}
                 (_, Some(text)) => {
@@ -254,7 +255,12 @@ fn typed(parameter: &Parameter, text: &str) -> Value {
         FieldKind::Integer => text.parse::<i64>().ok().map(Value::from),
         FieldKind::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()).map(Value::from),
         FieldKind::Choice => chosen(parameter, text),
-        FieldKind::Text | FieldKind::Boolean => None,
+        FieldKind::Boolean => match text {
+            "true" | "on" | "yes" | "1" => Some(Value::Bool(true)),
+            "false" | "off" | "no" | "0" => Some(Value::Bool(false)),
+            _ => None,
+        },
+        FieldKind::Text => None,
     };
     read.unwrap_or_else(|| Value::from(text))
 }

@@ -1,0 +1,138 @@
+//! `gatehouse plan`: what an order or a day-2 action would do, without ordering it.
+
+mod readable;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use clap::Args;
+use domain::blueprint::plan::{DeploymentFacts, Order, Plan, RequestFacts, Unplannable};
+use domain::blueprint::schema::Parameters;
+use domain::blueprint::{Blueprint, nearest};
+use domain::trouble::FieldError;
+use serde_json::{Map, Value};
+
+use super::Failure;
+use crate::settings::Settings;
+use crate::workflows;
+
+#[derive(Args)]
+pub struct Arguments {
+    /// A blueprint's name, `scale-out-tomcat`, or its file
+    blueprint: String,
+    /// A parameter, `nodes=4`; may be repeated
+    #[arg(long = "set", value_name = "NAME=VALUE", value_parser = pair)]
+    set: Vec<(String, String)>,
+    /// Plan this day-2 action instead of an order
+    #[arg(long, value_name = "NAME")]
+    action: Option<String>,
+    /// A parameter of the deployment that the action is on; may be repeated, defaults are filled in
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "action")]
+    deployed: Vec<(String, String)>,
+    /// The plan as JSON, for programs
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the plan of an order by nobody in particular.
+pub fn run(settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
+    let blueprint = find(settings, &arguments.blueprint)?;
+    let plan = planned(&blueprint, arguments)?;
+    let text = if arguments.json { serde_json::to_string_pretty(&plan)? } else { readable::readable(&plan)? };
+    println!("{}", text.trim_end());
+    Ok(())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
+        None => Err("write it as NAME=VALUE".into()),
+    }
+}
+
+fn planned(blueprint: &Blueprint, arguments: &Arguments) -> Result<Plan, Failure> {
+    let request = RequestFacts {
+        requester: "you".into(),
+        team: "your-team".into(),
+        project: "your-project".into(),
+        organisation: "your-organisation".into(),
+        ..RequestFacts::default()
+    };
+    let form = match &arguments.action {
+        None => &blueprint.order.parameters,
+        Some(action) => {
+            &blueprint.day_two(action).ok_or_else(|| no_such_action(blueprint, action))?.workflow.parameters
+        }
+    };
+    let parameters = typed(form, &arguments.set);
+    let mut order = Order { parameters: &parameters, lease: None, request: &request, on: None };
+    let deployed = typed(&blueprint.order.parameters, &arguments.deployed);
+    let deployed = match &arguments.action {
+        None => Ok(Map::new()),
+        Some(_) => blueprint.order.parameters.complete(&deployed, &Blueprint::form_scope(&order)),
+    };
+    // What the deployment lacks is told together with what is wrong with the action's own parameters.
+    let params = deployed.as_ref().ok().cloned().unwrap_or_default();
+    let deployment = DeploymentFacts { params, lease: blueprint.lease.default, ..DeploymentFacts::default() };
+    order.on = arguments.action.as_deref().map(|action| (action, &deployment));
+    let plan = blueprint.plan(&order, &actions::signatures());
+    match (plan, deployed) {
+        (Ok(plan), Ok(_)) => Ok(plan),
+        (Err(Unplannable::Fields(fields)), deployed) => Err(unfit(&fields, &deployed.err().unwrap_or_default()).into()),
+        (_, Err(deployed)) => Err(unfit(&[], &deployed).into()),
+        (Err(fault), Ok(_)) => Err(fault.to_string().into()),
+    }
+}
+
+/// Each parameter that does not fit, on a line of its own.
+fn unfit(set: &[FieldError], deployed: &[FieldError]) -> String {
+    let lines = set.iter().map(|wrong| ("--set", wrong)).chain(deployed.iter().map(|wrong| ("--deployed", wrong)));
+    let lines = lines.map(|(option, wrong)| format!("\n  {option} {}: {}", wrong.field, wrong.message));
+    lines.fold("these parameters do not fit".to_owned(), |text, line| text + &line)
+}
+
+fn no_such_action(blueprint: &Blueprint, wanted: &str) -> String {
+    let names: Vec<&str> = blueprint.actions.iter().map(|day_two| day_two.action.value.as_str()).collect();
+    let hint = match nearest(wanted, names.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if names.is_empty() => "it has none.".to_owned(),
+        None => format!("there are {}", names.join(", ")),
+    };
+    format!("{} has no action `{wanted}`; {hint}", blueprint.name)
+}
+
+fn find(settings: &Settings, wanted: &str) -> Result<Blueprint, Failure> {
+    let is_file = Path::new(wanted).is_file();
+    let path = if is_file { Some(Path::new(wanted)) } else { settings.catalog.folder.as_deref() };
+    let mut names = Vec::new();
+    for file in workflows::read(path)? {
+        let text = file.text.unwrap_or_default();
+        let Ok(blueprint) = Blueprint::parse_checked(&file.name, &text, &actions::signatures()) else {
+            if is_file {
+                return Err(format!("`{wanted}` has mistakes; `gatehouse check {wanted}` lists them").into());
+            }
+            continue;
+        };
+        if is_file || blueprint.name == wanted {
+            return Ok(blueprint);
+        }
+        names.push(blueprint.name);
+    }
+    let hint = match nearest(wanted, names.iter().map(String::as_str)) {
+        Some(name) => format!("did you mean `{name}`?"),
+        None => format!("there are {}", names.join(", ")),
+    };
+    Err(format!("there is no blueprint `{wanted}`; {hint}").into())
+}
+
+/// The values by the kinds that the blueprint declares; names that it does not know stay, so that the plan tells them
+/// with everything else.
+fn typed(declared: &Parameters, set: &[(String, String)]) -> Map<String, Value> {
+    let set: BTreeMap<&str, &str> = set.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let mut values = declared.read_form(|name| set.get(name).copied());
+    // A form's box that is not ticked means no; what is not set here means the default.
+    values.retain(|name, _| set.contains_key(name.as_str()));
+    let unknown = set.iter().filter(|(name, _)| !declared.names().any(|known| known == **name));
+    values.extend(unknown.map(|(name, value)| ((*name).to_owned(), Value::from(*value))));
+    values
+}
