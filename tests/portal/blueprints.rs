@@ -46,7 +46,7 @@ async fn rewrite(house: &House, file: &str, changes: &[(&str, &str)]) {
 
 /// The title of Linux VM in the catalog.
 async fn title(house: &House) -> String {
-    let cards = app::catalog::list(&house.app, &house.person("Rita").await).await.unwrap();
+    let cards = app::catalog::list(&house.app, &house.person("Rita").await, None).await.unwrap();
     cards.into_iter().find(|card| card.name == "linux-vm").unwrap().title
 }
 
