@@ -177,6 +177,16 @@ async fn plan(
     Ok(HttpResponse::Ok().json(PlanDetails::from(&plan.await.map_err(in_order)?)))
 }
 
+/// How long it is to live, if the order says so.
+pub fn lease(body: &mut Fields) -> Option<Period> {
+    let days = body.optional::<u32>("lease_days")?;
+    if days > LONGEST_LEASE {
+        body.refuse("lease_days", format!("No lease lasts longer than {LONGEST_LEASE} days."));
+        return None;
+    }
+    Some(Period::of_days(days))
+}
+
 /// What every order says: the parameters and how long.
 pub struct Ordered {
     pub parameters: Map<String, Value>,
@@ -185,12 +195,7 @@ pub struct Ordered {
 
 impl Ordered {
     pub fn of(body: &mut Fields) -> Self {
-        let parameters = body.optional("parameters").unwrap_or_default();
-        let lease = body.optional::<u32>("lease_days");
-        if lease.is_some_and(|days| days > LONGEST_LEASE) {
-            body.refuse("lease_days", format!("No lease lasts longer than {LONGEST_LEASE} days."));
-        }
-        Self { parameters, lease: lease.filter(|days| *days <= LONGEST_LEASE).map(Period::of_days) }
+        Self { parameters: body.optional("parameters").unwrap_or_default(), lease: lease(body) }
     }
 
     /// Adds what is wrong with the parameters to a body that is refused anyway, so that all is told at once.

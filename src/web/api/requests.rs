@@ -6,7 +6,6 @@ use app::App;
 use app::request::{self, Filter, Listed, NewTerms, Order, SortBy, What};
 use chrono::{DateTime, Utc};
 use domain::approval::ApprovalState;
-use domain::blueprint::Period;
 use domain::ids::{ProjectId, RequestId};
 use domain::request::{Request, RequestState, number};
 use domain::token::TokenScope;
@@ -15,7 +14,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{Caller, VIA};
-use super::catalog::Ordered;
+use super::catalog::{Ordered, lease};
 use super::created;
 use super::endpoint::Endpoint;
 use super::fields::{Body, Query, in_order};
@@ -193,9 +192,9 @@ async fn change(
     let who = caller.may(TokenScope::Order)?;
     let (revision, parameters) = (body.required("revision"), body.required("parameters"));
     let (reason, sent) = (body.optional("reason").unwrap_or_default(), body.sent(&asked));
-    let lease = body.optional("lease_days");
+    let lease = lease(&mut body);
     let (revision, parameters) = body.finish(revision.zip(parameters))?;
-    let terms = NewTerms { revision, parameters, lease: lease.map(Period::of_days), reason };
+    let terms = NewTerms { revision, parameters, lease, reason };
     let changed = request::change(&house, who, *id, terms, &sent).await.map_err(in_order)?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Vec::new())))
 }
