@@ -17,6 +17,7 @@ mod m0031_idempotency;
 mod m0032_leaning;
 mod m0033_step_memory;
 mod m0040_lists;
+mod m0041_words;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_leaning::Migration),
             Box::new(m0033_step_memory::Migration),
             Box::new(m0040_lists::Migration),
+            Box::new(m0041_words::Migration),
         ]
     }
 }

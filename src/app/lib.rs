@@ -25,6 +25,7 @@ pub mod quota;
 pub mod request;
 pub mod run;
 pub mod sample;
+pub mod search;
 pub mod secret;
 pub mod session;
 pub mod token;

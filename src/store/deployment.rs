@@ -1,5 +1,7 @@
 //! Deployments: found, listed and kept.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::deployment::{Deployment, DeploymentState, Lease};
 use domain::ids::{DeploymentId, ProjectId, RequestId};
@@ -93,6 +95,21 @@ pub async fn lock(tx: &Tx, id: DeploymentId) -> Result<Option<Deployment>, DbErr
 /// The deployment, if it is within the scope.
 pub async fn find_in(on: &impl Reads, id: DeploymentId, scope: &Scope) -> Result<Option<Deployment>, DbErr> {
     within(row::Entity::find_by_id(id.0), scope).one(on.db()).await?.map(deployment).transpose()
+}
+
+/// What these deployments are called.
+pub(crate) async fn names(on: &impl Reads, ids: &[DeploymentId]) -> Result<BTreeMap<DeploymentId, String>, DbErr> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let names: Vec<(Uuid, String)> = row::Entity::find()
+        .select_only()
+        .columns([row::Column::Id, row::Column::Name])
+        .filter(row::Column::Id.is_in(ids.iter().map(|id| id.0)))
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    Ok(names.into_iter().map(|(id, name)| (id.into(), name)).collect())
 }
 
 /// The deployment that a request led to.

@@ -9,6 +9,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue, Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
+use crate::sql::{self, Sql};
 use crate::{Reads, Tx, fresh_id, project};
 
 pub(crate) mod row {
@@ -121,6 +122,18 @@ pub async fn find_by_email(on: &impl Reads, email: &str) -> Result<Option<(Perso
 /// Everybody with an account, by name.
 pub async fn list(on: &impl Reads) -> Result<Vec<Person>, DbErr> {
     let rows = row::Entity::find().order_by_asc(row::Column::Name).all(on.db()).await?;
+    Ok(rows.into_iter().map(Person::from).collect())
+}
+
+/// People with this text in their name or email, by name.
+pub async fn containing(on: &impl Reads, text: &str, limit: u64) -> Result<Vec<Person>, DbErr> {
+    let mut sql = Sql::default();
+    let pattern = sql.bind(sql::containing(text));
+    sql.text = format!(
+        "SELECT * FROM person WHERE lower(name) LIKE {pattern} ESCAPE '\\' OR email LIKE {pattern} ESCAPE '\\' \
+         ORDER BY name, id LIMIT {limit}"
+    );
+    let rows: Vec<row::Model> = sql.all(on).await?;
     Ok(rows.into_iter().map(Person::from).collect())
 }
 

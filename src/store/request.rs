@@ -57,6 +57,8 @@ pub(crate) mod row {
 pub struct Filter {
     /// Part of the title, the blueprint's name or the reason; or a number, `R-12`.
     pub text: String,
+    /// Part of the title, in any case: quicker than `text`, for an index has it.
+    pub title: String,
     /// None: all.
     pub states: Vec<RequestState>,
     pub requester: Option<PersonId>,
@@ -123,6 +125,18 @@ pub async fn find_in(on: &impl Reads, id: RequestId, scope: &Scope) -> Result<Op
     within(row::Entity::find(), scope).filter(row::Column::Id.eq(id.0)).one(on.db()).await?.map(request).transpose()
 }
 
+/// The request with this number, if it is within the scope.
+pub async fn find_by_number(on: &impl Reads, number: i32, scope: &Scope) -> Result<Option<RequestId>, DbErr> {
+    let found: Option<Uuid> = within(row::Entity::find(), scope)
+        .select_only()
+        .column(row::Column::Id)
+        .filter(row::Column::Number.eq(number))
+        .into_tuple()
+        .one(on.db())
+        .await?;
+    Ok(found.map(RequestId::from))
+}
+
 /// The requests with these ids.
 pub async fn find_many(on: &impl Reads, ids: &[RequestId]) -> Result<BTreeMap<RequestId, Request>, DbErr> {
     let rows = row::Entity::find().filter(row::Column::Id.is_in(ids.iter().map(|id| id.0))).all(on.db()).await?;
@@ -177,6 +191,9 @@ fn listing(scope: &Scope, filter: &Filter) -> Listing {
     }
     if !filter.states.is_empty() {
         all.ask(|sql| format!("state IN ({})", sql.bind_all(filter.states.iter().map(|state| state.word()))));
+    }
+    if !filter.title.is_empty() {
+        all.ask(|sql| format!("lower(title) LIKE {} ESCAPE '\\'", sql.bind(containing(&filter.title))));
     }
     let text = filter.text.trim();
     if !text.is_empty() {

@@ -55,6 +55,8 @@ pub struct Shell {
     pub csrf: String,
     /// `light`, `dark`, or empty for what the system says.
     pub theme: String,
+    /// What the search at the top says.
+    pub search: String,
     /// What just happened, shown once.
     pub flash: Option<String>,
 }
@@ -74,6 +76,7 @@ impl Shell {
             nonce,
             csrf: String::new(),
             theme: String::new(),
+            search: String::new(),
             flash: None,
         }
     }

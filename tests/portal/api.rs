@@ -184,6 +184,9 @@ async fn what_belongs_to_another_tenant_is_not_there() {
         let answer = get(&house, &carlo, &format!("/api/v1/{list}")).await;
         assert_eq!(answer.body["items"], json!([]), "{list}");
     }
+    let sought = "/api/v1/search?q=shop";
+    assert_ne!(get(&house, &rita, sought).await.body["groups"], json!([]));
+    assert_eq!(get(&house, &carlo, sought).await.body["groups"], json!([]));
     let report = get(&house, &carlo, "/api/v1/audit/report").await;
     assert_eq!(report.body["rows"], json!([]));
     house.close().await;

@@ -110,6 +110,35 @@ async fn another_tenants_rows_show_in_no_list_and_no_file() {
 }
 
 #[actix_web::test]
+async fn one_search_finds_every_noun_and_never_another_tenants() {
+    let (house, request) = house().await;
+    let (rita, carlo) = (rita(&house).await, carlo(&house).await);
+    for (q, finds) in [
+        ("linux", format!("/requests/{}", request.id)),
+        ("TOOLS", format!("/deployments/{}", request.deployment)),
+        ("10.9.8", "Configuration items".to_owned()),
+        ("tools-te", "tools-1".to_owned()),
+    ] {
+        let address = format!("/search?q={q}");
+        let page = text(&house, &rita, &address).await;
+        assert!(page.contains(&finds), "{q} finds {finds}: {page}");
+        let his = text(&house, &carlo, &address).await;
+        assert!(his.contains("Nothing found") && !his.contains("tools-1"), "{q}: {his}");
+    }
+    let exact = TestRequest::get().uri("/search?q=r-1").cookie(rita.clone());
+    let answer = send(&house, exact).await;
+    let to = answer.headers().get(header::LOCATION).unwrap().to_str().unwrap();
+    assert_eq!(to, format!("/requests/{}", request.id), "a number leads straight to its request");
+    assert_eq!(visit(&house, &carlo, "/search?q=R-1").await.0, StatusCode::OK, "but not into another's");
+    let ada = session(&sign_in(&house, "ada@example.org", "ada-manages-people").await);
+    assert!(text(&house, &ada, "/search?q=carlo").await.contains("carlo@example.org"));
+    assert!(
+        !text(&house, &rita, "/search?q=carlo").await.contains("carlo@example.org"),
+        "people are for administrators"
+    );
+}
+
+#[actix_web::test]
 async fn a_list_turns_its_pages_forth_and_back_and_its_file_has_them_all() {
     let (house, request) = house().await;
     more_deployments(&house, &request, 600).await;
@@ -193,9 +222,11 @@ async fn a_page_costs_as_many_statements_for_many_rows_as_for_few() {
     for address in LISTS {
         few.push(cost(address).await);
     }
+    let search = cost("/search?q=more").await;
     more_deployments(&house, &request, 300).await;
     let page = cost("/deployments?size=100").await;
     assert_eq!(page, few[1], "a list of 100 rows takes as many as one of 25");
+    assert_eq!(cost("/search?q=more").await, search, "nor does what there is to find cost a search");
     for (address, few) in LISTS.iter().zip(few) {
         assert!(few <= 12, "{address} took {few} statements");
     }

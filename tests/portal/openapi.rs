@@ -187,6 +187,7 @@ async fn every_operation_does_what_the_document_promises() {
         ("/api/v1/catalog", "/api/v1/catalog".to_owned()),
         ("/api/v1/catalog/{blueprint}", "/api/v1/catalog/linux-vm".to_owned()),
         ("/api/v1/cis/{id}", format!("/api/v1/cis/{ci}")),
+        ("/api/v1/search", "/api/v1/search?q=shop".to_owned()),
         ("/api/v1/deployments", "/api/v1/deployments?state=live".to_owned()),
         ("/api/v1/deployments/{id}", of_deployment.clone()),
         ("/api/v1/openapi.json", "/api/v1/openapi.json".to_owned()),

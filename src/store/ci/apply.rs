@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::ci::delta::{Delta, Known, Link, UnknownCi, plan};
+use domain::ci::delta::{Delta, Known, Link, UnknownCi, plan, words_of};
 use domain::ci::{Attributes, Cause, CiChange};
-use domain::ids::CiId;
+use domain::ids::{CiId, DeploymentId};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::row::{self, attribute, ci, history, relation, word};
 use crate::tx::sealed::Connection;
-use crate::{Tx, fresh_id};
+use crate::{Tx, deployment, fresh_id};
 
 /// Rows that one INSERT takes: both databases bound the number of values in a statement.
 const ROWS_A_STATEMENT: usize = 500;
@@ -158,13 +158,25 @@ async fn index_words(tx: &Tx, delta: &Delta) -> Result<(), DbErr> {
         return Ok(());
     }
     word::Entity::delete_many().filter(word::Column::CiId.is_in(changed)).exec(tx.db()).await?;
+    let names = names_of_deployments(tx, delta).await?;
     let project_of: HashMap<CiId, Uuid> = delta.cis.iter().map(|ci| (ci.id, ci.project.0)).collect();
     let rows = delta.words.iter().filter_map(|(id, words)| Some((id.0, *project_of.get(id)?, words))).flat_map(
         |(ci_id, project_id, words)| {
-            words.iter().map(move |word| word::Model { word: word.clone(), ci_id, project_id })
+            let of_deployment = names.get(&CiId(ci_id)).into_iter().flatten();
+            let all: BTreeSet<&String> = words.iter().chain(of_deployment).collect();
+            all.into_iter().map(move |word| word::Model { word: word.clone(), ci_id, project_id })
         },
     );
     insert(tx, rows.collect(), None).await
+}
+
+/// The words of the name of each CI's deployment: who knows what he ordered finds what it is made of.
+async fn names_of_deployments(tx: &Tx, delta: &Delta) -> Result<HashMap<CiId, Vec<String>>, DbErr> {
+    let ids: BTreeSet<DeploymentId> = delta.cis.iter().filter_map(|ci| ci.deployment).collect();
+    let ids: Vec<DeploymentId> = ids.into_iter().collect();
+    let names = deployment::names(tx, &ids).await?;
+    let of = |ci: &domain::ci::Ci| Some((ci.id, words_of(names.get(&ci.deployment?)?)));
+    Ok(delta.cis.iter().filter_map(of).collect())
 }
 
 /// Inserts the rows, many to a statement; `conflict` says what happens to those that are there.

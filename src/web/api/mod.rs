@@ -21,6 +21,7 @@ mod paging;
 mod projects;
 mod requests;
 mod runs;
+mod search;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -51,6 +52,7 @@ fn endpoints() -> Vec<Endpoint> {
         requests::endpoints(),
         runs::endpoints(),
         mend::endpoints(),
+        search::endpoints(),
         tokens::endpoints(),
         openapi::about(),
     ];

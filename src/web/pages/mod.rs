@@ -17,6 +17,7 @@ mod plan;
 mod project;
 mod requests;
 mod runs;
+mod search;
 mod session;
 mod summary;
 mod trend;
@@ -43,6 +44,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(project::configure)
         .configure(requests::configure)
         .configure(runs::configure)
+        .configure(search::configure)
         .configure(session::configure);
 }
 

@@ -102,6 +102,7 @@ fn filter(asked: &mut Asked, who: &Principal) -> Filter {
         requester: of_all.is_none().then_some(who.person),
         project: asked.read("project", "project", |id| id.parse().ok()),
         text: asked.value("q").to_owned(),
+        title: String::new(),
     }
 }
 
