@@ -74,3 +74,20 @@ async fn a_live_page_hears_every_event_once_until_the_end() {
     assert_eq!(numbers, all);
     house.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_see_how_the_last_days_went_and_nobody_else_does() {
+    let house = House::new().await;
+    let (rita, otto) = (house.person("Rita").await, house.person("Otto").await);
+    let done = house.order(&rita, "linux-vm", json!({ "application": "calm" })).await;
+    house.when(&rita, done.deployment, DeploymentState::Live).await;
+    refused(&house, &rita).await;
+
+    let lately = app::trend::lately(&house.app, &otto).await.unwrap();
+    let (days, today) = (lately.days.len(), lately.days.last().unwrap());
+    assert_eq!((days, today.well, today.failed), (30, 1, 1));
+    assert_eq!(lately.lead_times.iter().map(|it| it.title.as_str()).collect::<Vec<_>>(), ["Linux VM"]);
+    assert_eq!(lately.costs.len(), 1, "what is live costs, what is paused does not yet");
+    assert_eq!(app::trend::lately(&house.app, &rita).await.unwrap_err().kind, Kind::Forbidden);
+    house.close().await;
+}
