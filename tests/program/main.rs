@@ -263,7 +263,7 @@ fn every_parameter_that_does_not_fit_is_told_at_once() {
 fn an_action_is_planned_on_a_deployment_that_is_described() {
     let scale = ["scale-out-tomcat", "--action", "scale", "--set", "nodes=4"];
     let text = planned(&[&scale[..], &["--deployed", "application=shop", "--deployed", "nodes=2"]].concat()).unwrap();
-    assert!(text.contains("(now 75.00 €)") && text.contains("machines 4 (now 2)"), "{text}");
+    assert!(text.contains("(now 75.00 €)") && text.contains("Machines 4 (now 2)"), "{text}");
     assert!(text.contains("node[4]") && !text.contains("node[1]"), "{text}");
     let told = planned(&[&scale[..], &["--deployed", "nods=2"]].concat()).unwrap_err();
     assert!(told.contains("--deployed nods: There is no parameter `nods`; did you mean `nodes`?"), "{told}");

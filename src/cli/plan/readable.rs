@@ -13,7 +13,7 @@ pub(super) fn readable(plan: &Plan) -> Result<String, Error> {
     let monthly_before = if before { format!(" (now {})", plan.monthly_before) } else { String::new() };
     let quota = plan.quota.iter().map(|line| {
         let before = if before { format!(" (now {})", line.before) } else { String::new() };
-        format!("{} {}{before}", line.title.to_lowercase(), line.amount)
+        format!("{} {}{before}", line.title, line.amount)
     });
     let mut facts = vec![
         ("Price".to_owned(), format!("{} a month{monthly_before}, {} in {}", plan.monthly, plan.total, plan.lease)),
