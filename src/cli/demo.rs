@@ -40,8 +40,9 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     if let Some(number) = arguments.sample_deployments {
         app::sample::fill(&house.app, number, |done| eprintln!("{done} of {number} sample deployments")).await?;
     }
+    let stop = stop::asked();
     introduce(&url);
-    Process { portal: Some(listener), worker: true }.run(house, &settings.server, stop::asked()).await?;
+    Process { portal: Some(listener), worker: true }.run(house, &settings.server, stop).await?;
     Ok(())
 }
 

@@ -2,21 +2,23 @@
 
 use tokio::signal;
 
-/// Resolves at the first SIGINT or SIGTERM.
-pub async fn asked() {
+/// Resolves at the first SIGINT or SIGTERM; they are heard from the call on, not only once somebody waits.
+pub fn asked() -> impl Future<Output = ()> + Send + 'static {
     #[cfg(unix)]
-    {
-        let Ok(mut terminate) = signal::unix::signal(signal::unix::SignalKind::terminate()) else {
-            return wait_for_interrupt().await;
-        };
-        tokio::select! {
-            () = wait_for_interrupt() => {}
-            _ = terminate.recv() => {}
+    let terminate = signal::unix::signal(signal::unix::SignalKind::terminate());
+    async move {
+        #[cfg(unix)]
+        match terminate {
+            Ok(mut terminate) => tokio::select! {
+                () = wait_for_interrupt() => {}
+                _ = terminate.recv() => {}
+            },
+            Err(_) => wait_for_interrupt().await,
         }
+        #[cfg(not(unix))]
+        wait_for_interrupt().await;
+        tracing::info!("stopping: finishing what is under way");
     }
-    #[cfg(not(unix))]
-    wait_for_interrupt().await;
-    tracing::info!("stopping: finishing what is under way");
 }
 
 async fn wait_for_interrupt() {
