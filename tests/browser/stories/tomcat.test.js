@@ -138,8 +138,8 @@ describe("Scale Out Tomcat", () => {
     await comeBackUntil(page, deployment, (page) => page.locator(".page-head .badge", { hasText: "Retired" }));
     await inspect(rita, "deployment-retired");
     const audrey = await signIn(browser, demo, auditor);
-    await audrey.page.goto("/cmdb?q=shop-production-1");
-    await audrey.page.getByText(/retired/i).first().waitFor();
+    await audrey.page.goto("/cmdb?q=shop-production-1&life=retired");
+    await audrey.page.locator("table .badge", { hasText: "Retired" }).first().waitFor();
     await audrey.close();
   });
 
