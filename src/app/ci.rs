@@ -109,7 +109,7 @@ pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<U
         Some(at) => then(app, id, at).await?.ok_or_else(|| not_yet(&now))?,
     };
     let history = store::ci::history(&app.store, id, at, SHOWN_HISTORY).await.map_err(database)?;
-    let containers = store::workload::containers(&app.store, id, at, SHOWN_CONTAINERS).await.map_err(database)?;
+    let containers = store::workload::containers(&app.store, &[id], at, SHOWN_CONTAINERS).await.map_err(database)?;
     let report = store::workload::reports(&app.store, &[id]).await.map_err(database)?.pop();
     let views = views(app, &ci, report.as_ref()).await?;
     let project = store::project::find(&app.store, ci.project).await.map_err(database)?;
@@ -157,7 +157,34 @@ async fn views(app: &App, ci: &Ci, report: Option<&Report>) -> Result<Views, Tro
         }
         _ => None,
     };
-    Ok(Views { live, lease_until: None, reported_at: report.and_then(|report| report.complete_at) })
+    let deployment = match ci.deployment {
+        Some(id) => store::deployment::find(&app.store, id).await.map_err(database)?,
+        None => None,
+    };
+    let lease_until = deployment.filter(|it| it.ended_at.is_none()).map(|it| it.lease.removal(it.lease.until));
+    Ok(Views { live, lease_until, reported_at: report.and_then(|report| report.complete_at) })
+}
+
+/// What runs in the containers of a deployment, and what its engine told last; nothing for one that holds none.
+#[derive(Clone, Debug)]
+pub struct Running {
+    pub containers: Vec<Seen>,
+    pub report: Option<Report>,
+}
+
+/// What runs now in the containers of these CIs, of which the person may see every one.
+pub(crate) async fn running(app: &App, cis: &[Ci]) -> Result<Option<Running>, Trouble> {
+    let of = |class| cis.iter().filter(move |ci| ci.class == class).map(|ci| ci.id);
+    let engines: Vec<CiId> = of(CiClass::ContainerEngine).collect();
+    let holders: Vec<CiId> = engines.iter().copied().chain(of(CiClass::Workload)).collect();
+    if holders.is_empty() {
+        return Ok(None);
+    }
+    let now = app.clock.now();
+    let containers =
+        store::workload::containers(&app.store, &holders, now, SHOWN_CONTAINERS).await.map_err(database)?;
+    let report = store::workload::reports(&app.store, &engines).await.map_err(database)?.pop();
+    Ok(Some(Running { containers, report }))
 }
 
 /// Whether the CI with this key describes a part of the object with that key.

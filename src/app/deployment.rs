@@ -24,6 +24,7 @@ pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy};
 pub use store::run::RunSummary;
 
+use crate::ci::{self, Running};
 use crate::page::{Counted, List, Turn, Window};
 use crate::{App, catalog, database};
 
@@ -55,6 +56,8 @@ pub struct Details {
     /// Newest first.
     pub runs: Vec<RunSummary>,
     pub cis: Vec<Ci>,
+    /// What runs in its containers; nothing for one that holds none.
+    pub running: Option<Running>,
     pub monthly: Money,
     /// What it will cost per month once what is ordered is there.
     pub agreed: Money,
@@ -121,6 +124,7 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         project,
         resources,
         runs,
+        running: ci::running(app, &cis).await?,
         cis,
         now,
     })

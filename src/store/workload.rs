@@ -257,10 +257,14 @@ pub async fn reports(on: &impl Reads, engines: &[CiId]) -> Result<Vec<Report>, D
     Ok(rows.into_iter().map(told).collect())
 }
 
-/// The containers of this engine or workload, those that run first, then the latest gone.
-pub async fn containers(on: &impl Reads, of: CiId, at: DateTime<Utc>, limit: u64) -> Result<Vec<Seen>, DbErr> {
+/// The containers that ran then on these engines or as these workloads, by name.
+pub async fn containers(on: &impl Reads, of: &[CiId], at: DateTime<Utc>, limit: u64) -> Result<Vec<Seen>, DbErr> {
     use journal::Column as C;
-    let owned = C::EngineId.eq(of.0).or(C::WorkloadId.eq(of.0));
+    if of.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = of.iter().map(|ci| ci.0).collect();
+    let owned = C::EngineId.is_in(ids.clone()).or(C::WorkloadId.is_in(ids));
     let running = C::SeenUntil.is_null().or(C::SeenUntil.gt(at));
     let rows = journal::Entity::find()
         .filter(owned)

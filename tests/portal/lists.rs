@@ -48,7 +48,15 @@ async fn house() -> (House, Request) {
         name: "tools-1".into(),
         attributes: attributes.as_object().cloned().unwrap(),
     };
-    let cause = Cause {
+    let tx = house.app.store.begin().await.unwrap();
+    store::ci::apply(&tx, &[machine], &cause(&house, &request)).await.unwrap();
+    tx.commit().await.unwrap();
+    (house, request)
+}
+
+/// As a step of the request's run would tell the CMDB.
+fn cause(house: &House, request: &Request) -> Cause {
+    Cause {
         source: Source::Workflow,
         project: request.project,
         deployment: Some(request.deployment),
@@ -57,11 +65,7 @@ async fn house() -> (House, Request) {
         platform: Some("ops-platform".into()),
         application: None,
         at: house.app.clock.now(),
-    };
-    let tx = house.app.store.begin().await.unwrap();
-    store::ci::apply(&tx, &[machine], &cause).await.unwrap();
-    tx.commit().await.unwrap();
-    (house, request)
+    }
 }
 
 /// So many more deployments like the one that there is.
@@ -136,6 +140,30 @@ async fn one_search_finds_every_noun_and_never_another_tenants() {
         !text(&house, &rita, "/search?q=carlo").await.contains("carlo@example.org"),
         "people are for administrators"
     );
+}
+
+#[actix_web::test]
+async fn a_machine_whose_lease_ended_says_so_on_its_page_and_an_engine_what_it_runs_on_its_deployments() {
+    let (house, request) = house().await;
+    let rita = rita(&house).await;
+    let list = text(&house, &rita, "/cmdb").await;
+    let machine = list.split("data-href=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    assert!(!text(&house, &rita, &machine).await.contains("Expired but running"));
+    let tx = house.app.store.begin().await.unwrap();
+    let mut one = store::deployment::find(&tx, request.deployment).await.unwrap().unwrap();
+    one.lease.until -= TimeDelta::days(400);
+    store::deployment::update(&tx, &one).await.unwrap();
+    let engine = CiChange::Declare {
+        key: "tools/engine".into(),
+        class: CiClass::ContainerEngine,
+        name: "Engine of tools-1".into(),
+        attributes: serde_json::Map::new(),
+    };
+    store::ci::apply(&tx, &[engine], &cause(&house, &request)).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(text(&house, &rita, &machine).await.contains("Expired but running"));
+    let deployment = text(&house, &rita, &format!("/deployments/{}", request.deployment)).await;
+    assert!(deployment.contains("What runs here"));
 }
 
 #[actix_web::test]
