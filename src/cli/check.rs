@@ -9,7 +9,7 @@ use clap::Args;
 use domain::action::Signature;
 use domain::blueprint::{Blueprint, file_schema};
 
-use super::Failure;
+use super::{Failure, print};
 use crate::settings::Settings;
 use crate::workflows;
 
@@ -26,7 +26,7 @@ pub struct Arguments {
 pub fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, Failure> {
     let actions = actions::signatures();
     if arguments.schema {
-        println!("{}", serde_json::to_string_pretty(&file_schema(&actions))?);
+        print(&serde_json::to_string_pretty(&file_schema(&actions))?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let mut seen = Seen::default();

@@ -17,6 +17,7 @@ mod user;
 mod worker;
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -73,6 +74,14 @@ enum Command {
 
 /// Why a command could not do what it was asked to.
 type Failure = Box<dyn Error + Send + Sync>;
+
+/// Prints; whoever reads may have had enough, as `head` has.
+fn print(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
+}
 
 /// Does what the arguments say.
 pub async fn run() -> ExitCode {

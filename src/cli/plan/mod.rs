@@ -12,7 +12,7 @@ use domain::blueprint::{Blueprint, nearest};
 use domain::trouble::FieldError;
 use serde_json::{Map, Value};
 
-use super::Failure;
+use super::{Failure, print};
 use crate::settings::Settings;
 use crate::workflows;
 
@@ -39,8 +39,7 @@ pub fn run(settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
     let blueprint = find(settings, &arguments.blueprint)?;
     let plan = planned(&blueprint, arguments)?;
     let text = if arguments.json { serde_json::to_string_pretty(&plan)? } else { readable::readable(&plan)? };
-    println!("{}", text.trim_end());
-    Ok(())
+    print(&text)
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
