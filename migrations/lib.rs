@@ -18,6 +18,7 @@ mod m0032_leaning;
 mod m0033_step_memory;
 mod m0040_lists;
 mod m0041_words;
+mod m0042_pauses;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -42,6 +43,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0033_step_memory::Migration),
             Box::new(m0040_lists::Migration),
             Box::new(m0041_words::Migration),
+            Box::new(m0042_pauses::Migration),
         ]
     }
 }

@@ -40,6 +40,11 @@ const GRACE_SECONDS: u64 = 5;
 pub enum BootError {
     #[error(transparent)]
     Database(#[from] OpenError),
+    #[error(
+        "there is no database at `{file}`: name yours with --config or GATEHOUSE_DATABASE__URL, or make one with \
+         `gatehouse migrate`"
+    )]
+    NoDatabase { file: PathBuf },
     #[error("the folder `{folder}` for Gatehouse's data can't be made: name another, or allow it to be written")]
     Folder { folder: PathBuf, source: io::Error },
     #[error("the file `{file}` can't be read")]
@@ -148,6 +153,14 @@ pub async fn open_store(database: &Database) -> Result<Store, BootError> {
     Ok(Store::open(url.expose()).await?)
 }
 
+/// Makes sure that the database is there; one that a server keeps is found when it is opened.
+pub fn find_database(database: &Database) -> Result<(), BootError> {
+    let url_file = database.url_file.clone().unwrap_or_default();
+    let url = database.url().map_err(|source| BootError::File { file: url_file, source })?;
+    let Some(file) = url.expose().strip_prefix("sqlite:").map(PathBuf::from) else { return Ok(()) };
+    if file.exists() { Ok(()) } else { Err(BootError::NoDatabase { file }) }
+}
+
 /// Takes the address of the portal, so that its port is known before anything else is opened.
 pub fn listen(server: &Server) -> Result<TcpListener, BootError> {
     let wanted = (server.address, server.port);
@@ -252,8 +265,18 @@ fn open_mailer(mail: &Mail) -> Result<Option<Arc<dyn Mailer>>, BootError> {
         Security::Tls => Privacy::Tls,
         Security::None => Privacy::Plain,
     };
-    let settings =
-        SmtpSettings { host: mail.host.clone(), port: Some(mail.port), privacy, credentials, from: mail.from.clone() };
+    let ca = mail
+        .ca_file
+        .as_ref()
+        .map(|file| std::fs::read(file).map_err(|source| BootError::File { file: file.clone(), source }));
+    let settings = SmtpSettings {
+        host: mail.host.clone(),
+        port: Some(mail.port),
+        privacy,
+        credentials,
+        ca: ca.transpose()?,
+        from: mail.from.clone(),
+    };
     Ok(Some(Arc::new(Smtp::new(settings)?)))
 }
 

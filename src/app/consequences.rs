@@ -16,7 +16,8 @@ use store::run::RunSummary;
 use store::{DbErr, Tx};
 
 use crate::approval::called;
-use crate::letter::{Message, Way};
+use crate::letter::{Fact, Message, Way};
+use crate::operations::operators_of;
 use crate::{deployment, notice};
 
 /// The house as the engine asks it.
@@ -35,7 +36,7 @@ impl Consequences for House {
             return Ok(Gate::Closed("Its request is gone.".to_owned()));
         };
         if request.run != Some(run.id) || !matches!(request.state, RequestState::Approved | RequestState::Running) {
-            return Ok(Gate::Closed(format!("Its request is {}.", request.state.word().replace('_', " "))));
+            return Ok(Gate::Closed(format!("Its request is {}.", request.reads().label.to_lowercase())));
         }
         if !is_approved(tx, &request).await? {
             return Ok(Gate::Closed("Its approvals do not stand any more.".to_owned()));
@@ -54,23 +55,31 @@ impl Consequences for House {
         if run.state.has_ended() {
             deployment::run_ended(tx, run, now).await?;
         }
+        if run.state.needs_a_person() {
+            self.call_operators(tx, run, now).await?;
+        }
         let Some(id) = run.request else { return Ok(()) };
         let Some(request) = store::request::lock(tx, id).await? else { return Ok(()) };
         let read_as = (request.state, request.revision);
         let why = run.why.clone().unwrap_or_else(|| "What was built is taken back.".to_owned());
         let after = match run.state {
-            RunState::Running => request.running(),
+            RunState::Running | RunState::Waiting => request.running(),
+            RunState::Paused | RunState::Stuck => request.paused(),
+            RunState::Compensating | RunState::Cancelling if run.takes_back() => request.taking_back(why),
             RunState::Done => request.fulfilled(now),
-            RunState::Compensated | RunState::Cancelled | RunState::Refused => request.failed(why, now),
-            _ => return Ok(()),
+            RunState::Cancelled => request.cancelled(why, now),
+            RunState::Compensated | RunState::Refused => request.failed(why, now),
+            RunState::Queued | RunState::Compensating | RunState::Cancelling => return Ok(()),
         };
         // A request that is over stays as it is, whatever its run does afterwards.
         let Ok(after) = after else { return Ok(()) };
         if after.state == read_as.0 || !store::request::save(tx, &after, read_as).await? {
             return Ok(());
         }
+        if let Some(action) = on_record(after.state) {
+            put_on_record(tx, &after, action, run, now).await?;
+        }
         if after.state.is_over() {
-            self.put_on_record(tx, &after, now).await?;
             self.tell_end(tx, &after, now).await?;
         }
         Ok(())
@@ -104,16 +113,77 @@ async fn overtaken_by(tx: &Tx, run: &Run, request: &Request) -> Result<Option<Ru
     Ok(runs.into_iter().find(|other| other.id != run.id && other.created_at > request.submitted_at))
 }
 
+/// What is put on record when a request comes to this state by its run.
+const fn on_record(state: RequestState) -> Option<&'static str> {
+    match state {
+        RequestState::Paused => Some("request.paused"),
+        RequestState::Fulfilled => Some("request.fulfilled"),
+        RequestState::Cancelled => Some("request.cancelled"),
+        RequestState::Failed => Some("request.failed"),
+        _ => None,
+    }
+}
+
+async fn put_on_record(
+    tx: &Tx,
+    request: &Request,
+    action: &'static str,
+    run: &Run,
+    now: DateTime<Utc>,
+) -> Result<(), DbErr> {
+    let why = if request.state == RequestState::Paused { &run.why } else { &request.outcome };
+    let note = Note {
+        actor: Actor::clock(),
+        action,
+        subject: format!("request {}", request.id),
+        project: Some(request.project),
+        data: json!({ "run": request.run, "why": why }),
+    };
+    store::audit::append(tx, note, now).await
+}
+
 impl House {
-    async fn put_on_record(&self, tx: &Tx, request: &Request, now: DateTime<Utc>) -> Result<(), DbErr> {
-        let note = Note {
-            actor: Actor::clock(),
-            action: if request.state == RequestState::Fulfilled { "request.fulfilled" } else { "request.failed" },
-            subject: format!("request {}", request.id),
-            project: Some(request.project),
-            data: json!({ "run": request.run, "why": request.outcome }),
-        };
-        store::audit::append(tx, note, now).await
+    /// Tells the operators of a platform that one of its runs needs them; once for each time it stands still.
+    async fn call_operators(&self, tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr> {
+        for operator in operators_of(tx, &run.platform, run.project).await? {
+            let message = Message {
+                to: &operator,
+                kind: "run_paused",
+                headline: format!("{}: {}", run.title, run.state.reads(run.kind).label),
+                lines: vec![
+                    run.why.clone().unwrap_or_default(),
+                    "What was built is kept, and nothing goes on until an operator has decided.".to_owned(),
+                ],
+                facts: vec![
+                    Fact { label: "Platform", value: run.platform.clone(), large: false },
+                    Fact { label: "Application", value: run.application.clone(), large: false },
+                ],
+                ways: vec![Way {
+                    label: "Look at the run".to_owned(),
+                    url: format!("{}/runs/{}", self.base_url, run.id),
+                }],
+                fine: vec![
+                    "There you can try again, change the input, skip the step or take everything back.".to_owned(),
+                ],
+                request: run.request,
+                approval: None,
+                reason: format!("paused {} {} {}", run.id, run.next_event, operator.id),
+            };
+            self.post(tx, message, now).await?;
+        }
+        Ok(())
+    }
+
+    async fn post(&self, tx: &Tx, message: Message<'_>, now: DateTime<Utc>) -> Result<(), DbErr> {
+        let state = if self.mailer.is_some() { MailState::Queued } else { MailState::Kept };
+        match message.write(&self.base_url) {
+            Ok(letter) => store::mail::post(tx, letter, state, now).await,
+            // A mail that can't be written must not undo what was built.
+            Err(cause) => {
+                tracing::error!(error = %cause, "a mail could not be written");
+                Ok(())
+            }
+        }
     }
 
     async fn tell_end(&self, tx: &Tx, request: &Request, now: DateTime<Utc>) -> Result<(), DbErr> {
@@ -121,6 +191,9 @@ impl House {
         let (headline, line) = match request.state {
             RequestState::Fulfilled => {
                 (format!("{} is done", called(request)), "What you asked for is there.".to_owned())
+            }
+            RequestState::Cancelled => {
+                (format!("{} is cancelled", called(request)), request.outcome.clone().unwrap_or_default())
             }
             _ => (format!("{} failed", called(request)), request.outcome.clone().unwrap_or_default()),
         };
@@ -139,14 +212,6 @@ impl House {
             approval: None,
             reason: format!("ended {}", request.id),
         };
-        let state = if self.mailer.is_some() { MailState::Queued } else { MailState::Kept };
-        match message.write(&self.base_url) {
-            Ok(letter) => store::mail::post(tx, letter, state, now).await,
-            // A mail that can't be written must not undo what was built.
-            Err(cause) => {
-                tracing::error!(request.id = %request.id, error = %cause, "a mail could not be written");
-                Ok(())
-            }
-        }
+        self.post(tx, message, now).await
     }
 }

@@ -14,10 +14,12 @@ use domain::ids::{DeploymentId, PersonId, ProjectId};
 use domain::money::Money;
 use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
+use domain::reading::Reading;
 use domain::resource::Resource;
 use domain::trouble::Trouble;
 use store::ci::{CiQuery, CiSort};
 
+pub(crate) use action::refuse_unless_live;
 pub use action::{ActionForm, Offered, action_draft, action_form, to_change};
 pub(crate) use follow::{begin, run_ended};
 pub use lease::{keep_leases, prolong};
@@ -40,12 +42,14 @@ pub struct Listed {
     pub owner: String,
     /// What it costs at present.
     pub monthly: Money,
+    pub reads: Reading,
 }
 
 /// Everything about one deployment.
 #[derive(Clone, Debug)]
 pub struct Details {
     pub deployment: Deployment,
+    pub reads: Reading,
     pub project: Project,
     /// Who ordered it.
     pub owner: String,
@@ -83,10 +87,13 @@ pub async fn list(
     let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, &str> = projects.iter().map(|it| (it.id, it.title.as_str())).collect();
     let mut taken = taken(app, &part.rows).await?;
+    let ids: Vec<DeploymentId> = part.rows.iter().map(|deployment| deployment.id).collect();
+    let runs = store::run::open_of_deployments(&app.store, &ids).await.map_err(database)?;
     let part = part.map(|deployment| Listed {
         project: titles.get(&deployment.project).copied().unwrap_or_default().to_owned(),
         owner: owners.get(&deployment.owner).map(|owner| owner.name.clone()).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&taken.remove(&deployment.id).unwrap_or_default())),
+        reads: deployment.state.reads(runs.get(&deployment.id).copied()),
         deployment,
     });
     Ok(List { part, projects })
@@ -112,7 +119,9 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
     let allocations = store::allocation::of_deployments(&app.store, &[id]).await.map_err(database)?;
     let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
     let now = app.clock.now();
+    let under_way = runs.iter().find(|run| !run.state.has_ended());
     Ok(Details {
+        reads: deployment.state.reads(under_way.map(|run| run.state)),
         ordered: blueprint.in_words(None, &deployment.params),
         owner: owner.map(|owner| owner.name).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&allocations)),

@@ -1,13 +1,18 @@
 //! What operators have to know at a glance: runs by state, what needs a person, workers, the queue, the mail outbox.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::{ProjectId, RunId};
 use domain::mail::MailState;
-use domain::person::{Principal, Role, Scope};
+use domain::person::{Person, Principal, Role, Scope};
 use domain::run::RunState;
+use domain::step::Step;
 use domain::trouble::Trouble;
+pub use engine::Tally;
+use store::job::Waiting;
 use store::page::{Turn, Window};
 use store::run::{Filter, RunSummary, SortBy};
 use store::worker::Worker;
+use store::{DbErr, Reads};
 
 use crate::{App, database};
 
@@ -32,19 +37,30 @@ pub struct Overview {
     /// How many runs stand in each state that is not an end.
     pub open: Vec<(RunState, u64)>,
     /// Runs that are paused or stuck, newest first.
-    pub need_a_person: Vec<RunSummary>,
+    pub need_a_person: Vec<Halted>,
+    /// Whether the person may mend them.
+    pub may_mend: bool,
     /// Runs that go on, newest first.
     pub under_way: Vec<RunSummary>,
     /// Runs that ended last.
     pub ended: Vec<RunSummary>,
     pub workers: Vec<Listed>,
     /// Runs that wait for a worker.
-    pub queue: u64,
+    pub queue: Waiting,
     /// Mails by what became of them.
     pub mails: Vec<(MailState, u64)>,
+    /// Since when the oldest mail waits to be sent.
+    pub oldest_mail: Option<DateTime<Utc>>,
     /// The simulated datacenter's objects, faults armed in it, or why it does not answer; nothing where there is none.
     pub datacenter: Option<Result<Datacenter, String>>,
     pub now: DateTime<Utc>,
+}
+
+/// A run that stands still, with the steps at which it does.
+#[derive(Clone, Debug)]
+pub struct Halted {
+    pub run: RunSummary,
+    pub steps: Vec<Step>,
 }
 
 /// How the datacenter is.
@@ -68,12 +84,14 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
     let workers = store::worker::seen_since(store, now - FORGOTTEN).await.map_err(database)?;
     Ok(Overview {
         open: store::run::count_open(store).await.map_err(database)?,
-        need_a_person: newest(app, &needs, SHOWN).await?,
+        need_a_person: with_steps(app, newest(app, &needs, SHOWN).await?).await?,
+        may_mend: who.has_everywhere(Role::Operator),
         under_way: newest(app, &goes_on, SHOWN).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers: workers.into_iter().map(|worker| listed(worker, now)).collect(),
-        queue: app.engine.queue_depth().await.map_err(database)?,
+        queue: app.engine.queue().await.map_err(database)?,
         mails: store::mail::counts(store).await.map_err(database)?,
+        oldest_mail: store::mail::oldest_queued(store).await.map_err(database)?,
         datacenter: datacenter(app).await,
         now,
     })
@@ -87,28 +105,60 @@ async fn newest(app: &App, states: &[RunState], limit: u64) -> Result<Vec<RunSum
     Ok(part.rows)
 }
 
-/// What monitoring asks for; the same numbers whichever process is asked.
+async fn with_steps(app: &App, runs: Vec<RunSummary>) -> Result<Vec<Halted>, Trouble> {
+    let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+    let mut steps = store::step::failed_of_runs(&app.store, &ids).await.map_err(database)?;
+    let halted = |run: RunSummary| Halted { steps: steps.remove(&run.id).unwrap_or_default(), run };
+    Ok(runs.into_iter().map(halted).collect())
+}
+
+/// What monitoring asks for; all but the tally of steps are the same numbers whichever process is asked.
 #[derive(Clone, Debug)]
 pub struct Gauges {
     /// Runs in each state that is not an end.
     pub runs: Vec<(RunState, u64)>,
     pub mails: Vec<(MailState, u64)>,
+    /// How long the oldest mail has waited to be sent, in seconds.
+    pub mail_waits: u64,
     /// Runs that wait for a worker.
     pub queue: u64,
+    /// How long the oldest of them has waited, in seconds.
+    pub queue_waits: u64,
     /// Workers that live.
     pub workers: u64,
+    /// What this process counted of the steps that it carried.
+    pub steps: Tally,
 }
 
 /// What monitoring asks for. It names nothing and nobody, so that it needs no sign-in.
 pub async fn gauges(app: &App) -> Result<Gauges, Trouble> {
     let (now, store) = (app.clock.now(), &app.store);
     let workers = store::worker::seen_since(store, now - SILENT).await.map_err(database)?;
+    let queue = app.engine.queue().await.map_err(database)?;
+    let waited =
+        |since: Option<DateTime<Utc>>| since.map_or(0, |since| (now - since).num_seconds().max(0).unsigned_abs());
     Ok(Gauges {
         runs: store::run::count_open(store).await.map_err(database)?,
         mails: store::mail::counts(store).await.map_err(database)?,
-        queue: app.engine.queue_depth().await.map_err(database)?,
+        mail_waits: waited(store::mail::oldest_queued(store).await.map_err(database)?),
+        queue: queue.number,
+        queue_waits: waited(queue.since),
         workers: workers.iter().filter(|worker| worker.stopped_at.is_none()).count() as u64,
+        steps: app.engine.tally(),
     })
+}
+
+/// The operators who act for a platform in a project: those of the platform's group, or all where it has none.
+pub(crate) async fn operators_of(on: &impl Reads, platform: &str, project: ProjectId) -> Result<Vec<Person>, DbErr> {
+    let Some(project) = store::project::find(on, project).await? else { return Ok(Vec::new()) };
+    let may = store::person::holders(on, Role::Operator, &project).await?;
+    let mut of_group = store::person::members(on, platform).await?;
+    of_group.retain(|person| may.contains(&person.id));
+    if !of_group.is_empty() {
+        return Ok(of_group);
+    }
+    let all = store::person::find_many(on, &may.into_iter().collect::<Vec<_>>()).await?;
+    Ok(all.into_values().filter(|person| person.active).collect())
 }
 
 fn listed(worker: Worker, now: DateTime<Utc>) -> Listed {

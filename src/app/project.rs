@@ -61,6 +61,11 @@ pub async fn add_from_command_line(app: &App, new: NewProject) -> Result<(), Tro
     tx.commit().await.map_err(database)
 }
 
+/// Every project; whoever has a shell on the server may look.
+pub async fn list_from_command_line(app: &App) -> Result<Vec<Project>, Trouble> {
+    store::project::list(&app.store, &Scope::Everything).await.map_err(database)
+}
+
 /// Sets what a project may use, and says all its limits; whoever has a shell on the server may.
 pub async fn set_quota_from_command_line(
     app: &App,

@@ -19,6 +19,7 @@ use tokio::sync::broadcast::Receiver;
 pub use store::run::{Filter, RunSummary, SortBy};
 
 use crate::idempotency::Sent;
+use crate::operations::operators_of;
 use crate::page::{Counted, List, Part, Window};
 use crate::{App, audit, database};
 
@@ -47,6 +48,8 @@ pub struct Details {
     pub usual: Option<Duration>,
     /// Whether the person may mend it.
     pub may_mend: bool,
+    /// The names of the operators who have to act, where one has to.
+    pub operators: Vec<String>,
     pub now: DateTime<Utc>,
 }
 
@@ -87,7 +90,12 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
     let deployment = store::deployment::find_in(&app.store, run.deployment, &who.scope()).await.map_err(database)?;
     let deployment = deployment.map(|deployment| deployment.name).unwrap_or_default();
     let may_mend = who.has(Role::Operator, run.project);
-    Ok(Details { run, deployment, steps, chosen, log, resources, usual, may_mend, now: app.clock.now() })
+    let operators = match run.state.needs_a_person() {
+        true => operators_of(&app.store, &run.platform, run.project).await.map_err(database)?,
+        false => Vec::new(),
+    };
+    let operators = operators.into_iter().map(|operator| operator.name).collect();
+    Ok(Details { run, deployment, steps, chosen, log, resources, usual, may_mend, operators, now: app.clock.now() })
 }
 
 async fn find(app: &App, who: &Principal, id: RunId) -> Result<Run, Trouble> {
@@ -153,12 +161,13 @@ pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &st
         return Err(Trouble::field("reason", "Say why: it is kept with the run."));
     }
     let tx = app.store.begin().await.map_err(database)?;
+    let word = mend.word();
     if !sent.is_new(app, &tx, who).await? {
         return Ok(());
     }
     let note = Note {
         actor: Actor::person(who, sent.via),
-        action: mend.word(),
+        action: word,
         subject: format!("run {id}"),
         project: Some(run.project),
         data: recorded(&mend, reason),
@@ -167,6 +176,7 @@ pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &st
     audit::note(app, &tx, note).await?;
     tx.commit().await.map_err(database)?;
     app.engine.wake(id);
+    tracing::info!(run = %id, deployment = %run.deployment, by = %who.person, "run: {word}");
     Ok(())
 }
 

@@ -27,7 +27,7 @@ use clap::{Parser, Subcommand};
 use domain::trouble::Trouble;
 use providers::clock::SystemClock;
 
-use crate::boot::House;
+use crate::boot::{self, House};
 use crate::settings::{self, Mistake, Settings};
 
 /// Read when no other file is named and it is there.
@@ -37,8 +37,8 @@ const USUAL_FILE: &str = "gatehouse.toml";
 #[derive(Parser)]
 #[command(name = "gatehouse", version, about, after_help = "Try it: gatehouse demo")]
 struct Arguments {
-    /// The settings file [default: gatehouse.toml, if it is there]
-    #[arg(long, global = true, value_name = "FILE", env = "GATEHOUSE_CONFIG")]
+    /// The settings file, named here or in GATEHOUSE_CONFIG [default: gatehouse.toml, if it is there]
+    #[arg(long, global = true, value_name = "FILE", env = "GATEHOUSE_CONFIG", hide_env = true)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -112,16 +112,24 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Worker(arguments) => worker::run(settings, &arguments).await?,
         Command::Check(arguments) => return check::run(&settings, &arguments),
         Command::Plan(arguments) => plan::run(&settings, &arguments)?,
-        Command::User(command) => user::run(&open(&settings).await?, command).await?,
-        Command::Project(command) => project::run(&open(&settings).await?, command).await?,
-        Command::Token(command) => token::run(&open(&settings).await?, command).await?,
-        Command::Audit(command) => return audit::run(&open(&settings).await?, command).await,
+        Command::User(user::Command::Add(add)) => user::add(&open(&settings).await?, add).await?,
+        Command::User(command) => user::run(&open_what_is_there(&settings).await?, command).await?,
+        Command::Project(project::Command::Add(add)) => project::add(&open(&settings).await?, add).await?,
+        Command::Project(command) => project::run(&open_what_is_there(&settings).await?, command).await?,
+        Command::Token(command) => token::run(&open_what_is_there(&settings).await?, command).await?,
+        Command::Audit(command) => return audit::run(&open_what_is_there(&settings).await?, command).await,
         Command::Migrate => migrate::run(&settings).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// The use cases over the same database that the portal has.
+/// The use cases over a database that must be there: nothing is made for whoever only wants to look.
+async fn open_what_is_there(settings: &Settings) -> Result<App, Failure> {
+    boot::find_database(&settings.database)?;
+    open(settings).await
+}
+
+/// The use cases over the same database that the portal has, made when missing.
 async fn open(settings: &Settings) -> Result<App, Failure> {
     let url = settings.server.url(settings.server.port);
     Ok(House::open(settings, Arc::new(SystemClock), url, false).await?.app)

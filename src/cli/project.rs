@@ -2,24 +2,16 @@
 
 use app::App;
 use app::project::{self, NewProject};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 
 use super::Failure;
 
 #[derive(Subcommand)]
 pub enum Command {
     /// Open a project, and its organisation if there is none
-    Add {
-        /// Organisation and project: northwind/shop
-        #[arg(value_name = "ORGANISATION/PROJECT")]
-        place: String,
-        /// What people read
-        #[arg(long)]
-        title: String,
-        /// The group that answers for the project's applications
-        #[arg(long)]
-        team: String,
-    },
+    Add(Add),
+    /// List every project
+    List,
     /// Set what a project may use, or show what it may
     Quota {
         /// Organisation and project: northwind/shop
@@ -31,15 +23,24 @@ pub enum Command {
     },
 }
 
+#[derive(Args)]
+pub struct Add {
+    /// Organisation and project: northwind/shop
+    #[arg(value_name = "ORGANISATION/PROJECT")]
+    place: String,
+    /// What people read
+    #[arg(long)]
+    title: String,
+    /// The group that answers for the project's applications
+    #[arg(long)]
+    team: String,
+}
+
 /// Does what was asked with the projects.
 pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add { place, title, team } => {
-            let (organisation, name) = parts(&place)?;
-            let new = NewProject { organisation: organisation.to_owned(), name: name.to_owned(), title, team };
-            project::add_from_command_line(app, new).await?;
-            println!("{place} is open.");
-        }
+        Command::Add(new) => return add(app, new).await,
+        Command::List => return list(app).await,
         Command::Quota { place, limits } => {
             let (organisation, name) = parts(&place)?;
             let limits = project::set_quota_from_command_line(app, organisation, name, &limits).await?;
@@ -48,6 +49,27 @@ pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
             }
             limits.iter().for_each(|(kind, amount)| println!("{kind}={amount}"));
         }
+    }
+    Ok(())
+}
+
+/// Opens a project.
+pub async fn add(app: &App, Add { place, title, team }: Add) -> Result<(), Failure> {
+    let (organisation, name) = parts(&place)?;
+    let new = NewProject { organisation: organisation.to_owned(), name: name.to_owned(), title, team };
+    project::add_from_command_line(app, new).await?;
+    println!("{place} is open.");
+    Ok(())
+}
+
+async fn list(app: &App) -> Result<(), Failure> {
+    let projects = project::list_from_command_line(app).await?;
+    if projects.is_empty() {
+        println!("There is no project yet. Open the first one with `gatehouse project add`.");
+    }
+    for project in projects {
+        let place = format!("{}/{}", project.organisation_name, project.name);
+        println!("{place:<32} {:<24} {}", project.title, project.team);
     }
     Ok(())
 }

@@ -25,6 +25,12 @@ pub enum Command {
         #[arg(long, default_value_t = 90)]
         days: u32,
     },
+    /// List somebody's tokens, newest first; their secrets are kept nowhere
+    List {
+        /// Whose they are
+        #[arg(long, value_name = "EMAIL")]
+        user: String,
+    },
     /// Take a token out of use, at once and for ever
     Revoke {
         /// Whose it is
@@ -47,10 +53,24 @@ pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
             );
             println!("{secret}");
         }
+        Command::List { user } => list(app, &user).await?,
         Command::Revoke { user, id } => {
             token::revoke_from_command_line(app, &user, id).await?;
             println!("Token {id} opens nothing any more.");
         }
+    }
+    Ok(())
+}
+
+async fn list(app: &App, user: &str) -> Result<(), Failure> {
+    let tokens = token::list_from_command_line(app, user).await?;
+    if tokens.is_empty() {
+        println!("{user} has no token.");
+    }
+    for token in tokens {
+        let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.word()).collect();
+        let (state, until) = (token.state(app.clock.now()), token.expires_at.format("%Y-%m-%d"));
+        println!("{}  {:<24} {:<8} until {until}  {}", token.id, token.name, state, scopes.join(", "));
     }
     Ok(())
 }

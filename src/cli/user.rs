@@ -14,11 +14,18 @@ pub enum Command {
     /// List everybody with an account
     List,
     /// Close an account: it opens no door, and every session and token of it ends
-    Disable { email: String },
+    Disable {
+        /// Whose account it is
+        email: String,
+    },
     /// Open a closed account again
-    Enable { email: String },
+    Enable {
+        /// Whose account it is
+        email: String,
+    },
     /// Set a new password; every session of the account ends
     Password {
+        /// Whose account it is
         email: String,
         #[command(flatten)]
         password: password::Source,
@@ -45,7 +52,7 @@ pub struct Add {
 /// Does what was asked with the accounts.
 pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add(add) => return self::add(app, add).await,
+        Command::Add(new) => return add(app, new).await,
         Command::List => return list(app).await,
         Command::Disable { email } => {
             person::change_from_command_line(app, &email, Change::Disable).await?;
@@ -63,7 +70,8 @@ pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn add(app: &App, add: Add) -> Result<(), Failure> {
+/// Gives somebody an account.
+pub async fn add(app: &App, add: Add) -> Result<(), Failure> {
     let mut grants = Vec::new();
     for role in &add.roles {
         grants.push(grant(app, role).await?);
@@ -99,6 +107,9 @@ async fn list(app: &App) -> Result<(), Failure> {
             .find(|one| one.id == id)
             .map_or_else(String::new, |one| format!("@{}/{}", one.organisation_name, one.name)),
     };
+    if directory.people.is_empty() {
+        println!("Nobody has an account yet. Give the first administrator one with `gatehouse user add`.");
+    }
     for Entry { person, grants, groups } in &directory.people {
         let held = grants.iter().map(|grant| format!("{}{}", grant.role.word(), place(grant.place)));
         let held: Vec<String> = held.chain(groups.iter().map(|group| format!("group {group}"))).collect();

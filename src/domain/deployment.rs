@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::{DeploymentId, PersonId, ProjectId, RequestId};
+use crate::reading::{Meaning, Reading};
+use crate::run::{RunKind, RunState};
 
 /// Where a deployment stands in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -42,6 +44,21 @@ impl DeploymentState {
     /// The state that a word means.
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// How it reads while its newest run stands like this: what a run works on stands still when the run does.
+    pub fn reads(self, run: Option<RunState>) -> Reading {
+        let (label, meaning, kind) = match self {
+            Self::Building => ("Building", Meaning::Running, Some(RunKind::Provision)),
+            Self::Live => ("Live", Meaning::Done, None),
+            Self::Changing => ("Changing", Meaning::Running, Some(RunKind::Action)),
+            Self::Retiring => ("Retiring", Meaning::Running, Some(RunKind::Retire)),
+            Self::Retired => ("Retired", Meaning::Idle, None),
+            Self::Failed => ("Failed", Meaning::Failed, None),
+        };
+        let run = run.filter(|run| run.needs_a_person() || run.walks_back());
+        let of_run = run.zip(kind).map(|(run, kind)| run.reads(kind));
+        of_run.unwrap_or(Reading::new(self.word(), label, meaning))
     }
 
     /// Whether nothing is left of it.

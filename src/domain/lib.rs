@@ -19,6 +19,7 @@ pub mod organisation;
 pub mod person;
 pub mod ports;
 pub mod project;
+pub mod reading;
 pub mod request;
 pub mod resource;
 pub mod run;

@@ -6,6 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::blueprint::plan::Plan;
 use crate::ids::{DeploymentId, PersonId, ProjectId, RequestId, RunId};
+use crate::reading::{Meaning, Reading};
+use crate::run::RunKind;
 
 /// What a request asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -35,6 +37,15 @@ impl RequestKind {
     pub fn from_word(word: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.word() == word)
     }
+
+    /// The kind of run that carries it out.
+    pub const fn of_run(self) -> RunKind {
+        match self {
+            Self::Provision => RunKind::Provision,
+            Self::Action => RunKind::Action,
+            Self::Retire => RunKind::Retire,
+        }
+    }
 }
 
 /// Where a request stands.
@@ -52,21 +63,30 @@ pub enum RequestState {
     Expired,
     /// Its run is under way.
     Running,
+    /// Its run needs an operator; what was built is kept.
+    Paused,
+    /// What its run built is being taken back.
+    TakingBack,
     Fulfilled,
     /// Its run ended without success.
     Failed,
+    /// A person cancelled its run.
+    Cancelled,
 }
 
 impl RequestState {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::AwaitingApproval,
         Self::Approved,
         Self::Rejected,
         Self::Withdrawn,
         Self::Expired,
         Self::Running,
+        Self::Paused,
+        Self::TakingBack,
         Self::Fulfilled,
         Self::Failed,
+        Self::Cancelled,
     ];
 
     /// The word that the database, addresses and the API use.
@@ -78,9 +98,30 @@ impl RequestState {
             Self::Withdrawn => "withdrawn",
             Self::Expired => "expired",
             Self::Running => "running",
+            Self::Paused => "paused",
+            Self::TakingBack => "taking_back",
             Self::Fulfilled => "fulfilled",
             Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
         }
+    }
+
+    /// How it reads for a request of this kind.
+    pub const fn reads(self, kind: RequestKind) -> Reading {
+        let (label, meaning) = match self {
+            Self::AwaitingApproval => ("Awaiting approval", Meaning::Waiting),
+            Self::Approved => ("Approved", Meaning::Done),
+            Self::Rejected => ("Rejected", Meaning::Failed),
+            Self::Withdrawn => ("Withdrawn", Meaning::Idle),
+            Self::Expired => ("Expired", Meaning::Failed),
+            Self::Running => (kind.of_run().label(), Meaning::Running),
+            Self::Paused => ("Paused: needs an operator", Meaning::Failed),
+            Self::TakingBack => ("Being taken back", Meaning::Running),
+            Self::Fulfilled => ("Done", Meaning::Done),
+            Self::Failed => ("Failed", Meaning::Failed),
+            Self::Cancelled => ("Cancelled", Meaning::Idle),
+        };
+        Reading::new(self.word(), label, meaning)
     }
 
     /// The state that a word means.
@@ -90,7 +131,10 @@ impl RequestState {
 
     /// Whether nothing more will happen to it.
     pub const fn is_over(self) -> bool {
-        matches!(self, Self::Rejected | Self::Withdrawn | Self::Expired | Self::Fulfilled | Self::Failed)
+        matches!(
+            self,
+            Self::Rejected | Self::Withdrawn | Self::Expired | Self::Fulfilled | Self::Failed | Self::Cancelled
+        )
     }
 }
 
@@ -146,6 +190,15 @@ pub struct InvalidTransition {
 }
 
 impl Request {
+    /// It was approved, and its run has not ended.
+    const UNDER_WAY: [RequestState; 4] =
+        [RequestState::Approved, RequestState::Running, RequestState::Paused, RequestState::TakingBack];
+
+    /// How it reads.
+    pub const fn reads(&self) -> Reading {
+        self.state.reads(self.kind)
+    }
+
     /// Everybody who has to said yes.
     pub fn approved(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[RequestState::AwaitingApproval], "approved")?;
@@ -177,10 +230,23 @@ impl Request {
         Ok(Self { revision: self.revision + 1, parameters, plan: Some(plan), reason, ..self })
     }
 
-    /// Its run begins.
+    /// Its run begins, or goes on after somebody mended it.
     pub fn running(self) -> Result<Self, InvalidTransition> {
-        self.only_from(&[RequestState::Approved, RequestState::Running], "carried out")?;
+        self.only_from(&[RequestState::Approved, RequestState::Running, RequestState::Paused], "carried out")?;
         Ok(Self { state: RequestState::Running, ..self })
+    }
+
+    /// Its run needs an operator.
+    pub fn paused(self) -> Result<Self, InvalidTransition> {
+        self.only_from(&Self::UNDER_WAY, "paused")?;
+        Ok(Self { state: RequestState::Paused, ..self })
+    }
+
+    /// What its run built is being taken back; `why` stays its outcome, whatever else happens on the way.
+    pub fn taking_back(self, why: String) -> Result<Self, InvalidTransition> {
+        self.only_from(&Self::UNDER_WAY, "taken back")?;
+        let outcome = self.outcome.or(Some(why));
+        Ok(Self { state: RequestState::TakingBack, outcome, ..self })
     }
 
     /// What it asked for is there.
@@ -191,8 +257,16 @@ impl Request {
 
     /// Its run ended without success.
     pub fn failed(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
-        self.only_from(&[RequestState::Approved, RequestState::Running], "given up")?;
-        Ok(self.ended(RequestState::Failed, Some(why), now))
+        self.only_from(&Self::UNDER_WAY, "given up")?;
+        let outcome = self.outcome.clone().or(Some(why));
+        Ok(self.ended(RequestState::Failed, outcome, now))
+    }
+
+    /// A person cancelled its run; `why` says who, and the reason.
+    pub fn cancelled(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&Self::UNDER_WAY, "cancelled")?;
+        let outcome = self.outcome.clone().or(Some(why));
+        Ok(self.ended(RequestState::Cancelled, outcome, now))
     }
 
     /// The price per month that is approved, in cents; zero for what has no plan.
@@ -250,6 +324,8 @@ mod tests {
             assert!(request(state).running().is_err(), "{state:?}");
             assert!(request(state).fulfilled(now).is_err(), "{state:?}");
             assert!(request(state).failed("broken".into(), now).is_err(), "{state:?}");
+            assert!(request(state).paused().is_err(), "{state:?}");
+            assert!(request(state).cancelled("enough".into(), now).is_err(), "{state:?}");
         }
     }
 
@@ -257,6 +333,16 @@ mod tests {
     fn nothing_is_built_that_is_not_approved() {
         assert!(request(RequestState::AwaitingApproval).running().is_err());
         assert!(request(RequestState::Approved).running().is_ok());
+    }
+
+    #[test]
+    fn why_it_was_cancelled_stays_whatever_the_taking_back_meets() {
+        let taken = request(RequestState::Running).taking_back("Cancelled by Otto: too dear.".into());
+        let stuck = taken.and_then(Request::paused).expect("the pool is still in use");
+        let again = stuck.taking_back("The pool is gone now.".into()).expect("it goes on");
+        let ended = again.cancelled("The pool is gone now.".into(), DateTime::UNIX_EPOCH).expect("it ends");
+        assert_eq!(ended.outcome.as_deref(), Some("Cancelled by Otto: too dear."));
+        assert_eq!(ended.reads().label, "Cancelled");
     }
 
     #[test]

@@ -6,6 +6,8 @@ use serde_json::Value;
 
 use crate::blueprint::plan::Bindings;
 use crate::ids::{DeploymentId, ProjectId, RequestId, RunId};
+use crate::reading::{Meaning, Reading};
+use crate::step::{Step, StepState};
 use crate::workflow::WorkflowStep;
 
 /// Where a run stands.
@@ -70,21 +72,21 @@ impl RunState {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
-    /// What a person reads.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Queued => "Queued",
-            Self::Running => "Running",
-            Self::Waiting => "Waiting",
-            Self::Paused => "Paused",
-            Self::Compensating => "Taking back",
-            Self::Cancelling => "Being cancelled",
-            Self::Done => "Done",
-            Self::Compensated => "Taken back",
-            Self::Stuck => "Stuck",
-            Self::Cancelled => "Cancelled",
-            Self::Refused => "Refused",
-        }
+    /// How it reads for a run of this kind. A run that waits for an outside system is at work: nobody has to act.
+    pub const fn reads(self, kind: RunKind) -> Reading {
+        let (label, meaning) = match self {
+            Self::Queued => ("Queued", Meaning::Idle),
+            Self::Running | Self::Waiting => (kind.label(), Meaning::Running),
+            Self::Paused => ("Paused: needs an operator", Meaning::Failed),
+            Self::Compensating => ("Being taken back", Meaning::Running),
+            Self::Cancelling => ("Being cancelled", Meaning::Running),
+            Self::Done => ("Done", Meaning::Done),
+            Self::Compensated => ("Failed and taken back", Meaning::Failed),
+            Self::Stuck => ("Stuck: needs an operator", Meaning::Failed),
+            Self::Cancelled => ("Cancelled", Meaning::Idle),
+            Self::Refused => ("Refused", Meaning::Failed),
+        };
+        Reading::new(self.word(), label, meaning)
     }
 
     /// Whether nothing more will happen to the run.
@@ -95,6 +97,11 @@ impl RunState {
     /// Whether a worker may have something to do for it.
     pub const fn can_be_driven(self) -> bool {
         matches!(self, Self::Queued | Self::Running | Self::Waiting | Self::Compensating | Self::Cancelling)
+    }
+
+    /// Whether it walks back instead of forward, or is about to.
+    pub(crate) const fn walks_back(self) -> bool {
+        matches!(self, Self::Compensating | Self::Cancelling)
     }
 
     /// Whether a person has to decide before it goes on.
@@ -133,7 +140,7 @@ impl RunKind {
     }
 
     /// What a person reads while it goes on.
-    pub const fn label(self) -> &'static str {
+    pub(crate) const fn label(self) -> &'static str {
         match self {
             Self::Provision => "Building",
             Self::Action => "Changing",
@@ -193,6 +200,8 @@ pub struct Run {
     pub state: RunState,
     /// Why it is paused, stuck, refused or cancelled.
     pub why: Option<String>,
+    /// Since when it needs a person; none while it does not.
+    pub paused_at: Option<DateTime<Utc>>,
     /// A cancel that a person wished.
     pub cancel: Option<Cancel>,
     /// Fencing token: grows each time a worker takes the run; a write that names an older one changes nothing.
@@ -234,30 +243,30 @@ impl Run {
     }
 
     /// A step failed for good.
-    pub fn paused(self, why: String) -> Result<Self, InvalidTransition> {
+    pub fn paused(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[RunState::Queued, RunState::Running, RunState::Waiting], "paused")?;
-        Ok(Self { state: RunState::Paused, why: Some(why), ..self })
+        Ok(Self { state: RunState::Paused, why: Some(why), paused_at: Some(now), ..self })
     }
 
     /// A person mended what held it up.
     pub fn resumed(self) -> Result<Self, InvalidTransition> {
         self.only_from(&[RunState::Paused, RunState::Running, RunState::Waiting], "resumed")?;
         let state = if self.state == RunState::Paused { RunState::Waiting } else { self.state };
-        Ok(Self { state, why: None, ..self })
+        Ok(Self { state, why: None, paused_at: None, ..self })
     }
 
-    /// A person wants everything it built taken back; or, when stuck, the taking back goes on.
-    pub fn compensating(self) -> Result<Self, InvalidTransition> {
+    /// A person wants everything it built taken back, and why; or, when stuck, the taking back goes on.
+    pub fn compensating(self, why: Option<String>) -> Result<Self, InvalidTransition> {
         self.only_from(&[RunState::Paused, RunState::Stuck], "taken back")?;
         let state = if self.cancel.is_some() { RunState::Cancelling } else { RunState::Compensating };
-        Ok(Self { state, why: None, ..self })
+        Ok(Self { state, why, paused_at: None, ..self })
     }
 
-    /// A person's wish to cancel takes effect.
-    pub fn cancelling(self, wish: Cancel) -> Result<Self, InvalidTransition> {
+    /// A person's wish to cancel takes effect; `why` says whose wish it was, and its reason.
+    pub fn cancelling(self, wish: Cancel, why: String) -> Result<Self, InvalidTransition> {
         use RunState::{Cancelling, Paused, Queued, Running, Waiting};
         self.only_from(&[Queued, Running, Waiting, Paused, Cancelling], "cancelled")?;
-        Ok(Self { state: Cancelling, cancel: Some(wish), why: None, ..self })
+        Ok(Self { state: Cancelling, cancel: Some(wish), why: Some(why), paused_at: None, ..self })
     }
 
     pub fn done(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
@@ -273,15 +282,26 @@ impl Run {
     }
 
     /// Something could not be taken back.
-    pub fn stuck(self, why: String) -> Result<Self, InvalidTransition> {
+    pub fn stuck(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[RunState::Compensating, RunState::Cancelling], "stuck")?;
-        Ok(Self { state: RunState::Stuck, why: Some(why), ..self })
+        Ok(Self { state: RunState::Stuck, why: Some(why), paused_at: Some(now), ..self })
     }
 
     /// It may not begin: what allowed it no longer does.
     pub fn refused(self, why: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[RunState::Queued], "refused")?;
         Ok(Self { state: RunState::Refused, why: Some(why), ended_at: Some(now), ..self })
+    }
+
+    /// How it reads, with these steps: it waits only when nothing is at work and all that is left is to try again.
+    pub fn reads(&self, steps: &[Step]) -> Reading {
+        let reading = self.state.reads(self.kind);
+        let works = |step: &Step| matches!(step.state, StepState::Ready | StepState::Running | StepState::Waiting);
+        let tries_again = steps.iter().any(|step| step.state == StepState::Retrying);
+        if self.state == RunState::Waiting && tries_again && !steps.iter().any(works) {
+            return Reading { label: "Waiting to try again", ..reading };
+        }
+        reading
     }
 
     /// Idempotency key of the object of the step at this place: the same in every run of the deployment, so that a

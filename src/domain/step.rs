@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::ids::{RunId, StepId};
+use crate::reading::{Meaning, Reading};
 
 /// Where a step stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,21 +71,21 @@ impl StepState {
         Self::ALL.into_iter().find(|state| state.word() == word)
     }
 
-    /// What a person reads.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Pending => "To do",
-            Self::Ready => "Ready",
-            Self::Running => "Running",
-            Self::Waiting => "Waiting",
-            Self::Retrying => "Trying again",
-            Self::Done => "Done",
-            Self::Skipped => "Skipped",
-            Self::Failed => "Failed",
-            Self::Undoing => "Being taken back",
-            Self::Undone => "Taken back",
-            Self::UndoFailed => "Could not be taken back",
-        }
+    /// How it reads. A step that waits for an outside system is at work: nobody has to act.
+    pub const fn reads(self) -> Reading {
+        let (label, meaning) = match self {
+            Self::Pending => ("To do", Meaning::Idle),
+            Self::Ready => ("Ready", Meaning::Idle),
+            Self::Running | Self::Waiting => ("Running", Meaning::Running),
+            Self::Retrying => ("Trying again", Meaning::Running),
+            Self::Done => ("Done", Meaning::Done),
+            Self::Skipped => ("Skipped", Meaning::Idle),
+            Self::Failed => ("Failed", Meaning::Failed),
+            Self::Undoing => ("Being taken back", Meaning::Running),
+            Self::Undone => ("Taken back", Meaning::Idle),
+            Self::UndoFailed => ("Could not be taken back", Meaning::Failed),
+        };
+        Reading::new(self.word(), label, meaning)
     }
 
     /// Whether steps that need this one may start.

@@ -318,7 +318,7 @@ impl Driver {
             Standing::Failed => {
                 let why = self.what_failed(StepState::Failed);
                 draft.tell(now, None, format!("Paused: {why}"));
-                self.change_run(draft, |run| run.paused(why))?;
+                self.change_run(draft, |run| run.paused(why, now))?;
                 draft.let_go = Some(Rest::Open);
             }
             Standing::Finished => {
@@ -346,7 +346,7 @@ impl Driver {
             Standing::Failed => {
                 let why = self.what_failed(StepState::UndoFailed);
                 draft.tell(now, None, format!("Stuck: {why}"));
-                self.change_run(draft, |run| run.stuck(why))?;
+                self.change_run(draft, |run| run.stuck(why, now))?;
                 draft.let_go = Some(Rest::Open);
             }
             Standing::Finished => {

@@ -19,11 +19,13 @@ use store::{DbErr, Tx};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::{Instrument, Span};
 
 use crate::attempt::{Finished, Said, panicked};
 use crate::draft::{Draft, Line, Rest};
 use crate::gate::{Gate, Told};
 use crate::lease::Held;
+use crate::log::run_span;
 use crate::worker::Busy;
 use crate::{ActionError, Engine, queue};
 
@@ -59,6 +61,8 @@ pub(crate) enum DriveError {
 pub(crate) struct Driver {
     pub(crate) engine: Engine,
     pub(crate) held: Held,
+    /// What is logged of the run stands in it.
+    pub(crate) span: Span,
     pub(crate) graph: Graph,
     /// The job that brought the run; taken out of the queue when the worker lets go.
     job: Option<String>,
@@ -105,7 +109,8 @@ impl Engine {
         let changes = self.0.hub.changes();
         let _busy = Busy::enter(&self.0.driving);
         let Some(driver) = Driver::begin(self, run, worker, job).await? else { return Ok(Drive::NotTaken) };
-        driver.carry(changes, stop).await
+        let span = driver.span.clone();
+        driver.carry(changes, stop).instrument(span).await
     }
 }
 
@@ -133,6 +138,7 @@ impl Driver {
         let (mouth, ear) = mpsc::unbounded_channel();
         Ok(Self {
             engine: engine.clone(),
+            span: run_span(&held.run),
             held,
             graph,
             job,
@@ -357,6 +363,7 @@ impl Driver {
     fn committed(&mut self, draft: Draft) {
         self.said.clear();
         self.log_due = None;
+        self.log(&draft);
         self.engine.0.hub.publish(&draft.events);
         if let Some(Rest::Until(_)) = draft.let_go {
             self.engine.0.rested.notify_one();
@@ -367,7 +374,8 @@ impl Driver {
         }
         for call in draft.calls {
             let at = call.at;
-            let task = self.calls.spawn(call.make());
+            let span = self.step_span(at);
+            let task = self.calls.spawn(call.make().instrument(span));
             self.in_flight.insert(task.id(), at);
         }
     }

@@ -61,6 +61,7 @@ impl Engine {
             application: new.responsible.application,
             state: RunState::Queued,
             why: None,
+            paused_at: None,
             cancel: None,
             token: 0,
             revision: 0,

@@ -16,6 +16,7 @@ mod hub;
 mod input;
 mod lean;
 mod lease;
+mod log;
 pub mod mend;
 mod places;
 #[cfg(test)]
@@ -25,6 +26,7 @@ pub mod retire;
 mod retry;
 mod settings;
 mod sweep;
+mod tally;
 mod undo_order;
 mod worker;
 
@@ -42,6 +44,7 @@ pub use gate::{Consequences, Gate, Told};
 pub use queue::QueueError;
 pub use settings::Settings;
 use store::{DbErr, Store};
+pub use tally::Tally;
 use tokio::sync::{Notify, broadcast};
 pub use worker::Worker;
 
@@ -59,6 +62,7 @@ struct Parts {
     places: places::Places,
     bell: Arc<queue::Bell>,
     driving: Arc<AtomicUsize>,
+    counter: tally::Counter,
     /// Told when a run was let go until a time, so that the sweeper knows of it.
     rested: Notify,
 }
@@ -118,6 +122,7 @@ impl Engine {
             places,
             bell: Arc::default(),
             driving: Arc::default(),
+            counter: tally::Counter::default(),
             rested: Notify::new(),
         })))
     }
@@ -136,6 +141,11 @@ impl Engine {
     /// The signature of an action, as far as this version of Gatehouse knows it.
     pub fn signature(&self, action: &str) -> Option<&Signature> {
         self.0.actions.get(action).map(|known| &known.signature)
+    }
+
+    /// What this process counted of the steps that it carried.
+    pub fn tally(&self) -> Tally {
+        self.0.counter.read()
     }
 
     /// How many runs are driven now, in this process.

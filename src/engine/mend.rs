@@ -63,7 +63,7 @@ impl Engine {
     async fn retry_undo(&self, tx: &Tx, mut patient: Patient, at: usize, by: &By<'_>) -> Result<(), Trouble> {
         patient.change(at, Step::undo_started)?;
         patient.tell(Some(at), by, "tries again to take it back", None);
-        patient.run = patient.run.compensating().map_err(refused)?;
+        patient.run = patient.run.compensating(None).map_err(refused)?;
         self.write_mended(tx, patient).await
     }
 
@@ -85,7 +85,7 @@ impl Engine {
             patient.change(at, |step| step.undone(Some(why), now))?;
             patient.tell(Some(at), by, "declares it taken back by hand", None);
             gone(tx, &patient, at, now).await?;
-            patient.run = patient.run.compensating().map_err(refused)?;
+            patient.run = patient.run.compensating(None).map_err(refused)?;
             return self.write_mended(tx, patient).await;
         }
         if !matches!(patient.steps[at].state, StepState::Failed | StepState::Waiting | StepState::Retrying) {
@@ -122,14 +122,16 @@ impl Engine {
             }
         }
         patient.tell(None, by, "resumes the run", None);
-        patient.run = if stuck { patient.run.compensating() } else { patient.run.resumed() }.map_err(refused)?;
+        patient.run = if stuck { patient.run.compensating(None) } else { patient.run.resumed() }.map_err(refused)?;
         self.write_mended(tx, patient).await
     }
 
     /// Takes back everything that a paused run built.
     pub async fn compensate(&self, tx: &Tx, run: RunId, by: &By<'_>) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
-        patient.run = patient.run.compensating().map_err(refused)?;
+        let failed = patient.run.why.clone().map(|why| format!("{why} ")).unwrap_or_default();
+        let why = format!("{failed}{} took back what was built: {}", by.name, sentence(by.reason));
+        patient.run = patient.run.compensating(Some(why)).map_err(refused)?;
         patient.tell(None, by, "takes back what was built", None);
         self.write_mended(tx, patient).await
     }
@@ -138,11 +140,12 @@ impl Engine {
     /// back or stays, as wished.
     pub async fn cancel(&self, tx: &Tx, run: RunId, wish: Cancel, by: &By<'_>) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
-        patient.run = patient.run.cancelling(wish).map_err(refused)?;
-        let what = match wish {
-            Cancel::TakeBack => "cancels the run; what was built is taken back",
-            Cancel::Stop => "stops the run; what was built stays",
+        let (what, left) = match wish {
+            Cancel::TakeBack => ("cancels the run; what was built is taken back", "What was built is taken back."),
+            Cancel::Stop => ("stops the run; what was built stays", "What was built stays."),
         };
+        let why = format!("Cancelled by {}: {} {left}", by.name, sentence(by.reason));
+        patient.run = patient.run.cancelling(wish, why).map_err(refused)?;
         patient.tell(None, by, what, None);
         self.write_mended(tx, patient).await
     }
@@ -277,13 +280,18 @@ fn fits(field: &str, mistakes: Vec<FieldError>) -> Result<(), Trouble> {
     Err(Trouble::field(field, mistakes.into_iter().map(at).collect::<Vec<_>>().join(" ")))
 }
 
+/// A reason as a sentence.
+fn sentence(reason: &str) -> String {
+    format!("{}.", reason.trim_end_matches('.'))
+}
+
 fn refused(cause: domain::run::InvalidTransition) -> Trouble {
     Trouble::conflict(format!("This can't be done: {cause}."), "Reload the page to see where the run stands.")
 }
 
 fn wrong_state(step: &Step) -> Trouble {
     Trouble::conflict(
-        format!("The step {} is {}, so this can't be done with it.", step.key, step.state.label().to_lowercase()),
+        format!("The step {} is {}, so this can't be done with it.", step.key, step.state.reads().label.to_lowercase()),
         "Reload the page to see where it stands.",
     )
 }

@@ -13,6 +13,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
+use store::job::Waiting;
 use store::{DbErr, Store, Tx};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep};
@@ -63,8 +64,8 @@ pub(crate) async fn forget(tx: &Tx, job: Option<&str>) -> Result<(), DbErr> {
 }
 
 impl Engine {
-    /// How many runs wait for a worker.
-    pub async fn queue_depth(&self) -> Result<u64, DbErr> {
+    /// How many runs wait for a worker, and since when.
+    pub async fn queue(&self) -> Result<Waiting, DbErr> {
         store::job::waiting(&self.0.store, QUEUE).await
     }
 }

@@ -22,6 +22,8 @@ pub struct Mail {
     pub password: Option<Secret>,
     /// A file with the password on its first line, instead of `password`.
     pub password_file: Option<PathBuf>,
+    /// A file (PEM) of certificates that the server's may come from, beside the public ones: the company's own.
+    pub ca_file: Option<PathBuf>,
     /// Whom mails come from, `Gatehouse <gatehouse@example.org>`.
     pub from: String,
 }
@@ -47,6 +49,7 @@ impl Default for Mail {
             username: String::new(),
             password: None,
             password_file: None,
+            ca_file: None,
             from: "Gatehouse <gatehouse@localhost>".into(),
         }
     }

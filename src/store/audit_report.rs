@@ -8,6 +8,8 @@ use domain::audit_report::{Origin, Unregistered};
 use domain::ci::{Aspect, Change, Ci};
 use domain::ids::{CiId, DeploymentId};
 use domain::person::Scope;
+use domain::reading::Reading;
+use domain::request::{RequestKind, RequestState};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
@@ -265,6 +267,13 @@ pub struct Ordered {
     pub submitted_at: DateTime<Utc>,
     pub approvers: Vec<String>,
     pub run: Option<Uuid>,
+}
+
+impl Ordered {
+    /// How the request reads.
+    pub fn reads(&self) -> Option<Reading> {
+        Some(RequestState::from_word(&self.state)?.reads(RequestKind::from_word(&self.kind)?))
+    }
 }
 
 #[derive(FromQueryResult)]

@@ -1,6 +1,7 @@
 //! The queue's rows, as far as we write them ourselves: a job must commit together with its reason. The layout is the
 //! queue library's own.
 
+use chrono::{DateTime, Utc};
 use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
 
 use crate::tx::sealed::Connection;
@@ -22,11 +23,22 @@ pub async fn remove(tx: &Tx, id: &str) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// How many jobs of a queue wait for a worker.
-pub async fn waiting(on: &impl Reads, queue: &str) -> Result<u64, DbErr> {
-    let statement = "SELECT COUNT(*) AS waiting FROM Jobs WHERE job_type = $1 AND status IN ('Pending', 'Queued')";
+/// The jobs of a queue that wait for a worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    pub number: u64,
+    /// When the oldest of them was put there.
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// What waits in a queue for a worker.
+pub async fn waiting(on: &impl Reads, queue: &str) -> Result<Waiting, DbErr> {
+    let statement = "SELECT COUNT(*) AS waiting, MIN(run_at) AS oldest FROM Jobs \
+                     WHERE job_type = $1 AND status IN ('Pending', 'Queued')";
     let backend = on.db().get_database_backend();
     let row = on.db().query_one_raw(Statement::from_sql_and_values(backend, statement, [queue.into()])).await?;
-    let waiting: i64 = row.map(|row| row.try_get("", "waiting")).transpose()?.unwrap_or_default();
-    Ok(u64::try_from(waiting).unwrap_or_default())
+    let Some(row) = row else { return Ok(Waiting::default()) };
+    let (number, oldest): (i64, Option<i64>) = (row.try_get("", "waiting")?, row.try_get("", "oldest")?);
+    let since = oldest.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+    Ok(Waiting { number: u64::try_from(number).unwrap_or_default(), since })
 }

@@ -173,6 +173,20 @@ pub async fn counts(on: &impl Reads) -> Result<Vec<(MailState, u64)>, DbErr> {
     rows.into_iter().map(|(word, mails)| Ok((state(&word)?, u64::try_from(mails).unwrap_or_default()))).collect()
 }
 
+/// Since when the oldest mail waits to be sent.
+pub async fn oldest_queued(on: &impl Reads) -> Result<Option<DateTime<Utc>>, DbErr> {
+    let oldest: Option<Option<DateTime<Utc>>> = row::Entity::find()
+        .select_only()
+        .column(row::Column::CreatedAt)
+        .filter(row::Column::State.eq(MailState::Queued.word()))
+        .order_by_asc(row::Column::CreatedAt)
+        .limit(1)
+        .into_tuple()
+        .one(on.db())
+        .await?;
+    Ok(oldest.flatten())
+}
+
 fn state(word: &str) -> Result<MailState, DbErr> {
     MailState::from_word(word).ok_or_else(|| DbErr::Type(format!("table `mail`: no mail is ever `{word}`")))
 }

@@ -50,6 +50,7 @@ pub(crate) mod entity {
         pub created_at: DateTimeUtc,
         pub started_at: Option<DateTimeUtc>,
         pub ended_at: Option<DateTimeUtc>,
+        pub paused_at: Option<DateTimeUtc>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -147,6 +148,7 @@ async fn save(tx: &Tx, run: &Run, revision: i64) -> Result<bool, DbErr> {
         .col_expr(Column::WakeAt, Expr::value(run.wake_at))
         .col_expr(Column::StartedAt, Expr::value(run.started_at))
         .col_expr(Column::EndedAt, Expr::value(run.ended_at))
+        .col_expr(Column::PausedAt, Expr::value(run.paused_at))
         .filter(Column::Id.eq(run.id.0))
         .filter(Column::Token.eq(run.token))
         .filter(Column::Revision.eq(run.revision))
@@ -239,6 +241,27 @@ pub async fn of_request(on: &impl Reads, request: RequestId) -> Result<Option<Ru
     Ok(summaries(rows, on).await?.into_iter().next())
 }
 
+/// The runs of these requests, in one statement.
+pub async fn of_requests(on: &impl Reads, requests: &[RequestId]) -> Result<BTreeMap<RequestId, RunSummary>, DbErr> {
+    if requests.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows = Entity::find().filter(Column::RequestId.is_in(requests.iter().map(|request| request.0)));
+    Ok(summaries(rows, on).await?.into_iter().filter_map(|run| Some((run.request?, run))).collect())
+}
+
+/// Where the runs stand that are under way on these deployments, in one statement.
+pub async fn open_of_deployments(
+    on: &impl Reads,
+    deployments: &[DeploymentId],
+) -> Result<BTreeMap<DeploymentId, RunState>, DbErr> {
+    let open = RunState::ALL.into_iter().filter(|state| !state.has_ended()).map(RunState::word);
+    let rows = Entity::find()
+        .filter(Column::DeploymentId.is_in(deployments.iter().map(|deployment| deployment.0)))
+        .filter(Column::State.is_in(open));
+    Ok(summaries(rows, on).await?.into_iter().map(|run| (run.deployment, run.state)).collect())
+}
+
 /// How long such runs usually take: the median of the last ones that were done. `None` when there were none.
 pub async fn usual_duration(
     on: &impl Reads,
@@ -321,6 +344,7 @@ fn active(run: &Run) -> Result<ActiveModel, DbErr> {
         created_at: Set(run.created_at),
         started_at: Set(run.started_at),
         ended_at: Set(run.ended_at),
+        paused_at: Set(run.paused_at),
     })
 }
 
@@ -351,6 +375,7 @@ fn run(row: Model) -> Result<Run, DbErr> {
         created_at: row.created_at,
         started_at: row.started_at,
         ended_at: row.ended_at,
+        paused_at: row.paused_at,
     })
 }
 

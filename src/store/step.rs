@@ -104,6 +104,23 @@ pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<
     Ok(by_run)
 }
 
+/// The steps of these runs at which an operator has to look, in the order of their workflows, in one statement.
+pub async fn failed_of_runs(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
+    let failed = [StepState::Failed.word(), StepState::UndoFailed.word()];
+    let rows = Entity::find()
+        .filter(Column::RunId.is_in(runs.iter().map(|run| run.0)))
+        .filter(Column::State.is_in(failed))
+        .order_by_asc(Column::Position)
+        .all(on.db())
+        .await?;
+    let mut by_run: HashMap<RunId, Vec<Step>> = HashMap::new();
+    for row in rows {
+        let step = step(row)?;
+        by_run.entry(step.run).or_default().push(step);
+    }
+    Ok(by_run)
+}
+
 /// How many steps of a run are behind it, and of how many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Progress {

@@ -6,71 +6,40 @@ use std::fmt::Display;
 
 use chrono::{DateTime, Utc};
 
-/// What a state means to somebody who looks: four colours, each with its own icon, and "not yet".
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Meaning {
-    /// Nothing happened yet, or nothing will.
-    #[default]
-    Idle,
-    /// Something works on it.
-    Running,
-    /// A person must act.
-    Waiting,
-    /// It ended well.
-    Done,
-    /// It ended badly, or stopped until somebody mends it.
-    Failed,
+pub use domain::reading::Meaning;
+
+/// The class that gives a piece the colour of what it means.
+pub const fn tint(meaning: &Meaning) -> &'static str {
+    match meaning {
+        Meaning::Idle => "is-idle",
+        Meaning::Running => "is-running",
+        Meaning::Waiting => "is-waiting",
+        Meaning::Done => "is-done",
+        Meaning::Failed => "is-failed",
+    }
 }
 
-impl Meaning {
-    /// The meaning of a state's word, in whatever case and with whatever separators it is written.
-    pub fn of(word: &str) -> Self {
-        match plain(word).as_str() {
-            "running" | "started" | "building" | "claimed" | "executing" | "retrying" | "compensating"
-            | "cancelling" | "retiring" | "undoing" | "changing" | "sending" | "processing" | "in progress"
-            | "provisioning" => Self::Running,
-            "waiting"
-            | "waiting for approval"
-            | "awaiting approval"
-            | "in approval"
-            | "open"
-            | "asked"
-            | "submitted"
-            | "expiring"
-            | "warning"
-            | "stale"
-            | "pending approval"
-            | "blind"
-            | "escalated" => Self::Waiting,
-            "done" | "succeeded" | "success" | "approved" | "fulfilled" | "active" | "live" | "ok" | "sent"
-            | "healthy" | "operational" | "published" | "completed" | "complete" | "delivered" | "ready" | "up"
-            | "on" => Self::Done,
-            "failed" | "paused" | "rejected" | "denied" | "refused" | "error" | "broken" | "critical" | "unhealthy"
-            | "down" | "dead" | "timed out" | "stuck" | "undo failed" | "lost" => Self::Failed,
-            _ => Self::Idle,
-        }
+/// The icon whose shape says the same as the colour.
+pub const fn shape(meaning: &Meaning) -> &'static str {
+    match meaning {
+        Meaning::Idle => "state-idle",
+        Meaning::Running => "state-running",
+        Meaning::Waiting => "state-waiting",
+        Meaning::Done => "state-done",
+        Meaning::Failed => "state-failed",
     }
+}
 
-    /// The class that gives a piece its colour.
-    pub const fn class(self) -> &'static str {
-        match self {
-            Self::Idle => "is-idle",
-            Self::Running => "is-running",
-            Self::Waiting => "is-waiting",
-            Self::Done => "is-done",
-            Self::Failed => "is-failed",
-        }
-    }
-
-    /// The icon whose shape says the same as the colour.
-    pub const fn icon(self) -> &'static str {
-        match self {
-            Self::Idle => "state-idle",
-            Self::Running => "state-running",
-            Self::Waiting => "state-waiting",
-            Self::Done => "state-done",
-            Self::Failed => "state-failed",
-        }
+/// What the word of a small state means: of a mail, a question, a token, a worker, a CI. Requests, runs, steps and
+/// deployments say themselves how they read.
+pub fn meaning(word: &str) -> Meaning {
+    match plain(word).as_str() {
+        "running" | "started" | "building" | "changing" | "retiring" | "taking back" => Meaning::Running,
+        "waiting" | "awaiting approval" | "open" | "submitted" | "warning" | "stale" | "blind" => Meaning::Waiting,
+        "done" | "approved" | "fulfilled" | "active" | "live" | "ok" | "sent" | "operational" | "published"
+        | "complete" | "ready" => Meaning::Done,
+        "failed" | "paused" | "rejected" | "refused" | "error" | "lost" => Meaning::Failed,
+        _ => Meaning::Idle,
     }
 }
 
@@ -80,12 +49,12 @@ fn plain(word: &str) -> String {
 
 /// The class of a state's word.
 pub fn class(state: impl Display) -> &'static str {
-    Meaning::of(&state.to_string()).class()
+    tint(&meaning(&state.to_string()))
 }
 
 /// The icon of a state's word.
 pub fn icon(state: impl Display) -> &'static str {
-    Meaning::of(&state.to_string()).icon()
+    shape(&meaning(&state.to_string()))
 }
 
 /// A state's word as people write it: `waiting_for_approval` is "Waiting for approval".
@@ -240,9 +209,9 @@ mod tests {
 
     #[test]
     fn a_states_word_is_read_whatever_its_spelling() {
-        assert_eq!(Meaning::of("waiting_for_approval"), Meaning::Waiting);
-        assert_eq!(Meaning::of("Succeeded"), Meaning::Done);
-        assert_eq!(Meaning::of("retired"), Meaning::Idle);
+        assert_eq!(meaning("Open"), Meaning::Waiting);
+        assert_eq!(meaning("SENT"), Meaning::Done);
+        assert_eq!(meaning("retired"), Meaning::Idle);
         assert_eq!(words("waiting_for_approval"), "Waiting for approval");
     }
 

@@ -3,16 +3,19 @@
 //! Requests are counted as they pass; what the database knows better (runs, mails, queue) is read when it is asked
 //! for, so that it is true however many processes there are.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
-use app::operations::{self, Gauges};
+use app::operations::{self, Gauges, Tally};
 use domain::trouble::Trouble;
-use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::{encode_eof, encode_registry};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, NoLabelSet};
+use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -91,14 +94,50 @@ fn registry_of(read: &Gauges) -> Registry {
     for (state, number) in &read.mails {
         set(&mails.get_or_create(&State { state: state.word().to_owned() }), *number);
     }
-    let (queue, workers) = (Gauge::default(), Gauge::default());
-    set(&queue, read.queue);
-    set(&workers, read.workers);
     registry.register("runs_open", "Runs that have not ended, by state", runs);
     registry.register("mails", "Mails in the outbox, by state", mails);
-    registry.register("runs_queued", "Runs that wait for a worker", queue);
-    registry.register("workers", "Workers that live", workers);
+    let paused = read.runs.iter().filter(|(state, _)| state.needs_a_person()).map(|(_, number)| number).sum();
+    for (name, help, number) in [
+        ("runs_paused", "Runs that need an operator", paused),
+        ("runs_queued", "Runs that wait for a worker", read.queue),
+        ("runs_queued_oldest_seconds", "How long the oldest of them has waited", read.queue_waits),
+        ("mails_queued_oldest_seconds", "How long the oldest mail has waited to be sent", read.mail_waits),
+        ("workers", "Workers that live", read.workers),
+    ] {
+        let gauge = Gauge::default();
+        set(&gauge, number);
+        registry.register(name, help, gauge);
+    }
+    registry.register_collector(Box::new(Steps(read.steps.clone())));
     registry
+}
+
+/// The steps that this process carried, as they were counted.
+#[derive(Debug)]
+struct Steps(Tally);
+
+impl Collector for Steps {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        let help = "Steps that this process carried, by action and what they came to";
+        let mut ended = encoder.encode_descriptor("steps", help, None, MetricType::Counter)?;
+        for ((action, outcome), number) in &self.0.ended {
+            let labels = [("action", action.as_str()), ("outcome", *outcome)];
+            ended.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(number, None)?;
+        }
+        let help = "Time from a step's first call until it was done, by action";
+        let mut took = encoder.encode_descriptor("step_seconds", help, None, MetricType::Histogram)?;
+        for (action, durations) in &self.0.took {
+            let labels = [("action", action.as_str())];
+            let buckets = durations.buckets();
+            took.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                durations.sum,
+                durations.count,
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
+    }
 }
 
 fn set(gauge: &Gauge, number: u64) {

@@ -376,3 +376,29 @@ async fn an_order_that_only_somebody_blind_to_the_project_could_decide_is_refuse
         assert!(refused.what.contains("only 0"), "{refused}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_manager_who_was_asked_already_is_passed_by_to_the_next_above() {
+    let (house, clock) = house().await;
+    let (clara, otto) = (house.person("Clara").await, house.person("Otto").await);
+    let ada = house.person("Ada Ad").await;
+    let change = |person, change| app::person::change(&house.app, &ada, person, change);
+    change(clara.person, Change::Join("application-owners".into())).await.unwrap();
+    change(clara.person, Change::Manager(Some(otto.person))).await.unwrap();
+    let request = small_order(&house, "shop").await;
+    assert_eq!(asked(&house, &request).await.len(), 2, "Adam, and Clara who is his manager");
+    clock.wind(TimeDelta::days(2));
+    keep_time(&house.app).await.unwrap();
+    let above = asked(&house, &request).await.into_iter().filter(|approval| approval.approver == otto.person);
+    let above: Vec<_> = above.collect();
+    assert_eq!(above.len(), 1, "one question, though he stands above both");
+    assert!(above[0].asked_as.starts_with("manager of Clara Cost"), "{}", above[0].asked_as);
+    assert_eq!(now(&house, &request).await.state, RequestState::AwaitingApproval);
+
+    clock.wind(TimeDelta::days(2));
+    keep_time(&house.app).await.unwrap();
+    let ended = now(&house, &request).await;
+    assert_eq!(ended.state, RequestState::Expired);
+    let outcome = ended.outcome.unwrap();
+    assert!(outcome.ends_with("and nobody above them is left to ask."), "{outcome}");
+}

@@ -11,5 +11,6 @@ mod door;
 mod house;
 mod lists;
 mod openapi;
+mod operations;
 mod requests;
 mod runs;

@@ -1,5 +1,6 @@
 //! A run that an operator mends: who sees it, who may do what, and what is told of it.
 
+use actix_web::test::{TestRequest, read_body};
 use app::deployment::Details;
 use app::idempotency::Sent;
 use app::run::{Mend, Told, mend, show, watch};
@@ -7,15 +8,17 @@ use domain::deployment::DeploymentState;
 use domain::ids::RunId;
 use domain::person::Principal;
 use domain::ports::datacenter::{Fault, Operation};
-use domain::run::{EventKind, RunState};
+use domain::request::RequestState;
+use domain::run::{Cancel, EventKind, RunState};
 use domain::step::StepState;
 use domain::trouble::Kind;
 use serde_json::json;
 
+use crate::door::{send, session, sign_in};
 use crate::house::House;
 
 /// A machine that the datacenter refused once.
-async fn refused(house: &House, rita: &Principal) -> (Details, RunId) {
+pub async fn refused(house: &House, rita: &Principal) -> (Details, RunId) {
     let datacenter = house.app.datacenter.as_ref().unwrap();
     datacenter.arm(Operation::MachineCreate, Fault::Refuse, Some(1)).await.unwrap();
     let request = house.order(rita, "linux-vm", json!({ "application": "fixme" })).await;
@@ -89,5 +92,81 @@ async fn operators_see_how_the_last_days_went_and_nobody_else_does() {
     assert_eq!(lately.lead_times.iter().map(|it| it.title.as_str()).collect::<Vec<_>>(), ["Linux VM"]);
     assert_eq!(lately.costs.len(), 1, "what is live costs, what is paused does not yet");
     assert_eq!(app::trend::lately(&house.app, &rita).await.unwrap_err().kind, Kind::Forbidden);
+    house.close().await;
+}
+
+/// What a person of the demo reads at an address.
+async fn page(house: &House, email: &str, password: &str, address: &str) -> String {
+    let cookie = session(&sign_in(house, email, password).await);
+    let answer = send(house, TestRequest::get().uri(address).cookie(cookie)).await;
+    String::from_utf8(read_body(answer).await.to_vec()).unwrap()
+}
+
+#[actix_web::test]
+async fn a_paused_run_reads_paused_wherever_it_shows() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let (paused, run) = refused(&house, &rita).await;
+    let deployment = paused.deployment.id;
+    let request = store::request::find(&house.app.store, paused.deployment.request).await.unwrap().unwrap();
+    assert_eq!(request.state, RequestState::Paused);
+    assert_eq!(paused.reads.label, "Paused: needs an operator");
+    let addresses = [
+        "/requests".to_owned(),
+        format!("/requests/{}", request.id),
+        "/deployments".to_owned(),
+        format!("/deployments/{deployment}"),
+        format!("/runs/{run}"),
+    ];
+    for address in &addresses {
+        let seen = page(&house, "rita@example.org", "rita-orders-machines", address).await;
+        assert!(seen.contains("Paused: needs an operator"), "{address}: {seen}");
+        assert!(!seen.contains("</svg>Building</span>") && !seen.contains("</svg>Running</span>"), "{address}: {seen}");
+    }
+    let list = page(&house, "rita@example.org", "rita-orders-machines", &addresses[0]).await;
+    assert!(list.contains("Ops (ops-platform)"), "{list}");
+    let own = page(&house, "rita@example.org", "rita-orders-machines", &addresses[1]).await;
+    assert!(own.contains("Otto Operator decides how it goes on, and has been told by mail"), "{own}");
+    let busy = app::deployment::to_change(&house.app, &rita, deployment).await.err().unwrap();
+    assert!(busy.what.contains("Paused: needs an operator"), "{busy}");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn operators_are_told_once_for_each_pause() {
+    let house = House::new().await;
+    let (rita, otto) = (house.person("Rita").await, house.person("Otto").await);
+    let (paused, run) = refused(&house, &rita).await;
+    let told = || async {
+        let mails = store::mail::list(&house.app.store, None, 100).await.unwrap();
+        mails.into_iter().filter(|mail| mail.kind == "run_paused").collect::<Vec<_>>()
+    };
+    let first = told().await;
+    assert_eq!(first.len(), 1);
+    assert_eq!(first[0].to_email, "otto@example.org");
+    let why = paused.runs[0].why.clone().unwrap();
+    assert!(first[0].text.contains(&why) && first[0].text.contains(&format!("http://localhost/runs/{run}")));
+
+    let datacenter = house.app.datacenter.as_ref().unwrap();
+    datacenter.arm(Operation::MachineCreate, Fault::Refuse, Some(1)).await.unwrap();
+    mend(&house.app, &otto, run, again(), "", &Sent::PORTAL).await.unwrap();
+    while told().await.len() < 2 {
+        house.when_paused(&rita, paused.deployment.id).await;
+    }
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_request_says_who_cancelled_it_and_why() {
+    let house = House::new().await;
+    let (rita, otto) = (house.person("Rita").await, house.person("Otto").await);
+    let (paused, run) = refused(&house, &rita).await;
+    mend(&house.app, &otto, run, Mend::Cancel(Cancel::TakeBack), "Ordered twice", &Sent::PORTAL).await.unwrap();
+    house.when(&rita, paused.deployment.id, DeploymentState::Failed).await;
+    let request = app::request::show(&house.app, &rita, paused.deployment.request).await.unwrap();
+    assert_eq!(request.request.reads().label, "Cancelled");
+    let outcome = request.request.outcome.unwrap();
+    assert!(outcome.starts_with("Cancelled by Otto Operator: Ordered twice."), "{outcome}");
+    assert!(request.history.iter().any(|entry| entry.action == "request.cancelled"));
     house.close().await;
 }

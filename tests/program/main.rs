@@ -58,12 +58,18 @@ impl Demo {
 
     /// A demo with these settings beside its own.
     fn open_with(folder: &Folder, settings: &[(&str, &str)]) -> Self {
+        Self::open_as(folder, settings, Stdio::inherit())
+    }
+
+    /// The same, with what it logs going there.
+    fn open_as(folder: &Folder, settings: &[(&str, &str)], log: Stdio) -> Self {
         let data = folder.path("data");
         let arguments = ["demo", "--port", "0", "--data", &data];
         let mut child = gatehouse(&arguments)
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
+            .stderr(log)
             .spawn()
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
@@ -135,26 +141,65 @@ fn a_kill_in_the_middle_of_a_run_loses_nothing_and_doubles_nothing() {
     let folder = Folder::new("kill");
     let demo = Demo::open(&folder);
     let (rita, adam) = (token(&folder, "rita@example.org"), token(&folder, "adam@example.org"));
-    let catalog = demo.ask(&rita, "GET", "/catalog/scale-out-tomcat", None);
-    let projects = catalog["projects"].as_array().unwrap();
-    let shop = &projects.iter().find(|project| project["name"] == "shop").unwrap()["id"];
-    let order = json!({ "project": shop, "blueprint": "scale-out-tomcat", "parameters": { "application": "shop" } });
-    let request = demo.ask(&rita, "POST", "/requests", Some(&order));
-    let question = demo.ask(&adam, "GET", "/approvals", None)["items"][0]["id"].as_str().unwrap().to_owned();
-    let decided =
-        demo.ask(&adam, "POST", &format!("/approvals/{question}/decision"), Some(&json!({ "decision": "approve" })));
-    let run = format!("/runs/{}", decided["run"].as_str().unwrap());
+    let run = order_and_approve(&demo, &rita, &adam);
     demo.ask_until(&rita, &run, |run| run["steps"].as_array().unwrap().iter().any(|step| step["state"] == "waiting"));
     drop(demo);
 
     let again = Demo::open(&folder);
     let done = again.ask_until(&rita, &run, |run| run["state"] == "done");
     assert_eq!(machines_done(&done), 2, "{done:#}");
-    let deployment = format!("/deployments/{}", request["deployment"].as_str().unwrap());
+    let deployment = format!("/deployments/{}", done["deployment"].as_str().unwrap());
     let resources = again.ask(&rita, "GET", &deployment, None)["resources"].as_array().unwrap().clone();
     let machines: Vec<&Value> = resources.iter().filter(|resource| resource["kind"] == "machine").collect();
     assert_eq!(machines.len(), 2, "{machines:#?}");
     assert_eq!(again.ask(&rita, "GET", "/requests", None)["items"].as_array().unwrap().len(), 1);
+}
+
+/// Orders a Tomcat cluster and has it approved; the address of its run.
+fn order_and_approve(demo: &Demo, rita: &str, adam: &str) -> String {
+    let catalog = demo.ask(rita, "GET", "/catalog/scale-out-tomcat", None);
+    let projects = catalog["projects"].as_array().unwrap();
+    let shop = &projects.iter().find(|project| project["name"] == "shop").unwrap()["id"];
+    let order = json!({ "project": shop, "blueprint": "scale-out-tomcat", "parameters": { "application": "shop" } });
+    demo.ask(rita, "POST", "/requests", Some(&order));
+    let question = demo.ask(adam, "GET", "/approvals", None)["items"][0]["id"].as_str().unwrap().to_owned();
+    let decided =
+        demo.ask(adam, "POST", &format!("/approvals/{question}/decision"), Some(&json!({ "decision": "approve" })));
+    format!("/runs/{}", decided["run"].as_str().unwrap())
+}
+
+/// What stands under a name in one of the spans of a log line.
+fn in_spans<'l>(line: &'l Value, name: &str) -> Option<&'l str> {
+    line["spans"].as_array()?.iter().find_map(|span| span[name].as_str())
+}
+
+#[test]
+fn the_log_says_in_json_what_happens_to_a_run_and_its_steps_and_no_secret() {
+    let folder = Folder::new("log");
+    let log = folder.path("log.json");
+    let json = [("GATEHOUSE_LOGGING__JSON", "true"), ("GATEHOUSE_LOGGING__FILTER", "info")];
+    let demo = Demo::open_as(&folder, &json, fs::File::create(&log).unwrap().into());
+    let (rita, adam) = (token(&folder, "rita@example.org"), token(&folder, "adam@example.org"));
+    let run = order_and_approve(&demo, &rita, &adam);
+    demo.ask_until(&rita, &run, |run| run["state"] == "done");
+    drop(demo);
+
+    let text = fs::read_to_string(&log).unwrap();
+    let lines: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|cause| panic!("{cause}: {line}"))).collect();
+    let id = run.rsplit('/').next().unwrap();
+    let of_run: Vec<&Value> = lines.iter().filter(|line| in_spans(line, "run") == Some(id)).collect();
+    let says = |step: Option<&str>, message: &str| {
+        let mut told = of_run.iter().filter(|line| in_spans(line, "step") == step);
+        told.any(|line| line["message"] == message && line["level"] == "INFO")
+    };
+    assert!(says(None, "run: Started.") && says(None, "run: Done."), "{text}");
+    assert!(says(Some("node[1]"), "step: Started.") && says(Some("node[1]"), "step: Done."), "{text}");
+    let ended = of_run.iter().find(|line| line["message"] == "run: Done.").unwrap();
+    assert!(ended["seconds"].as_f64().unwrap() > 0.0 && in_spans(ended, "request").is_some(), "{ended}");
+    for secret in [rita.as_str(), &adam, "rita-orders-machines", "/decide/"] {
+        assert!(!text.contains(secret), "a secret is in the log");
+    }
 }
 
 #[cfg(unix)]
@@ -285,4 +330,77 @@ fn a_process_that_is_hung_up_on_reads_the_catalogs_files_again() {
     fs::write(&file, shipped.replace("version: 1.0.0", "version: 1.1.0")).unwrap();
     assert!(Command::new("kill").args(["-HUP", &demo.child.id().to_string()]).status().unwrap().success());
     demo.ask_until(&rita, "/catalog/linux-vm", |offered| offered["version"] == "1.1.0");
+}
+
+/// Gatehouse with its data in a folder of the story.
+fn gatehouse_in(folder: &Folder, arguments: &[&str]) -> Output {
+    gatehouse(arguments).current_dir(&folder.0).output().unwrap()
+}
+
+#[test]
+fn who_only_looks_makes_no_database_and_is_told_that_there_is_none() {
+    let folder = Folder::new("nothing");
+    for arguments in [
+        &["audit", "verify"][..],
+        &["audit", "report"],
+        &["user", "list"],
+        &["project", "list"],
+        &["token", "list", "--user", "rita@example.org"],
+    ] {
+        let refused = gatehouse_in(&folder, arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        assert!(said(&refused).contains("there is no database at `gatehouse-data/gatehouse.db`"), "{}", said(&refused));
+    }
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0, "and nothing was made");
+}
+
+#[test]
+fn lists_that_are_empty_say_so_and_what_to_do() {
+    let folder = Folder::new("empty");
+    assert!(gatehouse_in(&folder, &["migrate"]).status.success());
+    let printed = |arguments: &[&str]| {
+        let output = gatehouse_in(&folder, arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(printed(&["user", "list"]).starts_with("Nobody has an account yet."));
+    assert!(printed(&["project", "list"]).starts_with("There is no project yet."));
+    printed(&["project", "add", "northwind/shop", "--title", "Shop", "--team", "shop-team"]);
+    assert!(printed(&["project", "list"]).starts_with("northwind/shop"));
+}
+
+#[test]
+fn every_command_explains_itself_and_each_of_its_arguments() {
+    let help = |command: &[&str]| {
+        let output = gatehouse(command).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for command in [
+        &["demo"][..],
+        &["serve"],
+        &["worker"],
+        &["check"],
+        &["plan"],
+        &["migrate"],
+        &["user", "add"],
+        &["user", "list"],
+        &["user", "disable"],
+        &["user", "enable"],
+        &["user", "password"],
+        &["project", "add"],
+        &["project", "list"],
+        &["project", "quota"],
+        &["token", "create"],
+        &["token", "list"],
+        &["token", "revoke"],
+        &["audit", "verify"],
+        &["audit", "report"],
+    ] {
+        let text = help(command);
+        assert!(text.contains("Usage: gatehouse") && !text.starts_with("Usage"), "{command:?} says what it is: {text}");
+        let lines: Vec<&str> = text.lines().collect();
+        let bare = |pair: &&[&str]| pair[0].starts_with("  ") && pair[0].trim_end().ends_with('>');
+        let unexplained = lines.windows(2).filter(bare).find(|pair| !pair[1].starts_with("          "));
+        assert_eq!(unexplained, None, "{command:?}: {text}");
+    }
 }

@@ -61,7 +61,7 @@ async fn halt(app: &App, tx: &Tx, request: Request, approver: &Person) -> Result
             request::end_before_run(app, tx, &rejected, read_as, ApprovalState::Revoked).await?;
             Ok(rejected)
         }
-        (RequestState::Approved | RequestState::Running, Some(run)) => {
+        (RequestState::Approved | RequestState::Running | RequestState::Paused, Some(run)) => {
             let by = By { name: &approver.name, reason: &why };
             app.engine.cancel(tx, run, Cancel::Stop, &by).await?;
             Ok(request)

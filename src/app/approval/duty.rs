@@ -5,6 +5,7 @@ use domain::approval::{Approval, ApprovalState};
 use domain::audit::Actor;
 use domain::blueprint::OnTimeout;
 use domain::blueprint::plan::Level;
+use domain::ids::PersonId;
 use domain::person::Person;
 use domain::project::Project;
 use domain::request::Request;
@@ -23,6 +24,8 @@ use crate::{App, database, request};
 const AT_ONCE: u64 = 50;
 /// How often a level goes on to somebody higher up before its time is really up.
 const ESCALATIONS: i32 = 2;
+/// How many managers above somebody silent are looked at; it also ends a circle of managers.
+const HIGHEST_RUNG: usize = 10;
 
 /// Does what time asks for; each question in a transaction of its own. Says how many it handled.
 pub async fn keep_time(app: &App) -> Result<usize, Trouble> {
@@ -98,15 +101,17 @@ async fn time_is_up(app: &App, overdue: &OpenLevel) -> Result<(), Trouble> {
         escalations: open.escalations + 1,
         ..open
     };
-    if !escalates || ask_higher(app, &tx, &case, &more_time, None).await? == 0 {
-        expire(app, &tx, case, &level).await?;
+    if !escalates {
+        expire(app, &tx, case, &level, ".").await?;
+    } else if ask_higher(app, &tx, &case, &more_time, None).await? == 0 {
+        expire(app, &tx, case, &level, ", and nobody above them is left to ask.").await?;
     } else {
         store::approval_level::escalate(&tx, &more_time).await.map_err(database)?;
     }
     tx.commit().await.map_err(database)
 }
 
-/// Asks the managers of those who did not answer; of one of them, or of all. Says how many it asked.
+/// Asks whoever is next above those who did not answer; of one of them, or of all. Says how many it asked.
 async fn ask_higher(
     app: &App,
     tx: &Tx,
@@ -120,27 +125,41 @@ async fn ask_higher(
     let mut count = 0;
     let silent = asked.iter().filter(at_level).filter(|approval| approval.state == ApprovalState::Open);
     for approval in silent.filter(|approval| only.is_none_or(|only| only.id == approval.id)) {
-        let below = store::person::find(tx, approval.approver).await.map_err(database)?;
-        let Some((below, manager)) = below.and_then(|below| below.manager.map(|manager| (below, manager))) else {
-            continue;
-        };
-        let principal = store::person::principal(tx, manager).await.map_err(database)?;
-        let may = principal.is_some_and(|principal| principal.scope().covers(case.project.id));
-        if !may || manager == case.requester.id || known.contains(&manager) {
-            continue;
-        }
-        let Some(approver) = store::person::find(tx, manager).await.map_err(database)? else { continue };
-        known.push(manager);
-        let asked_as = format!("manager of {}", below.name);
+        let Some(silent) = store::person::find(tx, approval.approver).await.map_err(database)? else { continue };
+        let Some((approver, asked_as)) = next_rung(tx, case, &silent, &known).await? else { continue };
+        known.push(approver.id);
+        let data = json!({ "level": level.level, "from": silent.email, "to": approver.id });
         let because = format!("You are asked as the {asked_as}, from whom no answer came.");
         // He speaks with the voice that is missing, so that a level that takes all can be decided.
         let on_behalf_of = store::person::find(tx, approval.voice()).await.map_err(database)?;
         ask(app, tx, &case.subject(), level, Asked { approver, on_behalf_of, asked_as, because }).await?;
-        let data = json!({ "level": level.level, "from": below.email, "to": manager });
         note(app, tx, Actor::clock(), "request.escalated", &case.request, data).await?;
         count += 1;
     }
     Ok(count)
+}
+
+/// The next one above somebody silent who may decide and was not asked yet, and as whom he is asked. Whoever may not,
+/// ordered it himself or was asked already is passed by.
+async fn next_rung(
+    tx: &Tx,
+    case: &Case,
+    silent: &Person,
+    known: &[PersonId],
+) -> Result<Option<(Person, String)>, Trouble> {
+    let mut below = silent.clone();
+    for _ in 0..HIGHEST_RUNG {
+        let Some(manager) = below.manager else { return Ok(None) };
+        let Some(person) = store::person::find(tx, manager).await.map_err(database)? else { return Ok(None) };
+        let principal = store::person::principal(tx, manager).await.map_err(database)?;
+        let may = principal.is_some_and(|principal| principal.scope().covers(case.project.id));
+        if may && manager != case.requester.id && !known.contains(&manager) {
+            let above = if below.id == silent.id { String::new() } else { format!(", above {}", silent.name) };
+            return Ok(Some((person, format!("manager of {}{above}", below.name))));
+        }
+        below = person;
+    }
+    Ok(None)
 }
 
 /// A question that the mail server would not take goes on to the approver's manager; the question itself stays open
@@ -156,9 +175,9 @@ async fn pass_on(app: &App, approval: &Approval) -> Result<(), Trouble> {
     tx.commit().await.map_err(database)
 }
 
-async fn expire(app: &App, tx: &Tx, case: Case, level: &Level) -> Result<(), Trouble> {
+async fn expire(app: &App, tx: &Tx, case: Case, level: &Level, ending: &str) -> Result<(), Trouble> {
     let names: Vec<String> = level.approvers.iter().map(ToString::to_string).collect();
-    let why = format!("Nobody of {} decided in time.", names.join(", "));
+    let why = format!("Nobody of {} decided in time{ending}", names.join(", "));
     let read_as = (case.request.state, case.request.revision);
     let expired = case.request.expired(why.clone(), app.clock.now()).map_err(Trouble::bug)?;
     request::end_before_run(app, tx, &expired, read_as, ApprovalState::Expired).await?;

@@ -13,6 +13,8 @@ use domain::trouble::Trouble;
 use serde_json::{Map, Value};
 
 use super::{find, may_act};
+use store::Reads;
+
 use crate::catalog::Draft;
 use crate::request::{facts_of, last_run};
 use crate::{App, catalog, database};
@@ -105,11 +107,19 @@ pub async fn to_change(app: &App, who: &Principal, id: DeploymentId) -> Result<(
             format!("Ask a requester of {}.", project.title),
         ));
     }
-    if deployment.state != DeploymentState::Live {
-        return Err(Trouble::conflict(
-            format!("{} is {}, so it can't be changed now.", deployment.name, deployment.state.word()),
-            "Its page shows what is under way; ask again when that has ended.",
-        ));
-    }
+    refuse_unless_live(&app.store, &deployment).await?;
     Ok((deployment, project))
+}
+
+/// Refuses a deployment that a run works on, or of which nothing is left.
+pub(crate) async fn refuse_unless_live(on: &impl Reads, deployment: &Deployment) -> Result<(), Trouble> {
+    if deployment.state == DeploymentState::Live {
+        return Ok(());
+    }
+    let runs = store::run::open_of_deployments(on, &[deployment.id]).await.map_err(database)?;
+    let reads = deployment.state.reads(runs.get(&deployment.id).copied());
+    Err(Trouble::conflict(
+        format!("{} can't be changed now. It stands as: {}.", deployment.name, reads.label),
+        "Its page shows what is under way; ask again when that has ended.",
+    ))
 }

@@ -5,7 +5,6 @@ use domain::audit::{Actor, Note};
 use domain::blueprint::plan::{Bindings, Responsibilities};
 use domain::deployment::{Deployment, DeploymentState, Lease, LeaseDue};
 use domain::ids::DeploymentId;
-use domain::mail::Letter;
 use domain::person::{Person, Principal};
 use domain::run::RunKind;
 use domain::trouble::Trouble;
@@ -15,7 +14,8 @@ use store::Tx;
 
 use super::{find, may_act};
 use crate::idempotency::Sent;
-use crate::{App, audit, database, mail};
+use crate::letter::{Message, Way};
+use crate::{App, approval, audit, database};
 
 /// The longest that a lease is prolonged at once, in days.
 const MOST_DAYS: i64 = 365;
@@ -144,35 +144,30 @@ async fn tell(app: &App, id: DeploymentId) -> Result<(), Trouble> {
         LeaseDue::Nothing | LeaseDue::Remove => return Ok(()),
     };
     if let Some(owner) = store::person::find(&tx, deployment.owner).await.map_err(database)? {
-        mail::post(app, &tx, letter(app, &deployment, &owner, ended)).await?;
+        approval::post(app, &tx, message(app, &deployment, &owner, ended)).await?;
     }
     let lease = Lease { warned_at: Some(now), ..deployment.lease };
     store::deployment::update(&tx, &Deployment { lease, ..deployment }).await.map_err(database)?;
     tx.commit().await.map_err(database)
 }
 
-fn letter(app: &App, deployment: &Deployment, owner: &Person, ended: bool) -> Letter {
+fn message<'m>(app: &App, deployment: &Deployment, owner: &'m Person, ended: bool) -> Message<'m> {
     let name = &deployment.name;
-    let until = deployment.lease.until.format("%-d %B %Y");
-    let removal = deployment.lease.removal(app.clock.now()).format("%-d %B %Y");
-    let subject =
+    let until = day(deployment.lease.until);
+    let removal = day(deployment.lease.removal(app.clock.now()));
+    let headline =
         if ended { format!("The lease of {name} has ended") } else { format!("The lease of {name} ends on {until}") };
-    let address = format!("{}/deployments/{}", app.base_url, deployment.id);
-    let text = format!(
-        "{subject}.\n\nUnless it is prolonged, {name} ({}) is removed on {removal}.\n\nProlong it, or retire it now:\n{address}\n",
-        deployment.title
-    );
-    let html = format!(
-        "<p>{}.</p><p>Unless it is prolonged, it is removed on {removal}.</p><p><a href=\"{address}\">Prolong it, or retire it now</a></p>",
-        escaped(&subject)
-    );
-    Letter {
-        to_name: owner.name.clone(),
-        to_email: owner.email.clone(),
+    Message {
+        to: owner,
         kind: "lease",
-        subject,
-        text,
-        html,
+        headline,
+        lines: vec![format!("Unless it is prolonged, {name} ({}) is removed on {removal}.", deployment.title)],
+        facts: Vec::new(),
+        ways: vec![Way {
+            label: "Prolong it, or retire it now".to_owned(),
+            url: format!("{}/deployments/{}", app.base_url, deployment.id),
+        }],
+        fine: vec![format!("It may last until {} at most.", day(deployment.lease.longest_until))],
         request: Some(deployment.request),
         approval: None,
         reason: format!(
@@ -184,6 +179,6 @@ fn letter(app: &App, deployment: &Deployment, owner: &Person, ended: bool) -> Le
     }
 }
 
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+fn day(time: DateTime<Utc>) -> String {
+    time.format("%-d %B %Y").to_string()
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::blueprint::Period;
 use domain::blueprint::plan::{DeploymentFacts, Plan, StepOutput, outputs_by_step};
-use domain::deployment::{Deployment, DeploymentState};
+use domain::deployment::Deployment;
 use domain::ids::{DeploymentId, ProjectId, RunId};
 use domain::person::Principal;
 use domain::project::Project;
@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use store::{DbErr, Reads, Tx};
 
 use super::submit::{Filing, acceptable_reason, file, project_to_order_in};
+use crate::deployment::refuse_unless_live;
 use crate::idempotency::{self, Once};
 use crate::{App, catalog, database};
 
@@ -162,12 +163,7 @@ async fn deployment_to_change(app: &App, who: &Principal, id: DeploymentId) -> R
 
 /// Refuses a deployment with which something else is under way.
 pub(super) async fn refuse_busy(on: &impl Reads, deployment: &Deployment) -> Result<(), Trouble> {
-    if deployment.state != DeploymentState::Live {
-        return Err(Trouble::conflict(
-            format!("{} is {}, so it can't be changed now.", deployment.name, deployment.state.word()),
-            "Its page shows what is under way; ask again when that has ended.",
-        ));
-    }
+    refuse_unless_live(on, deployment).await?;
     let requests = store::request::of_deployment(on, deployment.id).await.map_err(database)?;
     let open = requests.iter().find(|request| !request.state.is_over() && request.kind != RequestKind::Provision);
     if let Some(open) = open {

@@ -9,10 +9,12 @@ use domain::ids::{PersonId, ProjectId, RequestId};
 use domain::mail::Mail;
 use domain::person::{Person, Principal};
 use domain::project::Project;
-use domain::request::Request;
+use domain::request::{Request, RequestState};
 use domain::trouble::Trouble;
 use store::request::{Filter, SortBy};
+use store::run::RunSummary;
 
+use crate::operations::operators_of;
 use crate::page::{Counted, List, Window};
 use crate::quota::{QuotaAfter, quota_after};
 use crate::{App, catalog, database};
@@ -22,11 +24,17 @@ pub struct Listed {
     pub request: Request,
     pub requester: String,
     pub project: String,
-    /// Whom it waits for.
-    pub waits_for: Vec<String>,
+    pub waits: Waits,
 }
 
-/// A part of the requests within a person's sight, in four statements whatever their number.
+/// Whom a request waits for, and since when; nobody while it goes on by itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    pub for_whom: Vec<String>,
+    pub since: Option<DateTime<Utc>>,
+}
+
+/// A part of the requests within a person's sight, in a few statements whatever their number.
 pub async fn list(
     app: &App,
     who: &Principal,
@@ -43,14 +51,16 @@ pub async fn list(
     let people = store::person::find_many(on, &ids).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, String> = projects.iter().map(|p| (p.id, p.title.clone())).collect();
     let name = |id: &PersonId| people.get(id).map(|person| person.name.clone()).unwrap_or_default();
+    let paused: Vec<RequestId> =
+        part.rows.iter().filter(|request| request.state == RequestState::Paused).map(|request| request.id).collect();
+    let runs = store::run::of_requests(on, &paused).await.map_err(database)?;
     let listed = |request: Request| Listed {
         requester: name(&request.requester),
         project: titles.get(&request.project).cloned().unwrap_or_default(),
-        waits_for: approvals
-            .iter()
-            .filter(|approval| approval.request == request.id && approval.state == ApprovalState::Open)
-            .map(|approval| name(&approval.approver))
-            .collect(),
+        waits: match runs.get(&request.id) {
+            Some(run) => for_operators(run),
+            None => for_approvers(approvals.iter().filter(|approval| approval.request == request.id), name),
+        },
         request,
     };
     Ok(List { part: part.map(listed), projects })
@@ -59,6 +69,20 @@ pub async fn list(
 /// How many requests are within a person's sight and left by the filter, up to a thousand.
 pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counted, Trouble> {
     store::request::count(&app.store, &who.scope(), filter).await.map_err(database)
+}
+
+/// A run that is paused waits for the operators of its platform.
+fn for_operators(run: &RunSummary) -> Waits {
+    Waits { for_whom: vec![format!("Ops ({})", run.platform)], since: run.paused_at }
+}
+
+/// A question waits for who was asked, since the first of them was.
+fn for_approvers<'a>(asked: impl Iterator<Item = &'a Approval>, name: impl Fn(&PersonId) -> String) -> Waits {
+    let open: Vec<&Approval> = asked.filter(|approval| approval.state == ApprovalState::Open).collect();
+    Waits {
+        since: open.iter().map(|approval| approval.opened_at).min(),
+        for_whom: open.iter().map(|approval| name(&approval.approver)).collect(),
+    }
 }
 
 /// A request with everything that happened to it.
@@ -78,6 +102,19 @@ pub struct Page {
     pub mails: Vec<Mail>,
     /// Whether the person who looks may take it back or change it.
     pub is_own: bool,
+    pub waits: Waits,
+    /// What its run says where an operator has to act.
+    pub pause: Option<Pause>,
+}
+
+/// A run that stands still until an operator has acted.
+pub struct Pause {
+    /// What happened, in people's words.
+    pub why: String,
+    /// The names of who may act.
+    pub operators: Vec<String>,
+    /// Whether a mail has told them.
+    pub told: bool,
 }
 
 /// Somebody who was asked.
@@ -109,9 +146,26 @@ pub async fn show(app: &App, who: &Principal, id: RequestId) -> Result<Page, Tro
     ids.extend(approvals.iter().flat_map(|approval| [Some(approval.approver), approval.on_behalf_of]).flatten());
     let people = store::person::find_many(on, &ids).await.map_err(database)?;
     let requester = people.get(&request.requester).cloned().ok_or_else(gone)?;
+    let name = |id: &PersonId| people.get(id).map(|person| person.name.clone()).unwrap_or_default();
+    let (waits, pause) = match paused_run(app, &request).await? {
+        Some(run) => (for_operators(&run), Some(pause(app, run, &mails).await?)),
+        None => (for_approvers(approvals.iter(), name), None),
+    };
     let asked = approvals.into_iter().filter_map(|approval| asking(approval, &people, &mails)).collect();
     let is_own = request.requester == who.person;
-    Ok(Page { request, requester, project, asked, due_at, quota, chosen, history, mails, is_own })
+    Ok(Page { request, requester, project, asked, due_at, quota, chosen, history, mails, is_own, waits, pause })
+}
+
+async fn paused_run(app: &App, request: &Request) -> Result<Option<RunSummary>, Trouble> {
+    let run = store::run::of_request(&app.store, request.id).await.map_err(database)?;
+    Ok(run.filter(|run| request.state == RequestState::Paused && run.state.needs_a_person()))
+}
+
+async fn pause(app: &App, run: RunSummary, mails: &[Mail]) -> Result<Pause, Trouble> {
+    let operators = operators_of(&app.store, &run.platform, run.project).await.map_err(database)?;
+    let told = mails.iter().any(|mail| mail.kind == "run_paused" && Some(mail.created_at) >= run.paused_at);
+    let operators = operators.into_iter().map(|operator| operator.name).collect();
+    Ok(Pause { why: run.why.unwrap_or_default(), operators, told })
 }
 
 fn asking(approval: Approval, people: &BTreeMap<PersonId, Person>, mails: &[Mail]) -> Option<Asking> {

@@ -2,8 +2,7 @@
 
 use domain::approval::ApprovalState;
 use domain::blueprint::plan::{Bindings, Responsibilities};
-use domain::request::{Request, RequestKind, RequestState, number};
-use domain::run::RunKind;
+use domain::request::{Request, RequestState, number};
 use domain::trouble::Trouble;
 use engine::{NewRun, retire};
 use store::Tx;
@@ -41,11 +40,7 @@ async fn new_run(app: &App, tx: &Tx, request: &Request) -> Result<NewRun, Troubl
         responsible: Responsibilities { platform: stands.platform, application: stands.application },
         project: request.project,
         request: Some(request.id),
-        kind: match request.kind {
-            RequestKind::Provision => RunKind::Provision,
-            RequestKind::Action => RunKind::Action,
-            RequestKind::Retire => RunKind::Retire,
-        },
+        kind: request.kind.of_run(),
         title: format!("{} ({})", request.title, number(request.number)),
         blueprint: request.blueprint.clone(),
         version: request.version.clone(),

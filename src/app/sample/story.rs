@@ -149,6 +149,7 @@ impl<'p> Story<'p> {
             application: self.project.team.clone(),
             state: RunState::Done,
             why: None,
+            paused_at: None,
             cancel: None,
             token: 1,
             revision: 0,

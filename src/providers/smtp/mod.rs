@@ -7,6 +7,7 @@ use domain::mail::Mail;
 use domain::ports::mailer::{Mailer, MailerError};
 use lettre::message::{Mailbox, MultiPart};
 use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::{AsyncSmtpTransport, Error};
 use lettre::{Address, AsyncTransport, Message, Tokio1Executor};
 
@@ -30,6 +31,8 @@ pub struct SmtpSettings {
     pub port: Option<u16>,
     pub privacy: Privacy,
     pub credentials: Option<(String, String)>,
+    /// Certificates (PEM) that the server's may come from, beside the public ones.
+    pub ca: Option<Vec<u8>>,
     /// The sender that people see, `Gatehouse <gatehouse@example.org>`.
     pub from: String,
 }
@@ -41,6 +44,8 @@ pub enum SmtpSettingsError {
     From(String),
     #[error("the mail server `{host}` can't be used")]
     Server { host: String, source: Error },
+    #[error("the certificates of `ca_file` can't be read: a file in PEM is wanted")]
+    Certificates(#[source] Error),
     #[error("mail to `{0}` would go unprotected over the network; use `starttls` or `tls`, or a relay on this machine")]
     Unprotected(String),
 }
@@ -58,8 +63,12 @@ impl Smtp {
         let host = settings.host;
         let server = |source| SmtpSettingsError::Server { host: host.clone(), source };
         let mut builder = match settings.privacy {
-            Privacy::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(&host).map_err(server)?,
-            Privacy::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&host).map_err(server)?,
+            Privacy::Tls => AsyncSmtpTransport::<Tokio1Executor>::relay(&host)
+                .map_err(server)?
+                .tls(Tls::Wrapper(tls(&host, settings.ca.as_deref())?)),
+            Privacy::StartTls => AsyncSmtpTransport::<Tokio1Executor>::starttls_relay(&host)
+                .map_err(server)?
+                .tls(Tls::Required(tls(&host, settings.ca.as_deref())?)),
             Privacy::Plain if is_this_machine(&host) => AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host),
             Privacy::Plain => return Err(SmtpSettingsError::Unprotected(host)),
         };
@@ -85,6 +94,16 @@ impl Smtp {
             .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
             .map_err(|cause| MailerError::Refused(format!("The mail can't be put together: {cause}.")))
     }
+}
+
+/// What the server's certificate is held against.
+fn tls(host: &str, ca: Option<&[u8]>) -> Result<TlsParameters, SmtpSettingsError> {
+    let mut parameters = TlsParameters::builder(host.to_owned());
+    if let Some(pem) = ca {
+        parameters =
+            parameters.add_root_certificate(Certificate::from_pem(pem).map_err(SmtpSettingsError::Certificates)?);
+    }
+    parameters.build().map_err(|source| SmtpSettingsError::Server { host: host.to_owned(), source })
 }
 
 #[async_trait]

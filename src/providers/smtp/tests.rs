@@ -49,6 +49,7 @@ fn smtp(port: u16) -> Smtp {
         port: Some(port),
         privacy: Privacy::Plain,
         credentials: None,
+        ca: None,
         from: "Gatehouse <gate@example.org>".into(),
     })
     .expect("usable settings")
@@ -123,6 +124,7 @@ fn mail_never_crosses_the_network_unprotected() {
         port: None,
         privacy: Privacy::Plain,
         credentials: None,
+        ca: None,
         from: "gate@example.org".into(),
     };
     assert!(matches!(Smtp::new(settings), Err(SmtpSettingsError::Unprotected(host)) if host == "mail.example.org"));

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use domain::ids::{DeploymentId, ProjectId, RequestId, RunId};
 use domain::person::Scope;
+use domain::reading::Reading;
 use domain::run::{RunKind, RunState};
 use sea_orm::{DbErr, FromQueryResult, QuerySelect, Select};
 
@@ -16,7 +17,7 @@ const TABLE: Table = Table {
     name: "run",
     tie: "id",
     columns: "t.id, t.deployment_id, t.project_id, t.request_id, t.kind, t.title, t.blueprint, t.state, t.why, \
-              t.worker, t.created_at, t.started_at, t.ended_at",
+              t.worker, t.platform, t.created_at, t.started_at, t.ended_at, t.paused_at",
 };
 
 /// A run as lists show it.
@@ -32,9 +33,20 @@ pub struct RunSummary {
     pub state: RunState,
     pub why: Option<String>,
     pub worker: Option<String>,
+    /// The group that answers for the platform.
+    pub platform: String,
     pub created_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
+    /// Since when it needs a person.
+    pub paused_at: Option<DateTime<Utc>>,
+}
+
+impl RunSummary {
+    /// How it reads.
+    pub const fn reads(&self) -> Reading {
+        self.state.reads(self.kind)
+    }
 }
 
 /// Which runs a list shows.
@@ -104,9 +116,11 @@ pub(super) async fn summaries(rows: Select<Entity>, on: &impl Reads) -> Result<V
         Column::State,
         Column::Why,
         Column::Worker,
+        Column::Platform,
         Column::CreatedAt,
         Column::StartedAt,
         Column::EndedAt,
+        Column::PausedAt,
     ];
     let rows: Vec<SummaryRow> = rows.select_only().columns(columns).into_model().all(on.db()).await?;
     rows.into_iter().map(summary).collect()
@@ -124,9 +138,11 @@ struct SummaryRow {
     state: String,
     why: Option<String>,
     worker: Option<String>,
+    platform: String,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
+    paused_at: Option<DateTime<Utc>>,
 }
 
 fn summary(row: SummaryRow) -> Result<RunSummary, DbErr> {
@@ -141,8 +157,10 @@ fn summary(row: SummaryRow) -> Result<RunSummary, DbErr> {
         blueprint: row.blueprint,
         why: row.why,
         worker: row.worker,
+        platform: row.platform,
         created_at: row.created_at,
         started_at: row.started_at,
         ended_at: row.ended_at,
+        paused_at: row.paused_at,
     })
 }

@@ -4,6 +4,7 @@ use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::approval::{self, Decider, Question, Standing};
+use app::request::Waits;
 use chrono::{DateTime, Utc};
 use domain::approval::{Answer, Approval, Via};
 use domain::ids::ApprovalId;
@@ -116,7 +117,7 @@ async fn decide(
     let answer = body.finish(answer)?;
     let decider = Decider::Person { who, approval: *id, via: Via::Api, once };
     let decided = approval::decide(&house, decider, answer, &reason, client(&asked)).await?;
-    Ok(HttpResponse::Ok().json(RequestDetails::of(decided.request, Vec::new())))
+    Ok(HttpResponse::Ok().json(RequestDetails::of(decided.request, Waits::default())))
 }
 
 impl From<Question> for QuestionDetails {

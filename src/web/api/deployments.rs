@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
 use domain::person::Principal;
+use domain::reading::Reading;
 use domain::resource::Resource;
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -51,8 +52,11 @@ pub struct DeploymentEntry {
     version: String,
     #[schema(value_type = Object)]
     parameters: Value,
-    /// `building`, `live`, `changing`, `retiring`, `retired` or `failed`.
-    state: String,
+    /// `building`, `live`, `changing`, `retiring`, `retired` or `failed`; where its run does not go on, how the run
+    /// stands: `paused`, `stuck`, `compensating` or `cancelling`.
+    state: &'static str,
+    /// The state in people's words.
+    state_label: &'static str,
     /// The group that answers for the platform.
     platform_responsible: String,
     /// The team that answers for the application.
@@ -238,17 +242,17 @@ async fn retire(
 
 async fn file(house: &App, who: &Principal, order: Order) -> Result<HttpResponse, Problem> {
     let filed = request::submit(house, who, order).await.map_err(in_order)?;
-    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Vec::new())))
+    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, request::Waits::default())))
 }
 
 impl From<Listed> for DeploymentEntry {
     fn from(listed: Listed) -> Self {
-        Self::of(listed.deployment, listed.owner, listed.monthly.euros())
+        Self::of(listed.deployment, listed.reads, listed.owner, listed.monthly.euros())
     }
 }
 
 impl DeploymentEntry {
-    fn of(deployment: Deployment, owner: String, monthly: f64) -> Self {
+    fn of(deployment: Deployment, reads: Reading, owner: String, monthly: f64) -> Self {
         Self {
             id: deployment.id.to_string(),
             name: deployment.name,
@@ -257,7 +261,8 @@ impl DeploymentEntry {
             blueprint: deployment.blueprint,
             version: deployment.version,
             parameters: Value::Object(deployment.params),
-            state: deployment.state.word().to_owned(),
+            state: reads.word,
+            state_label: reads.label,
             platform_responsible: deployment.platform,
             application_responsible: deployment.application,
             monthly,
@@ -274,7 +279,7 @@ impl From<Details> for DeploymentDetails {
             resources: details.resources.into_iter().map(ResourceDetails::from).collect(),
             runs: details.runs.iter().map(|run| run.id.to_string()).collect(),
             actions: details.actions.into_iter().map(ActionReference::from).collect(),
-            deployment: DeploymentEntry::of(details.deployment, details.owner, details.monthly.euros()),
+            deployment: DeploymentEntry::of(details.deployment, details.reads, details.owner, details.monthly.euros()),
         }
     }
 }

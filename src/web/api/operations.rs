@@ -65,11 +65,11 @@ impl From<Overview> for OperationsOverview {
         let entries = |runs: Vec<app::run::RunSummary>| runs.into_iter().map(RunEntry::from).collect();
         Self {
             runs: overview.open.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
-            need_a_person: entries(overview.need_a_person),
+            need_a_person: entries(overview.need_a_person.into_iter().map(|halted| halted.run).collect()),
             under_way: entries(overview.under_way),
             ended: entries(overview.ended),
             workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
-            queue: overview.queue,
+            queue: overview.queue.number,
             mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
         }
     }

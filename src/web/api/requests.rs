@@ -3,9 +3,8 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::request::{self, Filter, Listed, NewTerms, Order, SortBy, What};
+use app::request::{self, Filter, Listed, NewTerms, Order, SortBy, Waits, What};
 use chrono::{DateTime, Utc};
-use domain::approval::ApprovalState;
 use domain::ids::{ProjectId, RequestId};
 use domain::request::{Request, RequestState, number};
 use domain::token::TokenScope;
@@ -40,8 +39,13 @@ pub struct RequestDetails {
     reason: String,
     /// Grows with each change by the requester.
     revision: i32,
-    /// `awaiting_approval`, `approved`, `rejected`, `withdrawn`, `expired`, `running`, `fulfilled` or `failed`.
-    state: String,
+    /// `awaiting_approval`, `approved`, `rejected`, `withdrawn`, `expired`, `running`, `paused`, `taking_back`,
+    /// `fulfilled`, `failed` or `cancelled`.
+    state: &'static str,
+    /// The state in people's words.
+    state_label: &'static str,
+    /// Why it is paused, as the run says it.
+    paused_because: Option<String>,
     /// Why it ended as it did.
     outcome: Option<String>,
     /// Its run, once there is one.
@@ -53,6 +57,8 @@ pub struct RequestDetails {
     ended_at: Option<DateTime<Utc>>,
     /// Whom it waits for.
     waits_for: Vec<String>,
+    /// Since when it waits for them.
+    waits_since: Option<DateTime<Utc>>,
 }
 
 /// Which requests are wanted.
@@ -159,9 +165,9 @@ async fn index(
 
 async fn show(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
     let page = request::show(&house, caller.may(TokenScope::Read)?, *id).await?;
-    let open = page.asked.iter().filter(|asking| asking.approval.state == ApprovalState::Open);
-    let waits_for = open.map(|asking| asking.approver.name.clone()).collect();
-    Ok(HttpResponse::Ok().json(RequestDetails::of(page.request, waits_for)))
+    let paused_because = page.pause.map(|pause| pause.why);
+    let details = RequestDetails::of(page.request, page.waits);
+    Ok(HttpResponse::Ok().json(RequestDetails { paused_because, ..details }))
 }
 
 async fn submit(
@@ -179,7 +185,7 @@ async fn submit(
     let what = What::Provision { project, blueprint, version, parameters: ordered.parameters, lease: ordered.lease };
     let order = Order { what, reason: reason.unwrap_or_default(), via: VIA, key };
     let filed = request::submit(&house, who, order).await.map_err(in_order)?;
-    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Vec::new())))
+    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Waits::default())))
 }
 
 async fn change(
@@ -196,7 +202,7 @@ async fn change(
     let (revision, parameters) = body.finish(revision.zip(parameters))?;
     let terms = NewTerms { revision, parameters, lease, reason };
     let changed = request::change(&house, who, *id, terms, &sent).await.map_err(in_order)?;
-    Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Vec::new())))
+    Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Waits::default())))
 }
 
 async fn withdraw(
@@ -209,17 +215,18 @@ async fn withdraw(
     let sent = body.sent(&asked);
     body.finish(Some(()))?;
     let withdrawn = request::withdraw(&house, caller.may(TokenScope::Order)?, *id, &sent).await?;
-    Ok(HttpResponse::Ok().json(RequestDetails::of(withdrawn, Vec::new())))
+    Ok(HttpResponse::Ok().json(RequestDetails::of(withdrawn, Waits::default())))
 }
 
 impl From<Listed> for RequestDetails {
     fn from(listed: Listed) -> Self {
-        Self::of(listed.request, listed.waits_for)
+        Self::of(listed.request, listed.waits)
     }
 }
 
 impl RequestDetails {
-    pub fn of(request: Request, waits_for: Vec<String>) -> Self {
+    pub fn of(request: Request, waits: Waits) -> Self {
+        let reads = request.reads();
         Self {
             id: request.id.to_string(),
             number: number(request.number),
@@ -233,14 +240,17 @@ impl RequestDetails {
             parameters: Value::Object(request.parameters),
             reason: request.reason,
             revision: request.revision,
-            state: request.state.word().to_owned(),
+            state: reads.word,
+            state_label: reads.label,
+            paused_because: None,
             outcome: request.outcome,
             run: request.run.map(|run| run.to_string()),
             monthly: request.plan.map(|plan| plan.monthly.euros()),
             submitted_at: request.submitted_at,
             decided_at: request.decided_at,
             ended_at: request.ended_at,
-            waits_for,
+            waits_for: waits.for_whom,
+            waits_since: waits.since,
         }
     }
 }

@@ -83,9 +83,17 @@ pub struct RunDetails {
     request: Option<String>,
     blueprint: String,
     version: String,
-    state: String,
+    /// `queued`, `running`, `waiting`, `paused`, `stuck`, `compensating`, `cancelling`, `done`, `compensated`,
+    /// `cancelled` or `refused`.
+    state: &'static str,
+    /// The state in people's words.
+    state_label: &'static str,
     /// Why it stands where it stands.
     why: Option<String>,
+    /// The operators who have to act, where one has to.
+    waits_for: Vec<String>,
+    /// Since when it needs an operator.
+    paused_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
@@ -211,6 +219,7 @@ impl From<RunEvent> for EventDetails {
 impl From<Details> for RunDetails {
     fn from(details: Details) -> Self {
         let run = details.run;
+        let reads = run.reads(&details.steps);
         let step = |step: Step| {
             let planned = run.workflow.get(step.position).map(|step| &step.planned);
             StepDetails {
@@ -236,7 +245,10 @@ impl From<Details> for RunDetails {
             request: run.request.map(|request| request.to_string()),
             blueprint: run.blueprint.clone(),
             version: run.version.clone(),
-            state: run.state.word().to_owned(),
+            state: reads.word,
+            state_label: reads.label,
+            waits_for: details.operators,
+            paused_at: run.paused_at,
             why: run.why.clone(),
             created_at: run.created_at,
             started_at: run.started_at,

@@ -16,7 +16,7 @@ pub fn bars(rows: &[(String, f64, String)], label: &str) -> Drawing {
 
 /// Amounts in parts, each a bar of them: (name, parts, the whole as people read it), in the order given.
 pub fn parted_bars(rows: &[(String, Vec<Part>, String)], label: &str) -> Drawing {
-    let part = |part: &Part| (part.amount, part.state.class(), part.name.clone());
+    let part = |part: &Part| (part.amount, crate::look::tint(&part.state), part.name.clone());
     let row = |(name, parts, words): &(String, Vec<Part>, String)| Row {
         name: name.clone(),
         parts: parts.iter().map(part).collect(),
@@ -141,7 +141,7 @@ pub fn stacked(parts: &[Part], label: &str) -> Drawing {
         let wide = part.amount / whole * WIDTH;
         canvas.put(format_args!(
             r#"<rect class="part {}" x="{x:.1}" y="0" width="{wide:.1}" height="{HEIGHT}"><title>{}: {}</title></rect>"#,
-            part.state.class(),
+            crate::look::tint(&part.state),
             escaped(&part.name),
             part.amount
         ));

@@ -62,7 +62,10 @@ impl Canvas {
         for pair in points.windows(2) {
             path.push_str(&bend(pair[0], pair[1], direction));
         }
-        self.put(format_args!(r#"<g aria-hidden="true"><path class="edge {}" d="{path}"/>"#, state.class()));
+        self.put(format_args!(
+            r#"<g aria-hidden="true"><path class="edge {}" d="{path}"/>"#,
+            crate::look::tint(&state)
+        ));
         let turned = points.windows(2).last().is_some_and(|pair| pair[0].x > pair[1].x);
         let wings = match (direction, turned) {
             (Direction::Right, false) => "-7 -4v8z",
@@ -71,7 +74,7 @@ impl Canvas {
         };
         self.put(format_args!(
             r#"<path class="edge-head {}" d="M{:.1} {:.1}l{wings}"/>"#,
-            state.class(),
+            crate::look::tint(&state),
             last.x,
             last.y
         ));
@@ -90,7 +93,7 @@ impl Canvas {
     /// A node as a card: icon, title, and a line of state and note. `stack` draws cards behind it.
     pub fn node(&mut self, node: &Node, at: Point, size: Size, stack: bool) {
         let chosen = if node.chosen { " is-chosen" } else { "" };
-        self.put(format_args!(r#"<g class="node {}{chosen}" role="listitem">"#, node.state.class()));
+        self.put(format_args!(r#"<g class="node {}{chosen}" role="listitem">"#, crate::look::tint(&node.state)));
         if let Some(href) = &node.href {
             let current = if node.chosen { r#" aria-current="true""# } else { "" };
             self.put(format_args!(r#"<a href="{}"{current}>"#, escaped(href)));
@@ -130,7 +133,7 @@ impl Canvas {
         let below = if has_state || node.note.is_empty() { 0.0 } else { 1.0 };
         let room = if has_state { size.height - 20.0 } else { size.height };
         let middle = at.y + room / 2.0;
-        let icon = if node.icon.is_empty() { node.state.icon() } else { node.icon };
+        let icon = if node.icon.is_empty() { crate::look::shape(&node.state) } else { node.icon };
         self.icon(icon, Point { x: at.x + 9.0, y: middle - 9.0 }, 18.0);
         let mut y = middle - (title.len() as f64 + below) * LINE / 2.0 + 11.5;
         for line in &title {
@@ -155,7 +158,7 @@ impl Canvas {
         let letters = (room / NOTE_LETTER) as usize;
         let note = if node.note.is_empty() { String::new() } else { format!(" · {}", node.note) };
         let fits = node.word.chars().count() + note.chars().count() <= letters;
-        self.icon(node.state.icon(), Point { x: at.x, y: at.y - 10.5 }, 13.0);
+        self.icon(crate::look::shape(&node.state), Point { x: at.x, y: at.y - 10.5 }, 13.0);
         self.put(format_args!(
             r#"<text class="node-note" x="{:.1}" y="{:.1}"><tspan class="node-word">{}</tspan>{}</text>"#,
             at.x + 17.0,

@@ -10,6 +10,7 @@ mod page;
 use app::page::Counted;
 use chrono::{DateTime, Utc};
 use domain::money::Money;
+use domain::reading::Reading;
 
 pub(crate) use asked::Asked;
 pub(crate) use file::Sheet;
@@ -107,6 +108,8 @@ pub(crate) enum Cell {
     Noted(String, String),
     /// What is not there, in a word.
     Nothing(&'static str),
+    /// How a request, a run or a deployment reads.
+    Reads(Reading),
     /// A state's word, shown by its meaning.
     State(&'static str),
     /// A state's word, and what to call it here.

@@ -1,20 +1,40 @@
-//! Operations: what needs a person, what goes on, who carries it, what waits.
+//! Operations: what needs a person, with the buttons that fit; what goes on, who carries it, what waits.
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, ServiceConfig, get, resource};
+use actix_web::web::{Data, Path, ServiceConfig, get, post, resource};
 use app::App;
+use app::idempotency::Sent;
 use app::operations::Overview;
 use askama::Template;
+use chrono::{DateTime, Utc};
+use domain::ids::RunId;
+use domain::mail::MailState;
+use domain::run::RunState;
+use domain::trouble::{FieldError, Kind, Trouble};
 
+use super::runs::{Typed, run_id, told, wish};
+use super::see_other;
+use crate::csrf::Form;
+use crate::look;
 use crate::pages::trend::Charts;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
-use crate::visitor::Visitor;
+use crate::visitor::{Visitor, flash_cookie};
 
-/// The route of the page.
+/// The routes of the page.
 pub fn configure(service: &mut ServiceConfig) {
-    service.service(resource("/operations").route(get().to(index)));
+    service
+        .service(resource("/operations").route(get().to(index)))
+        .service(resource("/operations/runs/{run}").route(post().to(mend)));
+}
+
+/// A form that was refused: of which run, what was typed, what is wrong.
+#[derive(Default)]
+struct Refused {
+    run: Option<RunId>,
+    typed: Typed,
+    errors: Vec<FieldError>,
 }
 
 #[derive(Template)]
@@ -23,10 +43,63 @@ struct Index {
     shell: Shell,
     it: Overview,
     charts: Charts,
+    refused: Refused,
+}
+
+impl Index {
+    /// Whether this form of this run was refused, and stays open with what was typed.
+    fn is_refused(&self, run: &RunId, act: &str) -> bool {
+        self.refused.run.as_ref() == Some(run) && self.refused.typed.act == act
+    }
+
+    /// What was typed as the reason into a form that was refused.
+    fn reason(&self, run: &RunId, act: &str) -> &str {
+        if self.is_refused(run, act) { &self.refused.typed.reason } else { "" }
+    }
+
+    /// The sentence at a field of a form that was refused.
+    fn error(&self, run: &RunId, act: &str, field: &str) -> &str {
+        let mut errors = self.refused.errors.iter().filter(|error| error.field == field);
+        errors.next().filter(|_| self.is_refused(run, act)).map_or("", |error| &error.message)
+    }
+}
+
+/// Since when the oldest waits, as the note of a figure.
+fn oldest(since: &Option<DateTime<Utc>>, now: &DateTime<Utc>) -> String {
+    since.as_ref().map(|since| format!("oldest {}", look::ago(since, now))).unwrap_or_default()
+}
+
+fn mail_note(state: &MailState, it: &Overview) -> String {
+    if *state == MailState::Queued { oldest(&it.oldest_mail, &it.now) } else { String::new() }
 }
 
 async fn index(app: Data<App>, visitor: Visitor) -> Result<HttpResponse, Problem> {
-    let it = app::operations::overview(&app, &visitor.principal).await?;
-    let charts = Charts::of(&app::trend::lately(&app, &visitor.principal).await?);
-    Ok(page(StatusCode::OK, &Index { shell: visitor.shell("Operations", Section::Operations), it, charts }))
+    answer(&app, &visitor, StatusCode::OK, Refused::default()).await
+}
+
+async fn answer(app: &App, visitor: &Visitor, status: StatusCode, refused: Refused) -> Result<HttpResponse, Problem> {
+    let it = app::operations::overview(app, &visitor.principal).await?;
+    let charts = Charts::of(&app::trend::lately(app, &visitor.principal).await?);
+    Ok(page(status, &Index { shell: visitor.shell("Operations", Section::Operations), it, charts, refused }))
+}
+
+/// Mends a run from the list and comes back to it; a form that does not fit is shown again with what was typed.
+async fn mend(app: Data<App>, visitor: Visitor, id: Path<String>, form: Form<Typed>) -> Result<HttpResponse, Problem> {
+    let (run, typed) = (run_id(&id)?, form.fields);
+    let done = match wish(&typed) {
+        Ok(wish) => app::run::mend(&app, &visitor.principal, run, wish, &typed.reason, &Sent::PORTAL).await,
+        Err(trouble) => Err(trouble),
+    };
+    match done {
+        Ok(()) => {
+            let mut response = see_other("/operations");
+            response.add_cookie(&flash_cookie(&app, told(&typed.act))).map_err(Trouble::bug)?;
+            Ok(response)
+        }
+        Err(trouble) if trouble.kind == Kind::Invalid => {
+            let (status, errors) = (problem::status(trouble.kind), trouble.fields);
+            answer(&app, &visitor, status, Refused { run: Some(run), typed, errors }).await
+        }
+        Err(trouble) => Err(Problem(trouble)),
+    }
 }

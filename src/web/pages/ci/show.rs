@@ -15,7 +15,6 @@ use domain::trouble::{Kind, Trouble};
 use serde::Deserialize;
 
 use crate::drawing::{Drawing, Edge, Node, relations};
-use crate::look::Meaning;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
 use crate::visitor::Visitor;
@@ -124,7 +123,7 @@ fn node(id: CiId, name: &str, class: &str, icon: &'static str, lifecycle: Lifecy
     let node = Node::new(id.to_string(), name).note(class).icon(icon);
     match lifecycle {
         Lifecycle::Operational => node,
-        other => node.state(Meaning::of(other.word()), other.title()),
+        other => node.state(crate::look::meaning(other.word()), other.title()),
     }
 }
 

@@ -24,7 +24,7 @@ static LIST: List<Listed> = List {
         Column::sorts("name", "Deployment", |it: &Listed| {
             Cell::Noted(it.deployment.name.clone(), it.deployment.title.clone())
         }),
-        Column::sorts("state", "State", |it: &Listed| Cell::State(it.deployment.state.word())),
+        Column::sorts("state", "State", |it: &Listed| Cell::Reads(it.reads)),
         Column::sorts("created", "Ordered", |it: &Listed| Cell::Time(it.deployment.created_at)),
         Column::sorts("lease", "Lease ends", |it: &Listed| match it.deployment.state.is_over() {
             true => Cell::Nothing("over"),
@@ -66,7 +66,7 @@ pub(super) async fn index(app: Data<App>, visitor: Visitor, request: HttpRequest
     let who = &visitor.principal;
     let page::List { part, projects } = app::deployment::list(&app, who, &filter, asked.window(&SORTS)).await?;
     let counted = asked.counted(&part, app::deployment::count(&app, who, &filter)).await?;
-    let states = DeploymentState::ALL.iter().map(|state| (state.word(), look::words(state.word())));
+    let states = DeploymentState::ALL.iter().map(|state| (state.word(), state.reads(None).label.to_owned()));
     let filters = vec![
         Narrow::words("state", "State", [("", "All that stand".to_owned())].into_iter().chain(states)),
         Narrow::project(projects),
@@ -120,7 +120,7 @@ fn line(row: &Listed) -> [String; 11] {
         it.id.to_string(),
         it.name.clone(),
         it.title.clone(),
-        it.state.word().to_owned(),
+        row.reads.word.to_owned(),
         row.project.clone(),
         row.owner.clone(),
         it.platform.clone(),

@@ -8,8 +8,8 @@ use app::App;
 use app::deployment::{Details, RunSummary};
 use askama::Template;
 use domain::ids::DeploymentId;
+use domain::reading::{Meaning, Reading};
 use domain::resource::{Resource, ResourceState};
-use domain::run::RunState;
 use domain::trouble::Trouble;
 
 use super::{called, objects, topology};
@@ -74,13 +74,13 @@ fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
     let (gone, standing) = objects(&it).into_iter().partition(|row| row.state == ResourceState::Gone);
     let under_way = it.runs.iter().find(|run| !run.state.has_ended()).cloned();
     let says = match &under_way {
-        Some(run) => format!("{}: {}", run.title, run_label(run)),
-        None => crate::look::words(it.deployment.state.word()),
+        Some(run) => format!("{}: {}", run.title, run.reads().label),
+        None => it.reads.label.to_owned(),
     };
     let part = Part {
         csrf: visitor.csrf.clone(),
         says,
-        topology: topology::draw(&it.resources, &it.cis, &it.deployment.name),
+        topology: topology::draw(&it.resources, &it.cis, &it.deployment.name, it.reads),
         endpoints: endpoints(&it.resources),
         under_way,
         standing,
@@ -96,22 +96,14 @@ pub(super) fn deployment_id(text: &str) -> Result<DeploymentId, Trouble> {
     text.parse().map_err(|_| Trouble::not_found("deployment"))
 }
 
-/// How the ledger's state of an object reads here.
-fn standing_as(row: &Resource) -> &'static str {
+/// How the ledger's state of an object reads here; nothing is being built while a run stands still.
+fn standing_as(row: &Resource, reads: &Reading) -> &'static str {
     match row.state {
+        ResourceState::Intended if reads.meaning == Meaning::Failed => "unfinished",
         ResourceState::Intended => "building",
         ResourceState::Live => "live",
         ResourceState::Gone => "gone",
     }
-}
-
-/// How a run reads here: waiting for machines is work that goes on, only a run that needs a person stands still.
-fn run_word(run: &RunSummary) -> &'static str {
-    if run.state.needs_a_person() || run.state.has_ended() { run.state.word() } else { "running" }
-}
-
-fn run_label(run: &RunSummary) -> &'static str {
-    if run.state == RunState::Waiting { RunState::Running.label() } else { run.state.label() }
 }
 
 fn days_left(it: &Details) -> i64 {

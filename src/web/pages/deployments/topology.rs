@@ -1,24 +1,25 @@
 //! What a deployment is made of, as a drawing: balancer above machines above hosts, software inside its machine.
 
 use domain::ci::{Ci, CiClass, Lifecycle};
+use domain::reading::Reading;
 use domain::resource::{Resource, ResourceState};
 use serde_json::Value;
 
 use crate::drawing::{Drawing, Edge, Node, topology};
 use crate::look::Meaning;
 
-/// The drawing of the objects that stand; nothing while there are none.
-pub(super) fn draw(resources: &[Resource], cis: &[Ci], name: &str) -> Option<Drawing> {
+/// The drawing of the objects that stand, of a deployment that reads so; nothing while there are none.
+pub(super) fn draw(resources: &[Resource], cis: &[Ci], name: &str, reads: Reading) -> Option<Drawing> {
     let mut standing: Vec<&Resource> = resources.iter().filter(|row| row.state != ResourceState::Gone).collect();
     standing.sort_by_cached_key(|row| crate::look::counting(&row.name));
-    let mut nodes: Vec<Node> = standing.iter().filter_map(|row| node(row, &standing)).collect();
+    let mut nodes: Vec<Node> = standing.iter().filter_map(|row| node(row, &standing, reads)).collect();
     let edges: Vec<Edge> = standing.iter().flat_map(|row| edges(row, &standing)).collect();
     nodes.extend(workloads(cis, &standing));
     nodes.extend(hosts(&standing));
     (!nodes.is_empty()).then(|| topology(&nodes, &edges, &format!("What {name} is made of")))
 }
 
-fn node(row: &Resource, all: &[&Resource]) -> Option<Node> {
+fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
     let node = Node::new(row.key.as_str(), row.name.as_str());
     let node = match row.kind.as_str() {
         "machine" => node.icon("machine").note(text(row, "address")),
@@ -43,6 +44,7 @@ fn node(row: &Resource, all: &[&Resource]) -> Option<Node> {
     };
     Some(match row.state {
         ResourceState::Live => node.state(Meaning::Done, ""),
+        _ if reads.meaning == Meaning::Failed => node.state(Meaning::Idle, "Unfinished"),
         _ => node.state(Meaning::Running, "Building"),
     })
 }

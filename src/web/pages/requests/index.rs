@@ -25,14 +25,15 @@ static LIST: List<Listed> = List {
     columns: &[
         Column::sorts("number", "Request", |it: &Listed| Cell::Text(number(it.request.number))),
         Column::sorts("title", "What", |it: &Listed| Cell::Text(it.request.title.clone())),
-        Column::sorts("state", "State", |it: &Listed| Cell::State(it.request.state.word())),
+        Column::sorts("state", "State", |it: &Listed| Cell::Reads(it.request.reads())),
         Column::sorts("price", "A month", |it: &Listed| Cell::Money(monthly(it))).figures(),
         Column::plain("project", "Project", |it: &Listed| Cell::Text(it.project.clone())),
         Column::plain("requester", "Asked by", |it: &Listed| Cell::Text(it.requester.clone())),
-        Column::plain("waits", "Waits for", |it: &Listed| match it.waits_for.as_slice() {
+        Column::plain("waits", "Waits for", |it: &Listed| match it.waits.for_whom.as_slice() {
             [] => Cell::Nothing("nobody"),
             people => Cell::Text(people.join(", ")),
         }),
+        Column::plain("since", "Waits since", |it: &Listed| it.waits.since.map_or(Cell::Nothing("not"), Cell::Time)),
         Column::plain("submitted", "Asked", |it: &Listed| Cell::Time(it.request.submitted_at)),
         Column::extra("decided", "Decided", |it: &Listed| {
             it.request.decided_at.map_or(Cell::Nothing("not yet"), Cell::Time)
@@ -54,15 +55,22 @@ const SORTS: [(&str, SortBy); 4] =
     [("number", SortBy::Number), ("title", SortBy::Title), ("state", SortBy::State), ("price", SortBy::Price)];
 
 /// The groups of states that people filter by: the word in the address, its label, and the states.
-const GROUPS: [(&str, &str, &[RequestState]); 5] = [
+const GROUPS: [(&str, &str, &[RequestState]); 6] = [
     ("", "In every state", &[]),
-    ("waiting", "Waiting", &[RequestState::AwaitingApproval]),
-    ("building", "Building", &[RequestState::Approved, RequestState::Running]),
+    ("waiting", "Awaiting approval", &[RequestState::AwaitingApproval]),
+    ("building", "Under way", &[RequestState::Approved, RequestState::Running, RequestState::TakingBack]),
+    ("paused", "Paused", &[RequestState::Paused]),
     ("done", "Done", &[RequestState::Fulfilled]),
     (
         "ended",
         "Ended without",
-        &[RequestState::Rejected, RequestState::Withdrawn, RequestState::Expired, RequestState::Failed],
+        &[
+            RequestState::Rejected,
+            RequestState::Withdrawn,
+            RequestState::Expired,
+            RequestState::Failed,
+            RequestState::Cancelled,
+        ],
     ),
 ];
 const WHOSE: [(&str, &str); 2] = [("", "My own"), ("all", "Of my projects")];

@@ -25,9 +25,13 @@ pub(super) fn standing(page: &Page) -> String {
         RequestState::AwaitingApproval => waiting(&page.asked, page.due_at),
         RequestState::Approved => "Approved; its run is about to begin.".to_owned(),
         RequestState::Running => "Approved; it is being carried out now.".to_owned(),
+        RequestState::Paused => format!("Waits for {}.", page.waits.for_whom.join(" or ")),
+        RequestState::TakingBack => {
+            format!("{} What was built is being taken back.", request.outcome.clone().unwrap_or_default())
+        }
         RequestState::Fulfilled => "Done: what was asked for is there.".to_owned(),
         RequestState::Withdrawn => format!("{} took it back before anything was built.", page.requester.name),
-        RequestState::Rejected | RequestState::Expired | RequestState::Failed => {
+        RequestState::Rejected | RequestState::Expired | RequestState::Failed | RequestState::Cancelled => {
             request.outcome.clone().unwrap_or_else(|| "It ended without being carried out.".to_owned())
         }
     }
@@ -93,10 +97,12 @@ pub(super) fn event(entry: &Entry) -> Event {
         "request.expired" => ("failed", "Nobody decided in time".to_owned()),
         "request.fulfilled" => ("fulfilled", "It is done".to_owned()),
         "request.failed" => ("failed", "Its run ended without success".to_owned()),
+        "request.paused" => ("paused", "It stands still until an operator has acted".to_owned()),
+        "request.cancelled" => ("withdrawn", "It was cancelled".to_owned()),
         other => ("idle", other.replace(['.', '_'], " ")),
     };
     let detail = match entry.action.as_str() {
-        "request.failed" => said("why"),
+        "request.failed" | "request.paused" | "request.cancelled" => said("why"),
         _ => said("reason"),
     };
     Event { at: entry.at, state, line, detail }

@@ -22,7 +22,7 @@ static LIST: List<RunSummary> = List {
     sort: "-created",
     columns: &[
         Column::sorts("title", "Run", |run: &RunSummary| Cell::Noted(run.title.clone(), run.blueprint.clone())),
-        Column::sorts("state", "State", |run: &RunSummary| Cell::StateAs(run.state.word(), run.state.label())),
+        Column::sorts("state", "State", |run: &RunSummary| Cell::Reads(run.reads())),
         Column::plain("why", "Why", |run: &RunSummary| Cell::Text(run.why.clone().unwrap_or_default())),
         Column::sorts("created", "Ordered", |run: &RunSummary| Cell::Time(run.created_at)),
         Column::plain("took", "Took", |run: &RunSummary| took(run).map_or(Cell::Nothing("not over"), Cell::Text)),
@@ -65,7 +65,7 @@ pub(super) async fn index(app: Data<App>, visitor: Visitor, request: HttpRequest
     let who = &visitor.principal;
     let page::List { part, projects } = app::run::list(&app, who, &filter, asked.window(&SORTS)).await?;
     let counted = asked.counted(&part, app::run::count(&app, who, &filter)).await?;
-    let kinds = RunKind::ALL.iter().map(|kind| (kind.word(), kind.label()));
+    let kinds = RunKind::ALL.iter().map(|kind| (kind.word(), RunState::Running.reads(*kind).label));
     let filters = vec![
         Narrow::words("state", "State", GROUPS.map(|(word, label, _)| (word, label))),
         Narrow::words("kind", "Kind", [("", "Of every kind")].into_iter().chain(kinds)),

@@ -42,7 +42,8 @@ pub(super) async fn mend(
     }
 }
 
-fn wish(typed: &Typed) -> Result<Mend, Trouble> {
+/// What the form wishes.
+pub(in crate::pages) fn wish(typed: &Typed) -> Result<Mend, Trouble> {
     let step = typed.step.clone();
     Ok(match typed.act.as_str() {
         "retry" => Mend::Retry { step, input: None },
@@ -66,7 +67,8 @@ fn json(field: &str, text: &str) -> Result<Option<Value>, Trouble> {
     })
 }
 
-fn told(act: &str) -> &'static str {
+/// What a person is told when it was done.
+pub(in crate::pages) fn told(act: &str) -> &'static str {
     match act {
         "retry" | "edit" => "The step is tried again.",
         "skip" => "The step is skipped; the run goes on.",

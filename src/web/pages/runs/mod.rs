@@ -5,6 +5,9 @@ mod live;
 mod mend;
 mod show;
 
+pub(super) use mend::{told, wish};
+pub(super) use show::Typed;
+
 use actix_web::web::{ServiceConfig, get, post, resource};
 use domain::ids::RunId;
 use domain::trouble::Trouble;
@@ -21,6 +24,6 @@ pub fn configure(service: &mut ServiceConfig) {
 }
 
 /// The id in an address; what is none is a page that does not exist.
-fn run_id(text: &str) -> Result<RunId, Trouble> {
+pub(super) fn run_id(text: &str) -> Result<RunId, Trouble> {
     text.parse().map_err(|_| Trouble::not_found("run"))
 }

@@ -7,6 +7,7 @@ use app::App;
 use app::run::Details;
 use askama::Template;
 use chrono::{DateTime, Utc};
+use domain::reading::Reading;
 use domain::run::{EventKind, RunEvent, RunState};
 use domain::step::{Step, StepState};
 use domain::trouble::FieldError;
@@ -14,7 +15,7 @@ use serde::Deserialize;
 
 use super::run_id;
 use crate::drawing::{Drawing, Edge, Node, run_graph};
-use crate::look::{self, Meaning};
+use crate::look;
 use crate::pages::plan;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
@@ -29,13 +30,13 @@ pub(super) struct Chosen {
 /// What was typed into a form that was refused.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Typed {
+pub(in crate::pages) struct Typed {
     /// What is to be done: `retry`, `edit`, `skip`, `resume`, `compensate`, `cancel`, `stop`.
-    pub(super) act: String,
-    pub(super) step: String,
-    pub(super) input: String,
-    pub(super) output: String,
-    pub(super) reason: String,
+    pub(in crate::pages) act: String,
+    pub(in crate::pages) step: String,
+    pub(in crate::pages) input: String,
+    pub(in crate::pages) output: String,
+    pub(in crate::pages) reason: String,
 }
 
 /// The chosen step, as the page shows it.
@@ -58,6 +59,7 @@ pub(super) struct StepView {
 /// What the page and its live part show.
 pub(super) struct View {
     csrf: String,
+    reads: Reading,
     line: String,
     /// Steps that are done or skipped.
     done: usize,
@@ -135,6 +137,7 @@ impl View {
         let behind = it.steps.iter().filter(|step| step.state.lets_others_go_on()).count();
         Self {
             csrf: visitor.csrf.clone(),
+            reads: it.run.reads(&it.steps),
             line: line(&it, behind),
             done: behind,
             percent: look::percent(behind, it.steps.len()),
@@ -184,11 +187,6 @@ impl StepView {
         }
     }
 
-    /// The word by which its state is coloured.
-    fn tint(&self) -> &'static str {
-        if self.state == StepState::Waiting { StepState::Running.word() } else { self.state.word() }
-    }
-
     /// Whether an operator may try it again, or skip it.
     fn can_be_mended(&self) -> bool {
         matches!(self.state, StepState::Failed | StepState::Retrying | StepState::Waiting)
@@ -199,7 +197,7 @@ fn took(step: &Step, now: DateTime<Utc>) -> Option<i64> {
     Some((step.ended_at.unwrap_or(now) - step.started_at?).num_seconds())
 }
 
-/// The line on top: "Building since 2 min 10 s, usually 4 min; 7 of 11 steps done."
+/// The line on top, which goes on after the badge: "Building since 2 min 10 s, usually 4 min; 7 of 11 steps done."
 fn line(it: &Details, behind: usize) -> String {
     let run = &it.run;
     let steps = format!("{behind} of {} steps done", it.steps.len());
@@ -209,15 +207,17 @@ fn line(it: &Details, behind: usize) -> String {
     let lasted = since(started, ended);
     match run.state {
         RunState::Queued => format!("Waits for a worker since {}.", since(run.created_at, it.now)),
-        RunState::Running | RunState::Waiting => format!("{} since {lasted}{usual}; {steps}.", run.kind.label()),
-        RunState::Paused => format!("Paused; {steps}. A person has to decide how it goes on."),
-        RunState::Compensating => format!("Taking back what was built; began {lasted} ago."),
-        RunState::Cancelling => "Being cancelled; calls that are under way are waited for.".to_owned(),
-        RunState::Done => format!("Done in {lasted}; {steps}."),
-        RunState::Compensated => "Failed; everything that was built is taken back.".to_owned(),
-        RunState::Stuck => "Stuck: something could not be taken back. A person has to look at it.".to_owned(),
-        RunState::Cancelled => format!("Cancelled; {steps}."),
-        RunState::Refused => "Refused; nothing was built.".to_owned(),
+        RunState::Running | RunState::Waiting => format!("since {lasted}{usual}; {steps}."),
+        RunState::Paused => {
+            format!("{steps}; it stands still since {}.", since(run.paused_at.unwrap_or(started), it.now))
+        }
+        RunState::Compensating => format!("It began {lasted} ago; calls that are under way are waited for."),
+        RunState::Cancelling => "Calls that are under way are waited for.".to_owned(),
+        RunState::Done => format!("in {lasted}; {steps}."),
+        RunState::Compensated => format!("after {lasted}; everything that was built is taken back."),
+        RunState::Stuck => "Something could not be taken back.".to_owned(),
+        RunState::Cancelled => format!("after {lasted}; {steps}."),
+        RunState::Refused => "Nothing was built.".to_owned(),
     }
 }
 
@@ -233,7 +233,7 @@ fn graph(it: &Details) -> Drawing {
             let note = took(step, it.now).map(look::clocked).unwrap_or_default();
             let node = Node::new(&planned.key, titled(&planned.title, &planned.key, &planned.id))
                 .icon(plan::icon(&planned.work))
-                .state(meaning(step.state), step.state.label())
+                .state(step.state.reads().meaning, step.state.reads().label)
                 .note(note)
                 .href(format!("/runs/{}?step={}#step", it.run.id, escaped(&planned.key)))
                 .chosen(it.chosen == Some(at));
@@ -246,22 +246,6 @@ fn graph(it: &Details) -> Drawing {
         .iter()
         .flat_map(|workflow| workflow.planned.needs.iter().map(|need| Edge::new(need, &workflow.planned.key)));
     run_graph(&nodes, &arrows.collect::<Vec<_>>(), &format!("The steps of {}", it.run.title))
-}
-
-/// What a step's state means to the eye. A step that waits for an outside system is at work; nobody has to act.
-fn meaning(state: StepState) -> Meaning {
-    match state {
-        StepState::Waiting => Meaning::Running,
-        other => Meaning::of(other.word()),
-    }
-}
-
-/// The word by which a run's state is coloured; one that waits for an outside system goes on.
-fn tint(state: &RunState) -> &'static str {
-    match state {
-        RunState::Waiting => RunState::Running.word(),
-        other => other.word(),
-    }
 }
 
 /// The title of a step, with its number where there are several of it.
