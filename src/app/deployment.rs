@@ -87,7 +87,8 @@ pub async fn list(
     let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, &str> = projects.iter().map(|it| (it.id, it.title.as_str())).collect();
     let mut taken = taken(app, &part.rows).await?;
-    let ids: Vec<DeploymentId> = part.rows.iter().map(|deployment| deployment.id).collect();
+    let under_way = part.rows.iter().filter(|deployment| deployment.state.is_under_way());
+    let ids: Vec<DeploymentId> = under_way.map(|deployment| deployment.id).collect();
     let runs = store::run::open_of_deployments(&app.store, &ids).await.map_err(database)?;
     let part = part.map(|deployment| Listed {
         project: titles.get(&deployment.project).copied().unwrap_or_default().to_owned(),

@@ -61,6 +61,11 @@ impl DeploymentState {
         of_run.unwrap_or(Reading::new(self.word(), label, meaning))
     }
 
+    /// Whether a run works on it.
+    pub const fn is_under_way(self) -> bool {
+        matches!(self, Self::Building | Self::Changing | Self::Retiring)
+    }
+
     /// Whether nothing is left of it.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Retired | Self::Failed)

@@ -255,6 +255,9 @@ pub async fn open_of_deployments(
     on: &impl Reads,
     deployments: &[DeploymentId],
 ) -> Result<BTreeMap<DeploymentId, RunState>, DbErr> {
+    if deployments.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let open = RunState::ALL.into_iter().filter(|state| !state.has_ended()).map(RunState::word);
     let rows = Entity::find()
         .filter(Column::DeploymentId.is_in(deployments.iter().map(|deployment| deployment.0)))
