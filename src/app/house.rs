@@ -1,7 +1,6 @@
 //! A house for tests: a new database, a clock that is wound by hand, two tenants.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -13,6 +12,7 @@ use domain::ports::clock::Clock;
 use domain::project::Project;
 use engine::Engine;
 use store::Store;
+use test_database::TestDatabase;
 
 use crate::App;
 use crate::catalog::Catalog;
@@ -33,28 +33,20 @@ impl Clock for Wound {
     }
 }
 
-/// An open house with its own database file, removed with it.
+/// An open house with its own database, removed with it.
 pub(crate) struct House {
     pub(crate) app: App,
     pub(crate) clock: Arc<Wound>,
     /// A project of each of two organisations.
     pub(crate) shop: ProjectId,
     pub(crate) website: ProjectId,
-    file: PathBuf,
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        for ending in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{ending}", self.file.display()));
-        }
-    }
+    _database: TestDatabase,
 }
 
 impl House {
     pub(crate) async fn open() -> Self {
-        let file = std::env::temp_dir().join(format!("gatehouse-app-{}.db", store::fresh_id::<uuid::Uuid>()));
-        let store = Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database opens");
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database opens");
         let noon = DateTime::from_timestamp(1_800_000_000, 0).expect("a valid instant");
         let clock = Arc::new(Wound(Mutex::new(noon)));
         let consequences = Arc::new(Consequences { base_url: String::new(), mailer: None });
@@ -72,7 +64,7 @@ impl House {
             mailer: None,
             datacenter: None,
         };
-        Self { app, clock, shop, website, file }
+        Self { app, clock, shop, website, _database: database }
     }
 
     /// Tells the CMDB, as a step of a run would, for a project.

@@ -2,7 +2,6 @@
 //! calls of actions, so that each step can be made to fail, to lose its answer, or to be called twice.
 
 use std::collections::{HashMap, VecDeque};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,6 +17,7 @@ use domain::step::Step;
 use domain::workflow::WorkflowStep;
 use serde_json::Value;
 use store::{DbErr, Store, Tx};
+use test_database::TestDatabase;
 use tokio::sync::watch;
 
 use crate::drive::{Drive, DriveError};
@@ -60,7 +60,7 @@ pub(crate) struct Proof {
     pub(crate) house: Arc<House>,
     bends: Arc<Bends>,
     deployment: DeploymentId,
-    file: PathBuf,
+    _database: TestDatabase,
 }
 
 /// The bends that are still to come, by step and side.
@@ -69,8 +69,8 @@ type Bends = Mutex<HashMap<(String, Side), VecDeque<Bend>>>;
 impl Proof {
     /// An engine that knows these actions, with settings fit for tests: no jitter.
     pub(crate) async fn new(actions: Vec<Arc<dyn Action>>, settings: Settings) -> Self {
-        let file = std::env::temp_dir().join(format!("gatehouse-proof-{}.db", uuid::Uuid::now_v7()));
-        let store = Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database opens");
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database opens");
         let clock = Arc::new(HandClock::default());
         let house = Arc::new(House::default());
         let bends = Arc::<Bends>::default();
@@ -81,7 +81,7 @@ impl Proof {
         let settings = Settings { chance: || 0.5, ..settings };
         let time: Arc<dyn Clock> = clock.clone();
         let engine = Engine::new(store.clone(), time, bent, house.clone(), settings).await.expect("the engine starts");
-        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), file }
+        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), _database: database }
     }
 
     /// Bends the next calls of a step, in this order.
@@ -141,15 +141,6 @@ impl Proof {
     pub(crate) async fn read(&self, run: RunId) -> (Run, Vec<Step>) {
         let found = store::run::find(&self.store, run).await.expect("the database answers").expect("the run is there");
         (found, store::step::of_run(&self.store, run).await.expect("the database answers"))
-    }
-}
-
-impl Drop for Proof {
-    fn drop(&mut self) {
-        for ending in ["", "-wal", "-shm"] {
-            // What can't be removed stays in the folder for temporary files.
-            let _ = std::fs::remove_file(format!("{}{ending}", self.file.display()));
-        }
     }
 }
 

@@ -1,6 +1,10 @@
 //! Brings runs to workers. apalis carries "drive run R"; the run's own tables are the truth, so that a job may come
 //! twice, late, or never (the sweeper brings it then) without harm.
+//!
+//! The queue lies in the same database as the runs, so that a job commits with its reason. On PostgreSQL any number of
+//! processes share it, and each hears of the others' jobs by `LISTEN`.
 
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,13 +12,14 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use apalis::prelude::{BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerError};
-use apalis_sqlite::{Config, SqliteStorage};
+use apalis_postgres::{PgListener, PgPool, PostgresStorage};
+use apalis_sqlite::{SqlitePool, SqliteStorage};
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use store::job::Waiting;
-use store::{DbErr, Store, Tx};
+use store::{DbErr, Pool, Store, Tx};
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
@@ -26,11 +31,16 @@ const IDLE_POLL: Duration = Duration::from_secs(1);
 /// A look that was under way when the bell rang may have missed the job, so the queue is looked at again after these.
 const LOOK_AGAIN: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(30), Duration::from_millis(150)];
 
+/// The channel on which PostgreSQL tells of a new job.
+const NEW_JOB: &str = "apalis::job::insert";
+/// How often a worker tells the queue that it lives.
+const HEARTBEAT: Duration = Duration::from_secs(10);
+/// How long after a fault the ear is put to the channel again.
+const LISTEN_AGAIN: Duration = Duration::from_secs(1);
+
 /// Why the queue can't be used.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    #[error("this version carries its queue on SQLite; set `database.url` to a `sqlite:` address")]
-    NotSqlite,
     #[error("the queue's tables could not be brought up to date")]
     Tables(#[source] Box<dyn std::error::Error + Send + Sync>),
     #[error("the queue broke off")]
@@ -45,8 +55,11 @@ struct DriveRun {
 
 /// Makes the queue's tables. Its own set-up is not used: it would leave the connection without durable commits.
 pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
-    let pool = store.sqlite_queue_pool().ok_or(QueueError::NotSqlite)?;
-    SqliteStorage::migrations().run(pool).await.map_err(|cause| QueueError::Tables(cause.into()))
+    let made = match store.pool() {
+        Pool::Sqlite(pool) => SqliteStorage::migrations().run(pool).await,
+        Pool::Postgres(pool) => PostgresStorage::migrations().run(pool).await,
+    };
+    made.map_err(|cause| QueueError::Tables(cause.into()))
 }
 
 /// Puts a run into the queue; workers see it when the transaction commits.
@@ -76,28 +89,13 @@ impl Engine {
 /// a handler, and a fetch that was left in the middle would keep the database's only writer from the very drives that
 /// are waited for. The bound on runs side by side is therefore kept here.
 pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<bool>) -> Result<(), QueueError> {
-    let settings = &engine.0.settings;
-    let all = u32::try_from(settings.runs_per_worker).unwrap_or(u32::MAX);
-    let places = Arc::new(Semaphore::new(settings.runs_per_worker));
-    let config = Config::default()
-        .queue(QUEUE)
-        .batch_size(settings.runs_per_worker.clamp(1, 10))
-        .heartbeat_interval(Duration::from_secs(10))
-        .lock_tasks(false)
-        // The drive takes its job out of the queue itself, with its last write.
-        .persist_results(false);
-    let pool = engine.0.store.sqlite_queue_pool().ok_or(QueueError::NotSqlite)?;
-    let strategy = BellOrTick::new(Arc::clone(&engine.0.bell));
-    let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
-    let carrier =
-        Carrier { engine: engine.clone(), worker: worker.clone(), stop: stop.clone(), places: Arc::clone(&places) };
-    let told = async move {
-        let mut stop = stop;
-        // A sender that is gone means stop as well.
-        let _ = stop.wait_for(|stop| *stop).await;
-        Ok::<(), WorkerError>(())
+    let places = Arc::new(Semaphore::new(engine.0.settings.runs_per_worker));
+    let all = u32::try_from(engine.0.settings.runs_per_worker).unwrap_or(u32::MAX);
+    let carrier = Carrier { engine, worker, stop, places: Arc::clone(&places) };
+    let served = match carrier.engine.0.store.pool().clone() {
+        Pool::Sqlite(pool) => carrier.serve_sqlite(&pool).await,
+        Pool::Postgres(pool) => carrier.serve_postgres(&pool).await,
     };
-    let served = WorkerBuilder::new(worker).backend(storage).data(carrier).build(take).run_until(told).await;
     // Each drive holds a place; when all are free, all have come to rest.
     let _all = places.acquire_many(all).await;
     served.map_err(QueueError::Worker)
@@ -119,6 +117,43 @@ async fn take(job: DriveRun, id: TaskId, carrier: Data<Carrier>) -> Result<(), B
 }
 
 impl Carrier {
+    async fn serve_sqlite(self, pool: &SqlitePool) -> Result<(), WorkerError> {
+        let config = apalis_sqlite::Config::default()
+            .queue(QUEUE)
+            .batch_size(self.batch())
+            .heartbeat_interval(HEARTBEAT)
+            .lock_tasks(false)
+            // The drive takes its job out of the queue itself, with its last write.
+            .persist_results(false);
+        let strategy = BellOrTick::new(Arc::clone(&self.engine.0.bell));
+        let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
+        let (name, told) = (self.worker.clone(), told(self.stop.clone()));
+        WorkerBuilder::new(name).backend(storage).data(self).build(take).run_until(told).await
+    }
+
+    async fn serve_postgres(self, pool: &PgPool) -> Result<(), WorkerError> {
+        let config = apalis_postgres::Config::default()
+            .queue(QUEUE)
+            .batch_size(self.batch())
+            .heartbeat_interval(HEARTBEAT)
+            .lock_tasks(false)
+            .persist_results(false);
+        let bell = Arc::clone(&self.engine.0.bell);
+        let strategy = BellOrTick::new(Arc::clone(&bell));
+        let storage = PostgresStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
+        let (name, told) = (self.worker.clone(), told(self.stop.clone()));
+        let served = WorkerBuilder::new(name).backend(storage).data(self).build(take).run_until(told);
+        tokio::select! {
+            served = served => served,
+            never = listen(pool, &bell) => match never {},
+        }
+    }
+
+    /// How many jobs are taken at a time: no more than there are places, so that other workers get theirs.
+    fn batch(&self) -> usize {
+        self.engine.0.settings.runs_per_worker.clamp(1, 10)
+    }
+
     async fn carry(self, run: RunId, job: String) {
         let Ok(_place) = self.places.acquire().await else { return };
         if *self.stop.borrow() {
@@ -132,7 +167,33 @@ impl Carrier {
     }
 }
 
-/// Rung when a job was committed in this process.
+/// Resolves when the worker is told to stop.
+async fn told(mut stop: watch::Receiver<bool>) -> Result<(), WorkerError> {
+    // A sender that is gone means stop as well.
+    let _ = stop.wait_for(|stop| *stop).await;
+    Ok(())
+}
+
+/// Rings the bell for each job that any process commits. While the channel is away, the slow tick finds the jobs.
+async fn listen(pool: &PgPool, bell: &Bell) -> Infallible {
+    loop {
+        let Err(cause) = ring_for_jobs(pool, bell).await;
+        tracing::warn!(%cause, "new jobs of other processes are not heard of; listening again");
+        tokio::time::sleep(LISTEN_AGAIN).await;
+    }
+}
+
+async fn ring_for_jobs(pool: &PgPool, bell: &Bell) -> Result<Infallible, apalis_postgres::Error> {
+    let mut listener = PgListener::connect_with(pool).await?;
+    listener.listen(NEW_JOB).await?;
+    loop {
+        // `None` when the connection was lost and is made anew: jobs may have come meanwhile.
+        listener.try_recv().await?;
+        bell.ring();
+    }
+}
+
+/// Rung when a job was committed, in this process or, on PostgreSQL, in another.
 #[derive(Default)]
 pub(crate) struct Bell {
     rings: AtomicU64,

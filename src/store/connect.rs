@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{self, SqlitePool};
+use sea_orm::sqlx::{self, PgPool, SqlitePool};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
     Statement, TransactionOptions, TransactionTrait,
@@ -20,12 +20,19 @@ const SQLITE_READERS: u32 = 4;
 /// What `PRAGMA synchronous` says when each commit is written through to the disk.
 const SQLITE_FULL: i32 = 2;
 
+/// The connections that the queue shares with us, so that a job commits with its reason.
+#[derive(Clone)]
+pub enum Pool {
+    Sqlite(SqlitePool),
+    Postgres(PgPool),
+}
+
 /// The open database.
 #[derive(Clone)]
 pub struct Store {
     readers: DatabaseConnection,
     writer: DatabaseConnection,
-    sqlite: Option<SqlitePool>,
+    pool: Pool,
     commits: Arc<AtomicU64>,
     reads: Arc<AtomicU64>,
 }
@@ -52,8 +59,9 @@ impl Store {
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
             // Statements are not logged: their parameters are people's data.
             let options = ConnectOptions::new(address).sqlx_logging(false).to_owned();
-            let pool = Database::connect(options).await.map_err(unreachable)?;
-            Self { readers: pool.clone(), writer: pool, sqlite: None, commits: Arc::default(), reads: Arc::default() }
+            let database = Database::connect(options).await.map_err(unreachable)?;
+            let pool = Pool::Postgres(database.get_postgres_connection_pool().clone());
+            Self { readers: database.clone(), writer: database, pool, commits: Arc::default(), reads: Arc::default() }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
@@ -76,9 +84,9 @@ impl Store {
         Ok(Tx(transaction, Arc::clone(&self.commits)))
     }
 
-    /// The pool that the queue shares with us, so that a job commits with its reason. `None` on PostgreSQL.
-    pub fn sqlite_queue_pool(&self) -> Option<&SqlitePool> {
-        self.sqlite.as_ref()
+    /// The connections that the queue shares with us.
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// How many transactions this process has committed.
@@ -94,7 +102,7 @@ impl Store {
     /// Whether a commit survives a power cut, and not only a crash of the process. On PostgreSQL its administrator
     /// decides.
     pub async fn is_durable(&self) -> Result<bool, DbErr> {
-        if self.sqlite.is_none() {
+        if matches!(self.pool, Pool::Postgres(_)) {
             return Ok(true);
         }
         let statement = Statement::from_string(self.writer.get_database_backend(), "PRAGMA synchronous");
@@ -130,7 +138,7 @@ impl Store {
         Ok(Self {
             readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
             writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
-            sqlite: Some(writer),
+            pool: Pool::Sqlite(writer),
             commits: Arc::default(),
             reads: Arc::default(),
         })

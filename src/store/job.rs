@@ -2,24 +2,34 @@
 //! queue library's own.
 
 use chrono::{DateTime, Utc};
-use sea_orm::{ConnectionTrait, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
-/// Puts a job into a queue; workers see it when the transaction commits. `id` is a ULID.
+/// Puts a job into a queue; workers see it when the transaction commits. `id` is a ULID, `now` seconds since 1970.
 pub async fn insert(tx: &Tx, queue: &str, id: &str, payload: &[u8], now: i64) -> Result<(), DbErr> {
-    let statement = "INSERT INTO Jobs (job, id, job_type, status, attempts, max_attempts, run_at, priority, metadata) \
-                     VALUES ($1, $2, $3, 'Pending', 0, 1000, $4, 0, '{}')";
-    let values: [Value; 4] = [payload.to_vec().into(), id.into(), queue.into(), now.into()];
-    tx.db().execute_raw(Statement::from_sql_and_values(tx.db().get_database_backend(), statement, values)).await?;
+    let backend = tx.db().get_database_backend();
+    let columns = "(job, id, job_type, status, attempts, max_attempts, priority, metadata, run_at)";
+    let mut values: Vec<Value> = vec![payload.to_vec().into(), id.into(), queue.into()];
+    let due = match backend {
+        // PostgreSQL is the one clock of many machines: by another's, a job might seem not to be due yet.
+        DbBackend::Postgres => "'', now()",
+        _ => {
+            values.push(now.into());
+            "'{}', $4"
+        }
+    };
+    let statement = format!("INSERT INTO {} {columns} VALUES ($1, $2, $3, 'Pending', 0, 1000, 0, {due})", jobs(backend));
+    tx.db().execute_raw(Statement::from_sql_and_values(backend, statement, values)).await?;
     Ok(())
 }
 
 /// Takes a job out of its queue for good: its work is done.
 pub async fn remove(tx: &Tx, id: &str) -> Result<(), DbErr> {
     let backend = tx.db().get_database_backend();
-    tx.db().execute_raw(Statement::from_sql_and_values(backend, "DELETE FROM Jobs WHERE id = $1", [id.into()])).await?;
+    let statement = format!("DELETE FROM {} WHERE id = $1", jobs(backend));
+    tx.db().execute_raw(Statement::from_sql_and_values(backend, statement, [id.into()])).await?;
     Ok(())
 }
 
@@ -33,12 +43,28 @@ pub struct Waiting {
 
 /// What waits in a queue for a worker.
 pub async fn waiting(on: &impl Reads, queue: &str) -> Result<Waiting, DbErr> {
-    let statement = "SELECT COUNT(*) AS waiting, MIN(run_at) AS oldest FROM Jobs \
-                     WHERE job_type = $1 AND status IN ('Pending', 'Queued')";
     let backend = on.db().get_database_backend();
+    // In seconds since 1970: PostgreSQL keeps an instant, SQLite such a number.
+    let oldest = match backend {
+        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM MIN(run_at)) AS BIGINT)",
+        _ => "MIN(run_at)",
+    };
+    let statement = format!(
+        "SELECT COUNT(*) AS waiting, {oldest} AS oldest FROM {} \
+         WHERE job_type = $1 AND status IN ('Pending', 'Queued')",
+        jobs(backend)
+    );
     let row = on.db().query_one_raw(Statement::from_sql_and_values(backend, statement, [queue.into()])).await?;
     let Some(row) = row else { return Ok(Waiting::default()) };
     let (number, oldest): (i64, Option<i64>) = (row.try_get("", "waiting")?, row.try_get("", "oldest")?);
     let since = oldest.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     Ok(Waiting { number: u64::try_from(number).unwrap_or_default(), since })
+}
+
+/// What the queue library calls its table.
+fn jobs(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "apalis.jobs",
+        _ => "Jobs",
+    }
 }

@@ -33,7 +33,7 @@ mod tx;
 pub mod worker;
 pub mod workload;
 
-pub use connect::{OpenError, Store};
+pub use connect::{OpenError, Pool, Store};
 pub use sea_orm::DbErr;
 pub use tx::{Reads, Tx};
 

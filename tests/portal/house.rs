@@ -23,6 +23,7 @@ use gatehouse::boot;
 use gatehouse::settings::{Secret, Settings};
 use providers::clock::SystemClock;
 use serde_json::{Map, Value};
+use test_database::TestDatabase;
 
 /// How long a story waits for something before it is told as failed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -31,6 +32,7 @@ pub struct House {
     pub app: App,
     worker: Option<Worker>,
     folder: PathBuf,
+    _database: TestDatabase,
 }
 
 impl House {
@@ -47,7 +49,8 @@ impl House {
         let name = format!("gatehouse-portal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let mut settings = Settings::default();
-        settings.database.url = Secret::from(format!("sqlite:{}", folder.join("gatehouse.db").display()).as_str());
+        let database = TestDatabase::create().await;
+        settings.database.url = Secret::from(database.address());
         settings.datacenter.file = folder.join("datacenter.json");
         settings.catalog.folder = Some(blueprints_in(&folder));
         let house = boot::House::open(&settings, clock, "http://localhost".to_owned(), true).await;
@@ -55,7 +58,7 @@ impl House {
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
-        Self { app, worker: None, folder }
+        Self { app, worker: None, folder, _database: database }
     }
 
     /// A blueprint's file in this house's own catalog.

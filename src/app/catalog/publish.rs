@@ -178,6 +178,7 @@ mod tests {
     use chrono::TimeDelta;
     use domain::action::Signature;
     use store::Store;
+    use test_database::TestDatabase;
 
     use super::*;
 
@@ -189,10 +190,10 @@ mod tests {
         Catalog::new(vec![rest], || Ok(Vec::new()))
     }
 
-    async fn store(name: &str) -> Store {
-        let file = std::env::temp_dir().join(format!("gatehouse-publish-{name}-{}.db", std::process::id()));
-        let _ = std::fs::remove_file(&file);
-        Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database")
+    async fn store() -> (TestDatabase, Store) {
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database");
+        (database, store)
     }
 
     fn file(name: &str, version: &str, title: &str) -> File {
@@ -223,7 +224,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_published_version_never_changes() {
-        let (store, catalog) = (store("changed").await, catalog());
+        let ((_database, store), catalog) = (store().await, catalog());
         assert!(published(&store, &catalog, &[file("one", "1.0.0", "One")]).await.is_empty());
         let told = published(&store, &catalog, &[file("one", "1.0.0", "Another")]).await;
         assert_eq!(
@@ -238,7 +239,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_file_with_mistakes_is_refused_and_the_others_work_on() {
-        let (store, catalog) = (store("mistakes").await, catalog());
+        let ((_database, store), catalog) = (store().await, catalog());
         let wrong = File { text: Ok("blueprint: two\n".to_owned()), ..file("two", "1.0.0", "Two") };
         let no_text = File { text: Err("the file is no UTF-8 text".to_owned()), ..file("three", "1.0.0", "Three") };
         let told = published(&store, &catalog, &[file("one", "1.0.0", "One"), wrong, no_text]).await;
@@ -253,7 +254,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_highest_version_is_offered_and_the_others_are_kept() {
-        let (store, catalog) = (store("versions").await, catalog());
+        let ((_database, store), catalog) = (store().await, catalog());
         published(&store, &catalog, &[file("one", "1.9.0", "Nine")]).await;
         published(&store, &catalog, &[file("one", "1.10.0", "Ten")]).await;
         assert_eq!(offered(&catalog), ["one 1.10.0 Ten"]);
@@ -263,7 +264,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_taken_out_of_the_folder_is_no_longer_offered() {
-        let (store, catalog) = (store("gone").await, catalog());
+        let ((_database, store), catalog) = (store().await, catalog());
         published(&store, &catalog, &[file("one", "1.0.0", "One"), file("two", "1.0.0", "Two")]).await;
         published(&store, &catalog, &[file("two", "1.0.0", "Two")]).await;
         assert_eq!(offered(&catalog), ["two 1.0.0 Two"]);

@@ -203,14 +203,15 @@ mod tests {
     use domain::ids::ProjectId;
     use sea_orm::PaginatorTrait;
     use serde_json::Map;
+    use test_database::TestDatabase;
 
     use super::*;
     use crate::Store;
 
-    async fn store() -> (std::path::PathBuf, Store) {
-        let file = std::env::temp_dir().join(format!("gatehouse-cmdb-{}.db", Uuid::now_v7()));
-        let store = Store::open(&format!("sqlite:{}", file.display())).await.expect("a new database opens");
-        (file, store)
+    async fn store() -> (TestDatabase, Store) {
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database opens");
+        (database, store)
     }
 
     fn cause(second: i64) -> Cause {
@@ -232,7 +233,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_was_declared_is_written_once_and_retired_but_never_deleted() {
-        let (file, store) = store().await;
+        let (_database, store) = store().await;
         let tx = store.begin().await.expect("a transaction");
         let born = [
             declare("pool", CiClass::LoadBalancerService),
@@ -256,6 +257,5 @@ mod tests {
         assert_eq!(ci::Entity::find().count(store.db()).await.expect("a count"), 2);
         let found = word::Entity::find().filter(word::Column::Word.eq("shop-node")).count(store.db()).await;
         assert_eq!(found.expect("a count"), 1);
-        let _ = std::fs::remove_file(file);
     }
 }

@@ -1,9 +1,8 @@
-use std::path::PathBuf;
-
 use chrono::TimeDelta;
 use domain::allocation::{Allocation, AllocationState, CENTS_PER_MONTH};
 use domain::ids::OrganisationId;
 use sea_orm::ConnectionTrait;
+use test_database::TestDatabase;
 
 use super::*;
 use crate::page::Turn;
@@ -12,15 +11,15 @@ use crate::{Store, allocation, fresh_id};
 /// A database of its own with two projects, swept when the test ends.
 struct House {
     store: Store,
-    file: PathBuf,
+    _database: TestDatabase,
     shop: ProjectId,
     billing: ProjectId,
 }
 
 impl House {
     async fn new() -> Self {
-        let file = std::env::temp_dir().join(format!("gatehouse-deployment-{}.db", fresh_id::<Uuid>()));
-        let store = Store::open(&format!("sqlite:{}", file.display())).await.unwrap();
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.unwrap();
         let (organisation, shop, billing) = (fresh_id::<OrganisationId>(), fresh_id(), fresh_id());
         let tx = store.begin().await.unwrap();
         let backend = tx.0.get_database_backend();
@@ -38,7 +37,7 @@ impl House {
             tx.0.execute_raw(statement(&insert, &[id, of])).await.unwrap();
         }
         tx.commit().await.unwrap();
-        Self { store, file, shop, billing }
+        Self { store, _database: database, shop, billing }
     }
 
     async fn deploy(&self, project: ProjectId, name: &str, state: DeploymentState) -> Deployment {
@@ -94,14 +93,6 @@ async fn fresh_project(house: &House) -> ProjectId {
     tx.0.execute_raw(statement).await.unwrap();
     tx.commit().await.unwrap();
     id
-}
-
-impl Drop for House {
-    fn drop(&mut self) {
-        for ending in ["db", "db-wal", "db-shm"] {
-            std::fs::remove_file(self.file.with_extension(ending)).ok();
-        }
-    }
 }
 
 #[tokio::test]

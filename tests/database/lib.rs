@@ -1,0 +1,120 @@
+//! A database of its own for each test: a SQLite file, or, where `GATEHOUSE_TEST_POSTGRES` names a server, a database
+//! on that PostgreSQL. The same tests run on both stores, and leave nothing behind.
+
+use std::path::PathBuf;
+
+use migrations::Migrator;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
+use sea_orm_migration::MigratorTrait;
+
+/// Names a PostgreSQL server and a database on it that may make others: `postgres://user@host/postgres`.
+pub const SERVER: &str = "GATEHOUSE_TEST_POSTGRES";
+/// Tests that come at the same time make the template one after the other.
+const TEMPLATE_LOCK: i64 = 0x6761_7465;
+
+/// An empty database with every table; gone when it is dropped.
+pub struct TestDatabase {
+    address: String,
+    home: Home,
+}
+
+enum Home {
+    File(PathBuf),
+    Server { address: String, name: String },
+}
+
+impl TestDatabase {
+    /// Makes one on the store that this test run is for.
+    ///
+    /// # Panics
+    /// When the server can't be reached or refuses: no test could go on.
+    pub async fn create() -> Self {
+        let name = format!("gatehouse_test_{}", uuid::Uuid::now_v7().simple());
+        match std::env::var(SERVER) {
+            Ok(server) => Self::on_server(server, name).await.expect("the PostgreSQL of the tests makes a database"),
+            Err(_) => {
+                let file = std::env::temp_dir().join(name).with_extension("db");
+                Self { address: format!("sqlite:{}", file.display()), home: Home::File(file) }
+            }
+        }
+    }
+
+    /// What `database.url` says for it.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    async fn on_server(server: String, name: String) -> Result<Self, DbErr> {
+        let admin = connect(&server).await?;
+        let template = template(&server, &admin).await?;
+        admin.execute_unprepared(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await?;
+        admin.close().await?;
+        Ok(Self { address: named(&server, &name), home: Home::Server { address: server, name } })
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        match &self.home {
+            Home::File(file) => {
+                for ending in ["", "-wal", "-shm"] {
+                    // What can't be removed stays in the folder for temporary files.
+                    let _ = std::fs::remove_file(format!("{}{ending}", file.display()));
+                }
+            }
+            Home::Server { address, name } => {
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                let address = address.clone();
+                // The test's own runtime is ending, so the server is told from another.
+                let told = std::thread::spawn(move || tell(&address, &drop)).join();
+                if !matches!(told, Ok(Ok(()))) {
+                    eprintln!("the database {name} stays on the PostgreSQL of the tests");
+                }
+            }
+        }
+    }
+}
+
+fn tell(address: &str, statement: &str) -> Result<(), DbErr> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|cause| DbErr::Custom(cause.to_string()))?;
+    runtime.block_on(async {
+        let admin = connect(address).await?;
+        admin.execute_unprepared(statement).await?;
+        admin.close().await
+    })
+}
+
+async fn connect(address: &str) -> Result<DatabaseConnection, DbErr> {
+    Database::connect(ConnectOptions::new(address).max_connections(1).sqlx_logging(false).to_owned()).await
+}
+
+/// A database with all tables, made once for each set of migrations: copying it is faster than making them anew.
+async fn template(server: &str, admin: &DatabaseConnection) -> Result<String, DbErr> {
+    let newest = Migrator::migrations().last().map(|migration| migration.name().to_owned()).unwrap_or_default();
+    let name = format!("gatehouse_template_{}", newest.replace(|sign: char| !sign.is_ascii_alphanumeric(), "_"));
+    admin.execute_unprepared(&format!("SELECT pg_advisory_lock({TEMPLATE_LOCK})")).await?;
+    let there = format!("SELECT 1 FROM pg_database WHERE datname = '{name}'");
+    let statement = sea_orm::Statement::from_string(admin.get_database_backend(), there);
+    if admin.query_one_raw(statement).await?.is_none() {
+        let draft = format!("{name}_draft");
+        admin.execute_unprepared(&format!("DROP DATABASE IF EXISTS {draft}")).await?;
+        admin.execute_unprepared(&format!("CREATE DATABASE {draft}")).await?;
+        let database = connect(&named(server, &draft)).await?;
+        Migrator::up(&database, None).await?;
+        database.close().await?;
+        admin.execute_unprepared(&format!("ALTER DATABASE {draft} RENAME TO {name}")).await?;
+    }
+    admin.execute_unprepared(&format!("SELECT pg_advisory_unlock({TEMPLATE_LOCK})")).await?;
+    Ok(name)
+}
+
+/// The address of another database on the same server.
+fn named(server: &str, name: &str) -> String {
+    let (path, options) = server.split_once('?').map_or((server, None), |(path, options)| (path, Some(options)));
+    let server = path.rsplit_once('/').map_or(path, |(server, _)| server);
+    match options {
+        Some(options) => format!("{server}/{name}?{options}"),
+        None => format!("{server}/{name}"),
+    }
+}
