@@ -20,7 +20,8 @@ pub async fn insert(tx: &Tx, queue: &str, id: &str, payload: &[u8], now: i64) ->
             "'{}', $4"
         }
     };
-    let statement = format!("INSERT INTO {} {columns} VALUES ($1, $2, $3, 'Pending', 0, 1000, 0, {due})", jobs(backend));
+    let statement =
+        format!("INSERT INTO {} {columns} VALUES ($1, $2, $3, 'Pending', 0, 1000, 0, {due})", jobs(backend));
     tx.db().execute_raw(Statement::from_sql_and_values(backend, statement, values)).await?;
     Ok(())
 }

@@ -11,6 +11,7 @@ use futures::StreamExt;
 use futures::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 
+use crate::limits::zero_byte;
 use crate::problem::Problem;
 use crate::visitor::Visitor;
 
@@ -151,7 +152,12 @@ async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<String, Pr
         }
         body.extend_from_slice(&chunk);
     }
-    String::from_utf8(body.to_vec()).map_err(|cause| Problem(broken("The form is not UTF-8 text.").because(cause)))
+    let body = String::from_utf8(body.to_vec())
+        .map_err(|cause| Problem(broken("The form is not UTF-8 text.").because(cause)))?;
+    if body.contains("%00") {
+        return Err(Problem(zero_byte("A field of this form")));
+    }
+    Ok(body)
 }
 
 fn parse<T: DeserializeOwned>(body: &str) -> Result<T, Problem> {

@@ -35,17 +35,25 @@ pub(crate) fn configure(service: &mut ServiceConfig) {
         .app_data(PayloadConfig::default().limit(LARGEST_BODY));
 }
 
-/// Middleware: refuses a body that says it is too large, and ends what takes too long.
+/// What holds a zero byte is no text that a person wrote, and no database keeps it as one.
+pub(crate) fn zero_byte(what: &str) -> Trouble {
+    let next = "Leave it out and send the rest again; nothing was changed.";
+    Trouble::new(Kind::Malformed, format!("{what} holds a zero byte, which is no letter of any text."), next)
+}
+
+/// Middleware: refuses a body that says it is too large or an address that is no text, and ends what takes too long.
 pub(crate) async fn keep(
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let time = request.app_data::<Data<Limits>>().map_or(Duration::MAX, |limits| limits.time);
+    if request.uri().to_string().contains("%00") {
+        return Ok(request.error_response(Problem(zero_byte("This address"))));
+    }
     let announced = announced_length(&request);
     if announced > LARGEST_BODY {
         if announced <= LARGEST_DRAINED {
-            // Whether it came to its end makes no difference to the answer.
-            let _ = tokio::time::timeout(time, drain(&mut request)).await;
+            drain(&mut request, time).await;
         }
         return Ok(request.error_response(Problem(too_large())));
     }
@@ -67,9 +75,11 @@ fn announced_length(request: &ServiceRequest) -> usize {
 }
 
 /// Reads what is sent and drops it: a browser shows no answer before it has sent everything.
-async fn drain(request: &mut ServiceRequest) {
+async fn drain(request: &mut ServiceRequest, time: Duration) {
     let mut body = request.take_payload();
-    while let Some(Ok(_)) = body.next().await {}
+    let read = async { while let Some(Ok(_)) = body.next().await {} };
+    // Whether it came to its end makes no difference to the answer.
+    let _ = tokio::time::timeout(time, read).await;
 }
 
 /// A body that is larger than what is read.

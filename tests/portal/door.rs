@@ -211,6 +211,26 @@ async fn what_is_too_large_or_no_text_is_refused_clearly() {
 }
 
 #[actix_web::test]
+async fn a_zero_byte_is_refused_at_every_door_before_a_database_meets_it() {
+    let house = house().await;
+    let form = ("Content-Type", "application/x-www-form-urlencoded");
+    let ours = ("Sec-Fetch-Site", "same-origin");
+    let token = crate::api::token(&house, "rita@example.org", crate::api::ALL).await;
+    let bearer = ("Authorization", format!("Bearer {token}"));
+    let asked = [
+        TestRequest::get().uri("/sign-in?next=%00"),
+        TestRequest::post().uri("/sign-in").insert_header(ours).insert_header(form).set_payload("email=%00&password=x"),
+        TestRequest::get().uri("/api/v1/requests?q=%00").insert_header(bearer.clone()),
+        TestRequest::post().uri("/api/v1/requests").insert_header(bearer).set_json(json!({ "reason": "a\0b" })),
+    ];
+    for (door, request) in asked.into_iter().enumerate() {
+        let answer = send(&house, request).await;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "door {door}");
+        assert!(String::from_utf8_lossy(&read_body(answer).await).contains("zero byte"), "door {door} says why");
+    }
+}
+
+#[actix_web::test]
 async fn every_page_bears_the_headers_that_keep_it_safe() {
     let house = house().await;
     let cookie = rita(&house).await;

@@ -206,7 +206,7 @@ async fn what_a_list_can_not_read_is_named_and_nothing_else_is_lost() {
     }
     let (status, _) = visit(&house, &rita, "/requests.csv?state=odd").await;
     assert_eq!(status, StatusCode::BAD_REQUEST, "a file has no place to say so");
-    let (status, _) = visit(&house, &rita, "/deployments?q=%ff%fe%00").await;
+    let (status, _) = visit(&house, &rita, "/deployments?q=%ff%fe").await;
     assert_eq!(status, StatusCode::OK, "broken letters are letters that nothing has");
 }
 

@@ -187,9 +187,21 @@ fn object(bytes: &[u8]) -> Result<Map<String, Value>, Problem> {
     let text = std::str::from_utf8(bytes)
         .map_err(|fault| malformed(&format!("it is not UTF-8 text, from byte {} on", fault.valid_up_to())))?;
     match serde_json::from_str(text) {
+        Ok(Value::Object(fields)) if fields.iter().any(|(name, value)| name.contains('\0') || holds_zero(value)) => {
+            Err(Problem(crate::limits::zero_byte("A text of this document")))
+        }
         Ok(Value::Object(fields)) => Ok(fields),
         Ok(_) => Err(malformed("it is another value than an object, `{ … }`")),
         Err(fault) => Err(malformed(&fault.to_string())),
+    }
+}
+
+fn holds_zero(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(holds_zero),
+        Value::Object(fields) => fields.iter().any(|(name, value)| name.contains('\0') || holds_zero(value)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
