@@ -62,9 +62,8 @@ pub(crate) async fn keep(
     match tokio::time::timeout(time, next.call(request)).await {
         Ok(answer) => answer.map(ServiceResponse::map_into_boxed_body),
         Err(_) => {
-            let trouble = too_slow(time);
-            let answer = audience.answer(&trouble);
-            Err(InternalError::from_response(Problem(trouble), answer).into())
+            let answer = audience.answer(&too_slow(time));
+            Err(InternalError::from_response(Problem(too_slow(time)), answer).into())
         }
     }
 }
