@@ -46,7 +46,7 @@ pub async fn list(
     store::ci::list(&app.store, &who.scope(), query, window).await.map_err(database)
 }
 
-/// The same, with how many CIs there are, up to a thousand.
+/// The same, with how many CIs there are, as far as it is counted.
 pub async fn list_counted(
     app: &App,
     who: &Principal,

@@ -96,7 +96,8 @@ fn group<T>(noun: Noun, part: Part<T>, hit: impl Fn(T) -> Hit) -> Group {
 
 async fn requests(app: &App, scope: &Scope, text: &str) -> Result<Group, Trouble> {
     let filter = request::Filter { title: text.to_owned(), ..request::Filter::default() };
-    let part = request::list(&app.store, scope, &filter, first(request::SortBy::Number, true)).await;
+    // In the order of titles, which an index has: the newest of the same title first.
+    let part = request::list(&app.store, scope, &filter, first(request::SortBy::Title, true)).await;
     Ok(group(Noun::Requests, part.map_err(database)?, |it| Hit {
         id: it.id.0,
         name: number(it.number),

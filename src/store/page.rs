@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::Reads;
 use crate::sql::Sql;
 
-/// Counting stops here: nobody pages through more, and a page should not wait for it.
+/// Counting stops here where nobody says otherwise: nobody pages through more, and a page should not wait for it.
 const COUNTED: u64 = 1_000;
 /// More projects than this are read as one and sorted: a statement of SQLite merges 500 lists at most.
 const MERGED: usize = 50;
@@ -77,6 +77,7 @@ pub(crate) struct Listing {
     lists: Vec<Vec<String>>,
     /// The conditions of every row.
     conditions: Vec<String>,
+    counted: u64,
 }
 
 /// A table that is listed.
@@ -97,7 +98,8 @@ impl Listing {
             Some(_) => Scope::Projects(Vec::new()),
             None => scope.clone(),
         };
-        let mut this = Self { table, sql: Sql::default(), lists: Vec::new(), conditions: Vec::new(), scope };
+        let mut this =
+            Self { table, sql: Sql::default(), lists: Vec::new(), conditions: Vec::new(), counted: COUNTED, scope };
         this.lists = match this.scope.clone() {
             Scope::Everything => vec![Vec::new()],
             Scope::Projects(projects) if projects.len() <= MERGED => {
@@ -114,7 +116,12 @@ impl Listing {
 
     /// What is in the scope, list by list: the conditions of each are the caller's, who bounds them to the scope.
     pub(crate) fn of_lists(table: Table, scope: &Scope, sql: Sql, lists: Vec<Vec<String>>) -> Self {
-        Self { table, sql, scope: scope.clone(), lists, conditions: Vec::new() }
+        Self { table, sql, scope: scope.clone(), lists, conditions: Vec::new(), counted: COUNTED }
+    }
+
+    /// Counts no further than this.
+    pub(crate) fn count_to(&mut self, most: u64) {
+        self.counted = most;
     }
 
     /// Asks something of every row.
@@ -154,7 +161,8 @@ impl Listing {
         if self.lists.is_empty() {
             return Ok(Counted { number: 0, more: false });
         }
-        let (table, limit) = (self.table.name, COUNTED + 1);
+        let (table, most) = (self.table.name, self.counted);
+        let limit = most + 1;
         let one = |list: &Vec<String>| {
             let filter = filter(list, &self.conditions);
             format!("SELECT * FROM (SELECT 1 FROM {table}{filter} LIMIT {limit}) AS part")
@@ -162,7 +170,7 @@ impl Listing {
         let lists: Vec<String> = self.lists.iter().map(one).collect();
         self.sql.text = format!("SELECT count(*) FROM ({}) AS found", lists.join(" UNION ALL "));
         let number = self.sql.number(on).await?.unsigned_abs();
-        Ok(Counted { number: number.min(COUNTED), more: number > COUNTED })
+        Ok(Counted { number: number.min(most), more: number > most })
     }
 
     /// The statement: each list's first places and, of those that come first of all, the rows.

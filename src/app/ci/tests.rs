@@ -58,6 +58,22 @@ async fn another_tenants_cis_are_neither_found_nor_shown() {
 }
 
 #[tokio::test]
+async fn counting_what_bears_a_word_stops_early_and_is_still_true() {
+    let house = House::open().await;
+    let machines: Vec<CiChange> = (0..260).map(|n| machine(&format!("{n}/machine"), &format!("node-{n}"), 2)).collect();
+    house.tell(house.shop, &machines).await;
+    house.tell(house.website, &[machine("x/machine", "node-x", 2)]).await;
+    let count = async |text: &str| {
+        let query = CiQuery { words: words(text), ..CiQuery::default() };
+        list_counted(&house.app, &requester(house.shop), &query, window(Turn::First, 5)).await.expect("it answers").1
+    };
+    assert_eq!(count("node").await, Counted { number: 250, more: true });
+    assert_eq!(count("node-25").await, Counted { number: 11, more: false });
+    assert_eq!(count("").await, Counted { number: 260, more: false });
+    assert_eq!(count("node-x").await.number, 0, "another tenant's word finds nothing");
+}
+
+#[tokio::test]
 async fn pages_follow_one_another_without_gap_or_repeat() {
     let house = House::open().await;
     let machines: Vec<CiChange> = (0..7).map(|n| machine(&format!("{n}/machine"), &format!("node-{n}"), 2)).collect();

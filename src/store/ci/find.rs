@@ -17,6 +17,8 @@ use crate::sql::Sql;
 const TABLE: Table = Table { name: "ci", tie: "id", columns: "t.*" };
 /// A word that more CIs than this bear is common: the list is walked in its order and each row asked for the word.
 const COMMON: i64 = 2_000;
+/// What bears a word is counted to here: each CI on the way is asked for it.
+const COUNTED: u64 = 250;
 
 /// The order of a list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -55,7 +57,7 @@ pub async fn list(
     part(found, on, window).await
 }
 
-/// One page of the CIs in scope, and how many there are, up to a thousand: three statements at most.
+/// One page of the CIs in scope, and how many there are: three statements at most.
 pub async fn list_counted(
     on: &impl Reads,
     scope: &Scope,
@@ -67,7 +69,7 @@ pub async fn list_counted(
     Ok((part(found, on, window).await?, counted))
 }
 
-/// How many CIs in scope the query finds, up to a thousand.
+/// How many CIs in scope the query finds, as far as they are counted.
 pub async fn count(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Counted, DbErr> {
     listing(on, scope, query).await?.count(on).await
 }
@@ -86,6 +88,9 @@ async fn listing(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<List
     let places = places(on, scope, &query.words).await?;
     let lists = places.iter().map(|place| sql.of_place(place)).collect();
     let mut found = Listing::of_lists(TABLE, scope, sql, lists);
+    if !query.words.is_empty() {
+        found.count_to(COUNTED);
+    }
     let columns = [
         ("class", query.class.map(|class| class.word().to_owned())),
         ("platform", query.platform.clone()),
@@ -159,20 +164,21 @@ async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<
 }
 
 impl Sql {
-    /// The conditions of a place: its project, and its words.
+    /// The conditions of a place: its project, and its words. A rare word alone says which CIs to look at, for it is
+    /// known by project: were the project named once more, the database would walk all of it to find the few.
     fn of_place(&mut self, place: &Place) -> Vec<String> {
         let mut all = Vec::new();
-        if let Some(project) = place.project {
-            all.push(format!("project_id = {}", self.bind(project.0)));
+        match place.words.split_first() {
+            Some((rarest, others)) if !rarest.common => {
+                let bears = self.bears(place.project, &rarest.text);
+                all.push(format!("id IN (SELECT ci_id FROM ci_word WHERE {bears})"));
+                all.extend(self.also(others));
+            }
+            _ => {
+                all.extend(place.project.map(|project| format!("project_id = {}", self.bind(project.0))));
+                all.extend(self.also(&place.words));
+            }
         }
-        let Some((rarest, others)) = place.words.split_first() else { return all };
-        if rarest.common {
-            all.extend(self.also(std::slice::from_ref(rarest)));
-        } else {
-            let bears = self.bears(place.project, &rarest.text);
-            all.push(format!("id IN (SELECT ci_id FROM ci_word WHERE {bears})"));
-        }
-        all.extend(self.also(others));
         all
     }
 
