@@ -5,7 +5,7 @@ use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::deployment::DeploymentState;
 use domain::ids::RequestId;
 use domain::person::{Principal, Role, Scope};
-use domain::request::{number, number_in};
+use domain::request::{Request, number, number_in};
 use domain::trouble::Trouble;
 use store::ci::{CiQuery, CiSort};
 use store::page::{Part, Turn, Window};
@@ -71,8 +71,8 @@ pub async fn search(app: &App, who: &Principal, text: &str) -> Result<Vec<Group>
     }
     let scope = who.scope();
     let mut groups = vec![requests(app, &scope, &text).await?, deployments(app, &scope, &text).await?];
-    groups.push(cis(app, &scope, &text, None, Noun::Cis).await?);
-    groups.push(cis(app, &scope, &text, Some(CiClass::Workload), Noun::Workloads).await?);
+    groups.push(cis(app, &scope, &text, Noun::Cis).await?);
+    groups.push(cis(app, &scope, &text, Noun::Workloads).await?);
     if who.has_everywhere(Role::Administrator) {
         groups.push(people(app, &text).await?);
     }
@@ -82,8 +82,12 @@ pub async fn search(app: &App, who: &Principal, text: &str) -> Result<Vec<Group>
 
 /// The request whose number the text is, `R-12` or `12`, if the person may see it.
 pub async fn by_number(app: &App, who: &Principal, text: &str) -> Result<Option<RequestId>, Trouble> {
+    Ok(numbered(app, &who.scope(), text).await?.map(|request| request.id))
+}
+
+async fn numbered(app: &App, scope: &Scope, text: &str) -> Result<Option<Request>, Trouble> {
     let Some(number) = number_in(text) else { return Ok(None) };
-    store::request::find_by_number(&app.store, number, &who.scope()).await.map_err(database)
+    store::request::find_by_number(&app.store, number, scope).await.map_err(database)
 }
 
 fn first<S, Id>(sort: S, descending: bool) -> Window<S, Id> {
@@ -98,7 +102,12 @@ async fn requests(app: &App, scope: &Scope, text: &str) -> Result<Group, Trouble
     let filter = request::Filter { title: text.to_owned(), ..request::Filter::default() };
     // In the order of titles, which an index has: the newest of the same title first.
     let part = request::list(&app.store, scope, &filter, first(request::SortBy::Title, true)).await;
-    Ok(group(Noun::Requests, part.map_err(database)?, |it| Hit {
+    let mut part = part.map_err(database)?;
+    if let Some(meant) = numbered(app, scope, text).await? {
+        part.rows.retain(|it| it.id != meant.id);
+        part.rows.insert(0, meant);
+    }
+    Ok(group(Noun::Requests, part, |it| Hit {
         id: it.id.0,
         name: number(it.number),
         note: it.title,
@@ -118,21 +127,19 @@ async fn deployments(app: &App, scope: &Scope, text: &str) -> Result<Group, Trou
     }))
 }
 
-async fn cis(app: &App, scope: &Scope, text: &str, class: Option<CiClass>, noun: Noun) -> Result<Group, Trouble> {
+async fn cis(app: &App, scope: &Scope, text: &str, noun: Noun) -> Result<Group, Trouble> {
     let lifecycles = vec![Lifecycle::Planned, Lifecycle::Building, Lifecycle::Operational];
-    let query = CiQuery { words: ci::words(text), class, lifecycles, ..CiQuery::default() };
+    let workloads = Some(CiClass::Workload);
+    // Workloads have a group of their own, and take no place from the others.
+    let (class, but) = if noun == Noun::Workloads { (workloads, None) } else { (None, workloads) };
+    let query = CiQuery { words: ci::words(text), class, but, lifecycles, ..CiQuery::default() };
     let part = store::ci::list(&app.store, scope, &query, first(CiSort::Name, false)).await.map_err(database)?;
-    let mut found = group(noun, part, |it: Ci| Hit {
+    Ok(group(noun, part, |it: Ci| Hit {
         id: it.id.0,
         note: it.class.title().to_owned(),
         state: it.lifecycle.word(),
         name: it.name,
-    });
-    if noun == Noun::Cis {
-        // Workloads have a group of their own.
-        found.hits.retain(|hit| hit.note != CiClass::Workload.title());
-    }
-    Ok(found)
+    }))
 }
 
 async fn people(app: &App, text: &str) -> Result<Group, Trouble> {

@@ -126,15 +126,9 @@ pub async fn find_in(on: &impl Reads, id: RequestId, scope: &Scope) -> Result<Op
 }
 
 /// The request with this number, if it is within the scope.
-pub async fn find_by_number(on: &impl Reads, number: i32, scope: &Scope) -> Result<Option<RequestId>, DbErr> {
-    let found: Option<Uuid> = within(row::Entity::find(), scope)
-        .select_only()
-        .column(row::Column::Id)
-        .filter(row::Column::Number.eq(number))
-        .into_tuple()
-        .one(on.db())
-        .await?;
-    Ok(found.map(RequestId::from))
+pub async fn find_by_number(on: &impl Reads, number: i32, scope: &Scope) -> Result<Option<Request>, DbErr> {
+    let found = within(row::Entity::find(), scope).filter(row::Column::Number.eq(number)).one(on.db()).await?;
+    found.map(request).transpose()
 }
 
 /// The requests with these ids.

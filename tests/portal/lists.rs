@@ -12,6 +12,7 @@ use domain::request::Request;
 use providers::clock::SystemClock;
 use serde_json::json;
 
+use crate::api;
 use crate::door::{send, session, sign_in};
 use crate::house::House;
 
@@ -140,6 +141,33 @@ async fn one_search_finds_every_noun_and_never_another_tenants() {
         !text(&house, &rita, "/search?q=carlo").await.contains("carlo@example.org"),
         "people are for administrators"
     );
+}
+
+#[actix_web::test]
+async fn a_program_finds_a_request_by_its_number_and_a_machine_among_many_workloads() {
+    let (house, request) = house().await;
+    let workload = |number: usize| CiChange::Declare {
+        key: format!("tools/workload/{number}"),
+        class: CiClass::Workload,
+        name: format!("tools-0{number}"),
+        attributes: serde_json::Map::new(),
+    };
+    let workloads: Vec<CiChange> = (0..8).map(workload).collect();
+    let tx = house.app.store.begin().await.unwrap();
+    store::ci::apply(&tx, &workloads, &cause(&house, &request)).await.unwrap();
+    tx.commit().await.unwrap();
+    let token = api::token(&house, "rita@example.org", api::READ).await;
+    let found = async |q: &str, noun: &str| {
+        let answer = api::get(&house, &token, &format!("/api/v1/search?q={q}")).await;
+        let group = answer.body["groups"].as_array().unwrap().iter().find(|it| it["noun"] == noun).cloned();
+        let items = group.map(|it| it["items"].as_array().unwrap().clone()).unwrap_or_default();
+        items.iter().map(|item| item["name"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found("r-1", "requests").await, ["R-1"]);
+    assert_eq!(found("tools", "cis").await, ["tools-1"], "workloads take no place from it");
+    assert_eq!(found("tools", "workloads").await.len(), 6);
+    let carlo = api::token(&house, "carlo@example.org", api::READ).await;
+    assert_eq!(api::get(&house, &carlo, "/api/v1/search?q=r-1").await.body["groups"], json!([]));
 }
 
 #[actix_web::test]

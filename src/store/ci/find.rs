@@ -35,6 +35,8 @@ pub struct CiQuery {
     /// Lower-case beginnings of words; a CI must have all of them.
     pub words: Vec<String>,
     pub class: Option<CiClass>,
+    /// A class that is not looked for.
+    pub but: Option<CiClass>,
     /// The stages of life to show; none means all.
     pub lifecycles: Vec<Lifecycle>,
     /// The group that answers for the platform.
@@ -100,6 +102,9 @@ async fn listing(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<List
         if let Some(value) = value {
             found.ask(|sql| format!("{column} = {}", sql.bind(value)));
         }
+    }
+    if let Some(class) = query.but {
+        found.ask(|sql| format!("class <> {}", sql.bind(class.word())));
     }
     if let Some(deployment) = query.deployment {
         found.ask(|sql| format!("deployment_id = {}", sql.bind(deployment.0)));

@@ -59,10 +59,7 @@ async fn show(house: Data<App>, caller: Caller, Query(mut query): Query) -> Resu
     let who = caller.may(TokenScope::Read)?;
     let q = query.required::<String>("q");
     let q = query.finish(q)?;
-    let mut groups = search::search(&house, who, &q).await?;
-    if let Some(exact) = search::by_number(&house, who, &q).await? {
-        groups.iter_mut().for_each(|group| group.hits.sort_by_key(|hit| hit.id != exact.0));
-    }
+    let groups = search::search(&house, who, &q).await?;
     Ok(HttpResponse::Ok().json(SearchAnswer { groups: groups.into_iter().map(FoundGroup::from).collect() }))
 }
 

@@ -84,6 +84,7 @@ fn query(asked: &mut Asked) -> CiQuery {
     };
     let text = |word: &str| Some(word.to_owned());
     CiQuery {
+        but: None,
         class: asked.read("class", "class", CiClass::from_word),
         lifecycles: asked.read("life", "stage of life", stages).unwrap_or_else(|| CURRENT.to_vec()),
         platform: asked.read("platform", "group", text),
