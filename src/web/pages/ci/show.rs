@@ -1,6 +1,7 @@
 //! The page of one CI: findings, who answers, what is known, what stands around it, its history.
 
 use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -8,7 +9,7 @@ use actix_web::web::{Data, Path, Query};
 use app::App;
 use app::ci::{CiView, Hop, in_words, title_of};
 use askama::Template;
-use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use domain::ci::{Aspect, Change, Ci, Lifecycle};
 use domain::ids::CiId;
 use domain::trouble::{Kind, Trouble};
@@ -78,17 +79,18 @@ pub async fn show(
     Ok(page(StatusCode::OK, &shown))
 }
 
+/// The years that every database keeps and puts into their order.
+const YEARS: RangeInclusive<i32> = 1..=9_999;
+
 /// The instant that the address asks for; a day means its end.
 pub(crate) fn instant(text: &str) -> Result<Option<DateTime<Utc>>, Trouble> {
     if text.is_empty() {
         return Ok(None);
     }
-    let end_of_day = |day: NaiveDate| {
-        day.and_time(chrono::NaiveTime::MIN).and_utc() + TimeDelta::days(1) - TimeDelta::milliseconds(1)
-    };
-    let day = text.parse::<NaiveDate>().ok().map(end_of_day);
+    let end_of_day = |day: NaiveDate| Some(day.and_hms_milli_opt(23, 59, 59, 999)?.and_utc());
+    let day = text.parse::<NaiveDate>().ok().and_then(end_of_day);
     let at = day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()));
-    at.map(Some).ok_or_else(|| {
+    at.filter(|at| YEARS.contains(&at.year())).map(Some).ok_or_else(|| {
         Trouble::new(
             Kind::Malformed,
             format!("`{text}` is no day."),
@@ -155,5 +157,19 @@ fn line(ci: &Ci, change: &Change) -> Line {
         source: change.source.title(),
         run: change.run.map(|run| run.to_string()),
         step: change.step.clone().unwrap_or_default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::instant;
+
+    #[test]
+    fn a_day_means_its_end_and_one_beyond_all_calendars_is_none() {
+        let end = instant("2026-11-22").ok().flatten().map(|at| at.to_rfc3339());
+        assert_eq!(end.as_deref(), Some("2026-11-22T23:59:59.999+00:00"));
+        for wrong in ["+262142-12-31", "-262143-01-01", "0000-01-01", "tomorrow"] {
+            assert!(instant(wrong).is_err(), "{wrong}");
+        }
     }
 }
