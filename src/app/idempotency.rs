@@ -55,6 +55,14 @@ impl Sent {
             None => Ok(true),
         }
     }
+
+    /// Whether the same was asked with its key before, and so is done.
+    pub(crate) async fn is_done(&self, app: &App, who: &Principal) -> Result<bool, Trouble> {
+        match &self.once {
+            Some(once) => was_asked(&app.store, who, once).await,
+            None => Ok(false),
+        }
+    }
 }
 
 /// Whether the person asked for exactly this before, with this key. Refuses a key that he used for something else.

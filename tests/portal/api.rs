@@ -1,6 +1,7 @@
 //! The API as programs use it: what the document promises is what they get, and a token opens only what it may.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::App as Application;
@@ -10,6 +11,7 @@ use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use app::token::NewToken;
 use domain::deployment::DeploymentState;
 use domain::token::TokenScope;
+use providers::clock::SystemClock;
 use serde_json::{Value, json};
 use web::limits::Limits;
 use web::metrics::Metrics;
@@ -117,6 +119,25 @@ async fn every_mistake_of_a_body_is_pointed_at() {
     let wrong: BTreeSet<String> = pointers(order).await.into_iter().collect();
     assert_eq!(wrong, BTreeSet::from(["/parameters/nods".to_owned(), "/parameters/nodes".to_owned()]));
     house.close().await;
+}
+
+#[actix_web::test]
+async fn a_change_that_is_sent_again_is_made_once_even_when_it_was_decided_meanwhile() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = token(&house, "rita@example.org", ALL).await;
+    let who = house.person("Rita").await;
+    let request = house.order(&who, "scale-out-tomcat", json!({ "application": "shop", "nodes": 3 })).await;
+    let path = format!("/api/v1/requests/{}/change", request.id);
+    let change = async |nodes: u32, key: &str| {
+        let terms = json!({ "revision": 1, "parameters": { "application": "shop", "nodes": nodes } });
+        post(&house, &rita, &path, terms, Some(key)).await
+    };
+    assert_eq!(change(4, "change it once").await.status, StatusCode::OK);
+    house.approve("Adam").await;
+    let again = change(4, "change it once").await;
+    assert_eq!((again.status, &again.body["revision"]), (StatusCode::OK, &json!(2)), "{}", again.body);
+    assert_eq!(change(5, "change it once").await.status, StatusCode::UNPROCESSABLE_ENTITY, "the key was used");
+    assert_eq!(change(5, "another change").await.status, StatusCode::CONFLICT, "it is decided");
 }
 
 #[actix_web::test]

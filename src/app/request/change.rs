@@ -86,6 +86,20 @@ pub async fn change(
     terms: NewTerms,
     sent: &Sent,
 ) -> Result<Request, Trouble> {
+    match change_once(app, who, id, terms, sent).await {
+        // The same change may have been made before, and be what is in the way: by now it may be decided and built.
+        Err(_) if sent.once.is_some() && sent.is_done(app, who).await? => find_own(app, who, id).await,
+        came_to => came_to,
+    }
+}
+
+async fn change_once(
+    app: &App,
+    who: &Principal,
+    id: RequestId,
+    terms: NewTerms,
+    sent: &Sent,
+) -> Result<Request, Trouble> {
     let reason = acceptable_reason(&terms.reason)?;
     let before = to_change(app, who, id).await?;
     let project = super::submit::project_to_order_in(app, who, before.project).await?;
@@ -133,8 +147,7 @@ async fn replan(
 
 /// The request, if the person made it, and as long as it can be changed.
 async fn to_change(app: &App, who: &Principal, id: RequestId) -> Result<Request, Trouble> {
-    let found = store::request::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
-    let request = only_of(who, found)?;
+    let request = find_own(app, who, id).await?;
     if request.kind != RequestKind::Provision {
         return Err(Trouble::conflict(
             "Only an order for something new can be changed.",
@@ -173,7 +186,13 @@ fn refuse_other_version(request: &Request, offered: &Blueprint) -> Result<(), Tr
     ))
 }
 
-/// The request, if it is the person's own.
+/// The request as it stands, if it is the person's own.
+async fn find_own(app: &App, who: &Principal, id: RequestId) -> Result<Request, Trouble> {
+    let found = store::request::find_in(&app.store, id, &who.scope()).await.map_err(database)?;
+    only_of(who, found)
+}
+
+/// The same, kept from changing until the transaction ends.
 async fn own(tx: &Tx, who: &Principal, id: RequestId) -> Result<Request, Trouble> {
     let request = store::request::lock(tx, id).await.map_err(database)?;
     only_of(who, request.filter(|request| who.scope().covers(request.project)))

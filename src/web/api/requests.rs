@@ -66,7 +66,8 @@ pub struct RequestDetails {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the address, which is read field by field")]
 pub struct Wanted {
-    /// `awaiting_approval`, `approved`, `rejected`, `withdrawn`, `expired`, `running`, `fulfilled` or `failed`.
+    /// `awaiting_approval`, `approved`, `rejected`, `withdrawn`, `expired`, `running`, `paused`, `taking_back`,
+    /// `fulfilled`, `failed` or `cancelled`.
     state: Option<String>,
     /// The project's id.
     project: Option<String>,
