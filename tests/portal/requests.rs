@@ -268,8 +268,12 @@ async fn a_request_is_changed_on_its_page_and_everybody_is_asked_again() {
     assert_eq!((changed.revision, changed.reason.as_str()), (2, "more load"));
     assert_eq!(changed.plan.unwrap().lease.days(), 30);
 
+    let checked = [&with("1", "5")[..], &[("check", "yes")]].concat();
+    let (_, page) = browser.send_form(&address, &csrf, &checked).await;
+    assert!(page.contains("name=\"revision\" value=\"1\""), "nobody was told yet that it has changed");
     let (status, page) = browser.send_form(&address, &csrf, &with("1", "5")).await;
     assert_eq!(status, StatusCode::CONFLICT, "the form was opened before the change");
+    assert!(page.contains("name=\"revision\" value=\"2\""), "who was told may send it again");
     assert!(page.contains("is at revision 2") && page.contains("value=\"5\""), "what was typed is kept");
     let unchanged = app::request::show(&house.app, &rita, request.id).await.unwrap().request;
     assert_eq!(unchanged.parameters["nodes"], json!(4));

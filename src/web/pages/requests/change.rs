@@ -53,7 +53,8 @@ impl Change {
 pub(super) async fn show(app: Data<App>, visitor: Visitor, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
     let it = app::request::change_form(&app, &visitor.principal, *id).await?;
     let typed = Typed::again(&it.form, it.request.clone())?;
-    drawn(&app, &visitor, it, typed, None).await
+    let seen = it.request.revision;
+    drawn(&app, &visitor, it, typed, Asked { seen, trouble: None }).await
 }
 
 /// The summary alone, while somebody types.
@@ -77,10 +78,11 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, Problem> {
     let it = app::request::change_form(&app, &visitor.principal, *id).await?;
     let typed = Typed::of(&it.form, &sent)?;
+    let seen = sent.typed("revision").and_then(|seen| seen.parse().ok()).unwrap_or(0);
     if sent.typed("check").is_some() {
-        return drawn(&app, &visitor, it, typed, None).await;
+        return drawn(&app, &visitor, it, typed, Asked { seen, trouble: None }).await;
     }
-    let terms = terms(&typed, sent.typed("revision").and_then(|seen| seen.parse().ok()).unwrap_or(0));
+    let terms = terms(&typed, seen);
     match app::request::change(&app, &visitor.principal, *id, terms, &Sent::PORTAL).await {
         Ok(_) => {
             let mut response = see_other(&format!("/requests/{id}"));
@@ -88,7 +90,7 @@ pub(super) async fn change(
             response.add_cookie(&flash_cookie(&app, told)).map_err(Trouble::bug)?;
             Ok(response)
         }
-        Err(trouble) => drawn(&app, &visitor, it, typed, Some(trouble)).await,
+        Err(trouble) => drawn(&app, &visitor, it, typed, Asked { seen, trouble: Some(trouble) }).await,
     }
 }
 
@@ -103,15 +105,26 @@ async fn summary(app: &App, visitor: &Visitor, it: &ChangeForm, typed: &Typed) -
     Ok(Summary::of(draft, &it.form.fields, it.form.usually))
 }
 
+/// What a form was made from, and what came of sending it.
+struct Asked {
+    /// The revision that whoever sent it has seen.
+    seen: i32,
+    /// Why it was refused, if it was.
+    trouble: Option<Trouble>,
+}
+
 /// The page with what was typed, what it comes to, and what is wrong with it.
 async fn drawn(
     app: &App,
     visitor: &Visitor,
     it: ChangeForm,
     typed: Typed,
-    trouble: Option<Trouble>,
+    asked: Asked,
 ) -> Result<HttpResponse, Problem> {
-    let mut trouble = trouble;
+    let mut trouble = asked.trouble;
+    // Only who was told that it has changed meanwhile may send his form over the change.
+    let was_told = trouble.as_ref().is_some_and(|trouble| trouble.kind == Kind::Conflict);
+    let revision = if was_told { it.request.revision } else { asked.seen };
     if let Some(other) = trouble.take_if(|it| !matches!(it.kind, Kind::Invalid | Kind::Conflict)) {
         return Err(other.into());
     }
@@ -121,8 +134,7 @@ async fn drawn(
     let change = Change {
         shell: visitor.shell(format!("Change {number}"), Section::Requests),
         summary: summary(app, visitor, &it, &typed).await?,
-        // Sent again, it changes the revision that is shown now.
-        revision: it.request.revision,
+        revision,
         refusal: trouble.filter(|_| errors.is_empty()),
         number,
         it,
