@@ -258,6 +258,28 @@ async fn the_form_of_an_action_is_empty_at_first_and_says_what_is_missing_when_i
     house.close().await;
 }
 
+#[actix_web::test]
+async fn the_form_of_an_action_that_is_sent_twice_leads_to_its_request_while_that_is_at_work() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    let session = app::session::sign_in(&house.app, "rita@example.org", "rita-orders-machines", "test").await.unwrap();
+    let csrf = app::session::resume(&house.app, &session).await.unwrap().unwrap().csrf;
+    let send = async || {
+        let form = TestRequest::post().uri(&format!("/deployments/{id}/actions/scale"));
+        let form = form.set_form([("csrf", csrf.as_str()), ("key", "form-0123456789"), ("nodes", "3")]);
+        let form = form.cookie(Cookie::new("gatehouse", session.clone()));
+        let answer = door::send(&house, form.insert_header(("Sec-Fetch-Site", "same-origin"))).await;
+        let to = answer.headers().get("location").map(|to| to.to_str().unwrap().to_owned());
+        (answer.status(), to)
+    };
+    let (status, first) = send().await;
+    assert_eq!(status, StatusCode::SEE_OTHER);
+    written(&house, id, |it| Deployment { state: DeploymentState::Changing, ..it }).await;
+    assert_eq!(send().await, (StatusCode::SEE_OTHER, first), "it was asked for once");
+    house.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_not_prolonged_of_what_is_going_or_gone() {
     let house = House::asleep(Arc::new(SystemClock)).await;

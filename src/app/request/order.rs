@@ -71,9 +71,14 @@ pub async fn submit(app: &App, who: &Principal, order: Order) -> Result<Request,
     }
 }
 
+/// What the person ordered with this key before, if anything.
+pub async fn ordered_with(app: &App, who: &Principal, key: &str) -> Result<Option<Request>, Trouble> {
+    store::request::find_by_key(&app.store, who.person, key).await.map_err(database)
+}
+
 async fn ordered_before(app: &App, who: &Principal, once: &Once) -> Result<Option<Request>, Trouble> {
     idempotency::was_asked(&app.store, who, once).await?;
-    store::request::find_by_key(&app.store, who.person, once.key()).await.map_err(database)
+    ordered_with(app, who, once.key()).await
 }
 
 /// What is to be filed, planned.

@@ -86,7 +86,10 @@ pub(super) async fn ask(
 ) -> Result<HttpResponse, Problem> {
     let (id, action) = path.into_inner();
     let id = deployment_id(&id)?;
-    let form = app::deployment::action_form(&app, &visitor.principal, id, &action).await?;
+    let form = match app::deployment::action_form(&app, &visitor.principal, id, &action).await {
+        Ok(form) => form,
+        Err(trouble) => return sent_before(&app, &visitor, &sent, trouble).await,
+    };
     let typed = Typed::of(&form, &sent);
     if sent.typed("check").is_some() {
         return drawn(&app, &visitor, form, typed, Occasion::Checked).await;
@@ -96,6 +99,20 @@ pub(super) async fn ask(
     match app::request::submit(&app, &visitor.principal, order).await {
         Ok(request) => on_its_way(&app, request.id),
         Err(trouble) => drawn(&app, &visitor, form, typed, Occasion::Refused(trouble)).await,
+    }
+}
+
+/// The same form may have been sent before, and what it asked for be what works on the deployment now.
+async fn sent_before(
+    app: &App,
+    visitor: &Visitor,
+    sent: &Form<AnyFields>,
+    trouble: Trouble,
+) -> Result<HttpResponse, Problem> {
+    let key = sent.typed("key").unwrap_or_default();
+    match app::request::ordered_with(app, &visitor.principal, key).await? {
+        Some(request) => on_its_way(app, request.id),
+        None => Err(trouble.into()),
     }
 }
 
