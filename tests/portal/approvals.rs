@@ -9,8 +9,9 @@ use app::request::{NewTerms, Order, What, submit};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::approval::{Answer, Approval, ApprovalState, Client, Via};
 use domain::person::{Grant, Place, Principal, Role};
+use domain::ports::clock::Clock;
 use domain::request::{Request, RequestState};
-use domain::run::RunState;
+use domain::run::{Cancel, RunState};
 use domain::trouble::{Kind, Trouble};
 use engine::{Consequences, Gate};
 use providers::clock::ManualClock;
@@ -286,6 +287,25 @@ async fn this_was_not_me_halts_the_run_before_it_touches_anything() {
     let portal = app::consequences::House { base_url: String::new(), mailer: None };
     let tx = house.app.store.begin().await.unwrap();
     assert!(matches!(portal.may_begin(&tx, &run().await).await.unwrap(), Gate::Closed(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn this_was_not_me_is_put_on_record_also_where_the_run_is_stuck() {
+    let (house, clock) = house().await;
+    small_order(&house, "shop").await;
+    let decided = by_link(&house, &question_link(&house, "adam@example.org").await, Answer::Approve).await.unwrap();
+    let token = link(&house, "adam@example.org", "http://localhost/decide/not-me/").await;
+    let tx = house.app.store.begin().await.unwrap();
+    let run = store::run::find(&tx, decided.run.unwrap()).await.unwrap().unwrap();
+    let stuck = run.cancelling(Cancel::TakeBack, "Enough.".into()).unwrap().stuck("In use.".into(), clock.now());
+    assert!(store::run::save_from_outside(&tx, &stuck.unwrap()).await.unwrap());
+    let read_as = (decided.state, decided.revision);
+    assert!(store::request::save(&tx, &decided.clone().paused().unwrap(), read_as).await.unwrap());
+    tx.commit().await.unwrap();
+    let disputed = dispute(&house.app, &token, Client::default()).await.unwrap();
+    assert!(disputed.approval.disputed_at.is_some());
+    let on_record = asked(&house, &decided).await;
+    assert!(on_record.iter().any(|approval| approval.disputed_at.is_some()));
 }
 
 #[tokio::test(flavor = "multi_thread")]

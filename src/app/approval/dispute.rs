@@ -4,7 +4,7 @@ use domain::approval::{Approval, ApprovalState, Client};
 use domain::audit::Actor;
 use domain::person::Person;
 use domain::request::{Request, RequestState};
-use domain::run::Cancel;
+use domain::run::{Cancel, RunState};
 use domain::trouble::{Kind, Trouble};
 use engine::mend::By;
 use serde_json::json;
@@ -62,6 +62,11 @@ async fn halt(app: &App, tx: &Tx, request: Request, approver: &Person) -> Result
             Ok(rejected)
         }
         (RequestState::Approved | RequestState::Running | RequestState::Paused, Some(run)) => {
+            let stands = store::run::find(tx, run).await.map_err(database)?.ok_or_else(|| Trouble::not_found("run"))?;
+            if stands.state == RunState::Stuck {
+                // It is taken back already, and nothing goes on before an operator has looked at it.
+                return Ok(request);
+            }
             let by = By { name: &approver.name, reason: &why };
             app.engine.cancel(tx, run, Cancel::Stop, &by).await?;
             Ok(request)
