@@ -257,7 +257,9 @@ impl Driver {
             if draft.is_empty() && self.said.is_empty() {
                 return Ok(());
             }
-            let tx = self.engine.0.store.begin().await?;
+            let store = &self.engine.0.store;
+            // What a change of state means for the request and the deployment is decided with every other use case.
+            let tx = if draft.left.is_some() { store.begin().await? } else { store.begin_step().await? };
             match self.write(&tx, &mut draft).await {
                 Ok(true) => {
                     tx.commit().await?;

@@ -30,7 +30,7 @@ impl Engine {
 
     /// Shows that the worker lives.
     pub(crate) async fn renew(&self, run: &Run) -> Result<Renewal, DbErr> {
-        let tx = self.0.store.begin().await?;
+        let tx = self.0.store.begin_step().await?;
         let renewal = store::run::renew(&tx, run, self.0.clock.now() + self.0.settings.lease).await?;
         tx.commit().await?;
         Ok(renewal)
@@ -38,7 +38,7 @@ impl Engine {
 
     /// Reads a held run again after somebody else changed it; nothing when another worker took it.
     pub(crate) async fn read_again(&self, held: &Run) -> Result<Option<Held>, DbErr> {
-        let tx = self.0.store.begin().await?;
+        let tx = self.0.store.begin_step().await?;
         let again = read(&tx, held.id).await?;
         Ok(again.filter(|again| again.run.token == held.token))
     }

@@ -97,7 +97,7 @@ async fn tell(engine: Engine, name: String, mut stop: watch::Receiver<bool>) {
 }
 
 async fn write(engine: &Engine, row: &store::worker::Worker) -> Result<(), store::DbErr> {
-    let tx = engine.0.store.begin().await?;
+    let tx = engine.0.store.begin_step().await?;
     store::worker::save(&tx, row).await?;
     tx.commit().await
 }

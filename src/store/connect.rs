@@ -17,6 +17,8 @@ use crate::Tx;
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
 const SQLITE_READERS: u32 = 4;
+/// The number of PostgreSQL's advisory lock for use cases.
+const ONE_AFTER_THE_OTHER: i64 = 0x6761_7465_0001;
 /// What `PRAGMA synchronous` says when each commit is written through to the disk.
 const SQLITE_FULL: i32 = 2;
 
@@ -73,9 +75,22 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the transaction in which a use case or a step writes. On SQLite it takes the write lock at once
-    /// (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
+    /// Opens the transaction in which a use case writes, or a run changes its state. Such come one after the other on
+    /// either store, so that what one has read is still so when it writes: two orders can't take the same quota, and
+    /// two decisions not the same question.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
+        let tx = self.begin_step().await?;
+        if matches!(self.pool, Pool::Postgres(_)) {
+            let lock = format!("SELECT pg_advisory_xact_lock({ONE_AFTER_THE_OTHER})");
+            tx.0.execute_unprepared(&lock).await?;
+        }
+        Ok(tx)
+    }
+
+    /// Opens the transaction in which a worker writes what a step of its run came to. On PostgreSQL such go side by
+    /// side with all others: whatever they write must be guarded by the run's token or by a lock of its own. On SQLite
+    /// the write lock is taken at once (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
+    pub async fn begin_step(&self) -> Result<Tx, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use domain::ci::delta::{Delta, Known, Link, UnknownCi, plan, words_of};
 use domain::ci::{Attributes, Cause, CiChange};
-use domain::ids::{CiId, DeploymentId};
+use domain::ids::{CiId, DeploymentId, ProjectId};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, DbErr, EntityTrait, IntoActiveModel, QueryFilter, QuerySelect,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
+    QueryFilter, QuerySelect, Statement,
 };
 use uuid::Uuid;
 
@@ -33,12 +34,25 @@ pub async fn apply(tx: &Tx, changes: &[CiChange], cause: &Cause) -> Result<usize
     if changes.is_empty() {
         return Ok(0);
     }
+    one_after_the_other(tx, cause.project).await?;
     let known = known(tx, changes).await?;
     let delta = plan(known, changes, cause, fresh_id)?;
     if !delta.is_empty() {
         write(tx, &delta, cause).await?;
     }
     Ok(delta.history.len())
+}
+
+/// Steps that run side by side may tell of the same CI: within a project they do so in turn, so that none overwrites
+/// what it has not read. SQLite has one writer anyway.
+async fn one_after_the_other(tx: &Tx, project: ProjectId) -> Result<(), DbErr> {
+    let backend = tx.db().get_database_backend();
+    if backend == DbBackend::Postgres {
+        let lock = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
+        let named = Statement::from_sql_and_values(backend, lock, [format!("cmdb of {project}").into()]);
+        tx.db().execute_raw(named).await?;
+    }
+    Ok(())
 }
 
 /// What the CMDB says of the CIs that the changes name: four statements.
@@ -200,7 +214,6 @@ where
 mod tests {
     use chrono::{DateTime, Utc};
     use domain::ci::{CiClass, Relation, Source};
-    use domain::ids::ProjectId;
     use sea_orm::PaginatorTrait;
     use serde_json::Map;
     use test_database::TestDatabase;
@@ -257,5 +270,31 @@ mod tests {
         assert_eq!(ci::Entity::find().count(store.db()).await.expect("a count"), 2);
         let found = word::Entity::find().filter(word::Column::Word.eq("shop-node")).count(store.db()).await;
         assert_eq!(found.expect("a count"), 1);
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn of_many_steps_that_tell_of_one_ci_at_once_each_is_heard() {
+        let (_database, store) = store().await;
+        let steps: Vec<_> = (0..8)
+            .map(|number| {
+                let store = store.clone();
+                tokio::spawn(async move {
+                    let node = format!("node-{number}");
+                    let told = [
+                        declare("pool", CiClass::LoadBalancerService),
+                        declare(&node, CiClass::VirtualMachine),
+                        CiChange::Relate { from: node, relation: Relation::MemberOf, to: "pool".into() },
+                    ];
+                    let tx = store.begin_step().await.expect("a transaction");
+                    apply(&tx, &told, &cause(number)).await.expect("it is written");
+                    tx.commit().await.expect("it commits");
+                })
+            })
+            .collect();
+        for step in steps {
+            step.await.expect("the step ends");
+        }
+        assert_eq!(ci::Entity::find().count(store.db()).await.expect("a count"), 9, "one pool, eight machines");
+        assert_eq!(relation::Entity::find().count(store.db()).await.expect("a count"), 8);
     }
 }
