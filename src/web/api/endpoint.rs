@@ -11,7 +11,7 @@ use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
 /// What every operation may answer: larger than we take, our own mistake, and too slow or without a database.
-const ALWAYS: [u16; 3] = [413, 500, 503];
+const ALWAYS: [u16; 4] = [400, 413, 500, 503];
 
 /// An operation of the API.
 pub struct Endpoint {
@@ -133,7 +133,7 @@ impl Endpoint {
     /// The body that it takes.
     pub fn takes<B: ToSchema>(mut self) -> Self {
         self.body = Some(self.refer_to::<B>());
-        self.may(&[400, 415, 422])
+        self.may(&[415, 422])
     }
 
     /// Only says what would be, so that it may be asked again without a key.

@@ -17,7 +17,7 @@ const DESCRIPTION: &str = "Order, approve and look after what runs on the privat
 
 /// What each status of a refusal means.
 const REFUSALS: [(u16, &str); 11] = [
-    (400, "The body is no JSON object"),
+    (400, "The body is no JSON object, or a text of the body or the address holds a zero byte"),
     (401, "No token that is known and valid"),
     (403, "The token or its owner may not do this"),
     (404, "There is no such thing, or it is not the owner's to see"),
