@@ -152,6 +152,8 @@ impl Filter {
 /// How much of a list is shown: `25 of more than 1,000 deployments`.
 fn showing(rows: usize, counted: Counted, noun: &str) -> String {
     let number = grouped(counted.number);
+    // One of several is called by the same word without its last letter.
+    let noun = if counted.number == 1 { noun.trim_end_matches('s') } else { noun };
     match (counted.number, counted.more) {
         (number, false) if number == rows as u64 => format!("{number} {noun}"),
         (_, false) => format!("{rows} of {number} {noun}"),
@@ -172,6 +174,7 @@ mod tests {
     fn how_much_is_shown_reads_as_people_say_it() {
         let of = |number, more| showing(25, Counted { number, more }, "requests");
         assert_eq!(of(25, false), "25 requests");
+        assert_eq!(showing(1, Counted { number: 1, more: false }, "requests"), "1 request");
         assert_eq!(of(312, false), "25 of 312 requests");
         assert_eq!(of(1_000, true), "25 of more than 1,000 requests");
         assert_eq!(grouped(1_234_567), "1,234,567");
