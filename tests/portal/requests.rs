@@ -142,6 +142,18 @@ async fn a_name_is_promised_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn of_many_who_want_a_name_at_once_one_gets_it() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let shop = project(&house, &rita, "shop").await;
+    let keys: Vec<String> = (0..6).map(|_| app::secret::fresh()).collect();
+    let sent = keys.iter().map(|key| send(&house, &rita, tomcat(shop, json!({ "application": "shop" })), key));
+    let outcomes = futures::future::join_all(sent).await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 1);
+    assert!(outcomes.into_iter().filter_map(Result::err).all(|trouble| trouble.what.contains("is taken")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn quota_is_reserved_with_the_order_and_never_oversold() {
     let house = House::asleep(Arc::new(SystemClock)).await;
     let rita = house.person("Rita").await;
