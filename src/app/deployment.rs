@@ -16,6 +16,7 @@ use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
 use domain::reading::Reading;
 use domain::resource::Resource;
+use domain::run::RunState;
 use domain::trouble::Trouble;
 use store::ci::{CiQuery, CiSort};
 
@@ -87,9 +88,7 @@ pub async fn list(
     let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, &str> = projects.iter().map(|it| (it.id, it.title.as_str())).collect();
     let mut taken = taken(app, &part.rows).await?;
-    let under_way = part.rows.iter().filter(|deployment| deployment.state.is_under_way());
-    let ids: Vec<DeploymentId> = under_way.map(|deployment| deployment.id).collect();
-    let runs = store::run::open_of_deployments(&app.store, &ids).await.map_err(database)?;
+    let runs = runs_under_way(app, &part.rows).await?;
     let part = part.map(|deployment| Listed {
         project: titles.get(&deployment.project).copied().unwrap_or_default().to_owned(),
         owner: owners.get(&deployment.owner).map(|owner| owner.name.clone()).unwrap_or_default(),
@@ -98,6 +97,16 @@ pub async fn list(
         deployment,
     });
     Ok(List { part, projects })
+}
+
+/// How the run stands that works on each of these deployments: one statement, and none where nothing is under way.
+pub(crate) async fn runs_under_way(
+    app: &App,
+    deployments: &[Deployment],
+) -> Result<BTreeMap<DeploymentId, RunState>, Trouble> {
+    let under_way = deployments.iter().filter(|deployment| deployment.state.is_under_way());
+    let ids: Vec<DeploymentId> = under_way.map(|deployment| deployment.id).collect();
+    store::run::open_of_deployments(&app.store, &ids).await.map_err(database)
 }
 
 /// How many deployments the person may see and the filter leaves, up to a thousand.

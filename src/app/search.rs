@@ -5,6 +5,7 @@ use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::deployment::DeploymentState;
 use domain::ids::RequestId;
 use domain::person::{Principal, Role, Scope};
+use domain::reading::Reading;
 use domain::request::{Request, number, number_in};
 use domain::trouble::Trouble;
 use store::ci::{CiQuery, CiSort};
@@ -46,8 +47,8 @@ pub struct Hit {
     pub name: String,
     /// What it is, in a few words.
     pub note: String,
-    /// Its state's word; empty for people.
-    pub state: &'static str,
+    /// How its state reads; people have none.
+    pub reads: Option<Reading>,
 }
 
 impl Noun {
@@ -110,8 +111,8 @@ async fn requests(app: &App, scope: &Scope, text: &str) -> Result<Group, Trouble
     Ok(group(Noun::Requests, part, |it| Hit {
         id: it.id.0,
         name: number(it.number),
+        reads: Some(it.reads()),
         note: it.title,
-        state: it.state.word(),
     }))
 }
 
@@ -119,11 +120,13 @@ async fn deployments(app: &App, scope: &Scope, text: &str) -> Result<Group, Trou
     let states = DeploymentState::ALL.to_vec();
     let filter = deployment::Filter { text: text.to_owned(), states, ..deployment::Filter::default() };
     let part = deployment::list(&app.store, scope, &filter, first(deployment::SortBy::Name, false)).await;
-    Ok(group(Noun::Deployments, part.map_err(database)?, |it| Hit {
+    let part = part.map_err(database)?;
+    let runs = crate::deployment::runs_under_way(app, &part.rows).await?;
+    Ok(group(Noun::Deployments, part, |it| Hit {
         id: it.id.0,
+        reads: Some(it.state.reads(runs.get(&it.id).copied())),
         name: it.name,
         note: it.title,
-        state: it.state.word(),
     }))
 }
 
@@ -137,7 +140,7 @@ async fn cis(app: &App, scope: &Scope, text: &str, noun: Noun) -> Result<Group, 
     Ok(group(noun, part, |it: Ci| Hit {
         id: it.id.0,
         note: it.class.title().to_owned(),
-        state: it.lifecycle.word(),
+        reads: Some(it.lifecycle.reads()),
         name: it.name,
     }))
 }
@@ -146,6 +149,6 @@ async fn people(app: &App, text: &str) -> Result<Group, Trouble> {
     let mut found = store::person::containing(&app.store, text, SHOWN + 1).await.map_err(database)?;
     let more = found.len() as u64 > SHOWN;
     found.truncate(SHOWN as usize);
-    let hit = |it: domain::person::Person| Hit { id: it.id.0, name: it.name, note: it.email, state: "" };
+    let hit = |it: domain::person::Person| Hit { id: it.id.0, name: it.name, note: it.email, reads: None };
     Ok(Group { noun: Noun::People, hits: found.into_iter().map(hit).collect(), more })
 }

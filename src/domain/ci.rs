@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::ids::{CiId, DeploymentId, ProjectId, RunId};
+use crate::reading::{Meaning, Reading};
 
 /// A change to the CMDB that an action returns as data; it commits with the step.
 ///
@@ -84,6 +85,19 @@ pub enum Lifecycle {
     Building,
     Operational,
     Retired,
+}
+
+impl Lifecycle {
+    /// How it reads, to people and to programs.
+    pub const fn reads(self) -> Reading {
+        let (label, meaning) = match self {
+            Self::Planned => ("Planned", Meaning::Idle),
+            Self::Building => ("Building", Meaning::Running),
+            Self::Operational => ("Operational", Meaning::Done),
+            Self::Retired => ("Retired", Meaning::Idle),
+        };
+        Reading::new(self.word(), label, meaning)
+    }
 }
 
 /// Who said what the CMDB knows.

@@ -65,7 +65,11 @@ pub async fn prolong(
 fn prolonged(deployment: Deployment, days: i64, now: DateTime<Utc>) -> Result<Deployment, Trouble> {
     if deployment.state.is_over() || deployment.state == DeploymentState::Retiring {
         return Err(Trouble::conflict(
-            format!("{} is {}, so its lease can't be prolonged.", deployment.name, deployment.state.word()),
+            format!(
+                "{} is {}, so its lease can't be prolonged.",
+                deployment.name,
+                deployment.state.reads(None).label.to_lowercase()
+            ),
             "Order a new deployment if it is still needed.",
         ));
     }

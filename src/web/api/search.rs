@@ -72,7 +72,7 @@ impl From<Group> for FoundGroup {
 
 impl From<Hit> for FoundItem {
     fn from(hit: Hit) -> Self {
-        let state = (!hit.state.is_empty()).then(|| hit.state.to_owned());
+        let state = hit.reads.map(|reads| reads.word.to_owned());
         Self { id: hit.id.to_string(), name: hit.name, note: hit.note, state }
     }
 }

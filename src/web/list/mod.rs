@@ -108,10 +108,8 @@ pub(crate) enum Cell {
     Noted(String, String),
     /// What is not there, in a word.
     Nothing(&'static str),
-    /// How a request, a run or a deployment reads.
+    /// How a request, a run, a deployment or a CI reads.
     Reads(Reading),
-    /// A state's word, shown by its meaning.
-    State(&'static str),
     /// A state's word, and what to call it here.
     StateAs(&'static str, &'static str),
     /// An icon beside its word.

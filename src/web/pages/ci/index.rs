@@ -25,7 +25,7 @@ static LIST: List<Ci> = List {
     columns: &[
         Column::sorts("name", "Name", |ci: &Ci| Cell::Name(ci.name.clone())),
         Column::plain("class", "Class", |ci: &Ci| Cell::Icon(super::icon(ci.class), ci.class.title())),
-        Column::plain("stage", "Stage", |ci: &Ci| Cell::State(ci.lifecycle.word())),
+        Column::plain("stage", "Stage", |ci: &Ci| Cell::Reads(ci.lifecycle.reads())),
         Column::plain("platform", "Platform", |ci: &Ci| answers("platform", ci.platform.as_deref())),
         Column::plain("application", "Application", |ci: &Ci| answers("application", ci.application.as_deref())),
         Column::sorts("changed", "Changed", |ci: &Ci| Cell::Time(ci.changed_at)),

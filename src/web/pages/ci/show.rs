@@ -123,10 +123,8 @@ fn drawing(view: &CiView) -> Option<Drawing> {
 
 fn node(id: CiId, name: &str, class: &str, icon: &'static str, lifecycle: Lifecycle) -> Node {
     let node = Node::new(id.to_string(), name).note(class).icon(icon);
-    match lifecycle {
-        Lifecycle::Operational => node,
-        other => node.state(crate::look::meaning(other.word()), other.title()),
-    }
+    let reads = lifecycle.reads();
+    if lifecycle == Lifecycle::Operational { node } else { node.state(reads.meaning, reads.label) }
 }
 
 fn lines_of(ci: &Ci, day: &app::ci::Day) -> Day {
