@@ -154,7 +154,7 @@ async fn read(request: &HttpRequest, payload: &mut Payload) -> Result<String, Pr
     }
     let body = String::from_utf8(body.to_vec())
         .map_err(|cause| Problem(broken("The form is not UTF-8 text.").because(cause)))?;
-    if body.contains("%00") {
+    if body.contains("%00") || body.contains('\0') {
         return Err(Problem(zero_byte("A field of this form")));
     }
     Ok(body)

@@ -220,6 +220,7 @@ async fn a_zero_byte_is_refused_at_every_door_before_a_database_meets_it() {
     let asked = [
         TestRequest::get().uri("/sign-in?next=%00"),
         TestRequest::post().uri("/sign-in").insert_header(ours).insert_header(form).set_payload("email=%00&password=x"),
+        TestRequest::post().uri("/sign-in").insert_header(ours).insert_header(form).set_payload("email=\0&password=x"),
         TestRequest::get().uri("/api/v1/requests?q=%00").insert_header(bearer.clone()),
         TestRequest::post().uri("/api/v1/requests").insert_header(bearer).set_json(json!({ "reason": "a\0b" })),
     ];
