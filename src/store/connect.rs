@@ -19,6 +19,8 @@ use crate::Tx;
 const SQLITE_READERS: u32 = 4;
 /// The number of PostgreSQL's advisory lock for use cases.
 const ONE_AFTER_THE_OTHER: i64 = 0x6761_7465_0001;
+/// How long a use case waits for its turn at the connection that writes.
+const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 /// What `PRAGMA synchronous` says when each commit is written through to the disk.
 const SQLITE_FULL: i32 = 2;
 
@@ -34,6 +36,8 @@ pub enum Pool {
 pub struct Store {
     readers: DatabaseConnection,
     writer: DatabaseConnection,
+    /// Where steps are written: on SQLite the one writer, on PostgreSQL side by side.
+    steps: DatabaseConnection,
     pool: Pool,
     commits: Arc<AtomicU64>,
     reads: Arc<AtomicU64>,
@@ -60,10 +64,15 @@ impl Store {
                 .map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
             // Statements are not logged: their parameters are people's data.
-            let options = ConnectOptions::new(address).sqlx_logging(false).to_owned();
-            let database = Database::connect(options).await.map_err(unreachable)?;
-            let pool = Pool::Postgres(database.get_postgres_connection_pool().clone());
-            Self { readers: database.clone(), writer: database, pool, commits: Arc::default(), reads: Arc::default() }
+            let mut options = ConnectOptions::new(address);
+            options.sqlx_logging(false);
+            let readers = Database::connect(options.clone()).await.map_err(unreachable)?;
+            // Use cases come one after the other: those that wait must not keep every connection from pages and steps.
+            options.max_connections(1).acquire_timeout(WRITER_PATIENCE);
+            let writer = Database::connect(options).await.map_err(unreachable)?;
+            let pool = Pool::Postgres(readers.get_postgres_connection_pool().clone());
+            let steps = readers.clone();
+            Self { readers, writer, steps, pool, commits: Arc::default(), reads: Arc::default() }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
@@ -79,7 +88,7 @@ impl Store {
     /// either store, so that what one has read is still so when it writes: two orders can't take the same quota, and
     /// two decisions not the same question.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        let tx = self.begin_step().await?;
+        let tx = self.begin_at(&self.writer).await?;
         if matches!(self.pool, Pool::Postgres(_)) {
             let lock = format!("SELECT pg_advisory_xact_lock({ONE_AFTER_THE_OTHER})");
             tx.0.execute_unprepared(&lock).await?;
@@ -91,11 +100,15 @@ impl Store {
     /// side with all others: whatever they write must be guarded by the run's token or by a lock of its own. On SQLite
     /// the write lock is taken at once (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
     pub async fn begin_step(&self) -> Result<Tx, DbErr> {
+        self.begin_at(&self.steps).await
+    }
+
+    async fn begin_at(&self, connection: &DatabaseConnection) -> Result<Tx, DbErr> {
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let transaction = self.writer.begin_with_options(options).await?;
+        let transaction = connection.begin_with_options(options).await?;
         Ok(Tx(transaction, Arc::clone(&self.commits)))
     }
 
@@ -145,14 +158,16 @@ impl Store {
             .foreign_keys(true);
         let writer = SqlitePoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(Duration::from_secs(60))
+            .acquire_timeout(WRITER_PATIENCE)
             .connect_with(options.clone())
             .await?;
         let readers =
             SqlitePoolOptions::new().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        let one = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone());
         Ok(Self {
             readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
-            writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone()),
+            writer: one.clone(),
+            steps: one,
             pool: Pool::Sqlite(writer),
             commits: Arc::default(),
             reads: Arc::default(),
@@ -170,7 +185,34 @@ fn without_password(address: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_password;
+    use std::time::Duration;
+
+    use test_database::TestDatabase;
+
+    use super::{Store, without_password};
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn who_waits_to_write_keeps_no_page_from_being_read() {
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database opens");
+        let first = store.begin().await.expect("a transaction");
+        let waiting: Vec<_> = (0..30)
+            .map(|_| {
+                let store = store.clone();
+                tokio::spawn(async move { store.begin().await.map(drop) })
+            })
+            .collect();
+        let read = async {
+            for _ in 0..500 {
+                store.ping().await.expect("it answers");
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), read).await.expect("a connection is left to read");
+        drop(first);
+        for waits in waiting {
+            waits.await.expect("it ends").expect("its turn comes");
+        }
+    }
 
     #[test]
     fn an_error_never_shows_the_password_of_the_database() {
