@@ -8,6 +8,7 @@ use std::sync::Arc;
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as Application, HttpServer};
 use app::App;
+use app::audit_report::Press;
 use app::catalog::{self, Catalog};
 use app::consequences::House as Consequences;
 use chrono::TimeDelta;
@@ -97,7 +98,17 @@ impl House {
         let folder = settings.catalog.folder.clone();
         let catalog = Catalog::new(actions::signatures(), move || workflows::read(folder.as_deref()));
         let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
-        let app = App { store, clock, base_url, catalog, engine, demo, mailer, datacenter: Some(datacenter) };
+        let app = App {
+            store,
+            clock,
+            base_url,
+            catalog,
+            engine,
+            demo,
+            mailer,
+            datacenter: Some(datacenter),
+            press: Press::default(),
+        };
         publish(&app, None).await.map_err(BootError::Publish)?;
         Ok(Self { app, container_hosts: systems.container_hosts })
     }

@@ -3,6 +3,7 @@
 //! The page, the CSV and the JSON read the same rows and the same figures of one instant; the SHA-256 over them says so.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit_report::{Counting, Duty, Figures, Responsible, Row, Unregistered};
@@ -18,6 +19,10 @@ pub use store::audit_report::{Engine, Ordered, Running};
 
 use crate::ci::describes;
 use crate::{App, database};
+
+mod press;
+
+pub use press::Press;
 
 /// Rows that are read at once.
 const STRIDE: u64 = 1_000;
@@ -57,8 +62,11 @@ impl AuditReport {
 }
 
 /// The report of what the person may see, now or as of an instant.
-pub async fn compile(app: &App, who: &Principal, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
-    of_scope(app, who.scope(), as_of).await
+pub async fn compile(app: &App, who: &Principal, as_of: Option<DateTime<Utc>>) -> Result<Arc<AuditReport>, Trouble> {
+    match as_of {
+        Some(_) => of_scope(app, who.scope(), as_of).await.map(Arc::new),
+        None => app.press.print(app, who.scope()).await,
+    }
 }
 
 /// The report of everything, for whoever runs the program on its own machine.

@@ -63,6 +63,7 @@ impl House {
             demo: false,
             mailer: None,
             datacenter: None,
+            press: Default::default(),
         };
         Self { app, clock, shop, website, _database: database }
     }

@@ -58,6 +58,8 @@ pub struct App {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// The controls of the simulated datacenter, where there is one.
     pub datacenter: Option<Arc<dyn DatacenterControls>>,
+    /// Where audit reports are compiled.
+    pub press: audit_report::Press,
 }
 
 impl App {

@@ -1,11 +1,12 @@
 //! The audit report at the door: page, CSV and JSON say the same, and of another tenant they say nothing.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
-use providers::clock::ManualClock;
+use providers::clock::{ManualClock, SystemClock};
 use serde_json::Value;
 
 use crate::door::{send, session, sign_in};
@@ -64,4 +65,20 @@ async fn page_csv_and_json_tell_the_same_cis_and_findings_and_nothing_of_another
         let seen = [theirs.to_string(), page.clone(), csv.clone()].iter().any(|text| text.contains(id));
         assert!(!seen, "Carlo sees {id}");
     }
+}
+
+#[actix_web::test]
+async fn of_many_who_ask_for_the_report_at_once_all_but_the_first_share_one() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    app::sample::fill(&house.app, 9, |_| {}).await.unwrap();
+    let audrey = house.person("Audrey").await;
+    let compile = || app::audit_report::compile(&house.app, &audrey, None);
+    let before = house.app.store.reads();
+    compile().await.unwrap();
+    let alone = house.app.store.reads() - before;
+
+    let reports = futures::future::join_all((0..12).map(|_| compile())).await;
+    let instants: BTreeSet<_> = reports.into_iter().map(|report| report.unwrap().figures.as_of).collect();
+    assert_eq!(instants.len(), 2, "one for the first, one for those who waited");
+    assert_eq!(house.app.store.reads() - before, 3 * alone);
 }

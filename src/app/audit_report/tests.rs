@@ -55,6 +55,6 @@ async fn the_rows_of_the_files_count_to_the_figures_of_the_page() {
     rows.iter().for_each(|row| counting.add(row));
     counting.add_objects(0, &report.unregistered);
     let (figures, duties, sha256) = counting.finish();
-    assert_eq!((figures, sha256), (report.figures, report.sha256));
+    assert_eq!((&figures, &sha256), (&report.figures, &report.sha256));
     assert_eq!(duties, report.duties);
 }

@@ -1,5 +1,7 @@
 //! The report as a page, which prints as well.
 
+use std::sync::Arc;
+
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
@@ -31,7 +33,7 @@ struct Figure {
 #[template(path = "audit_report/show.html")]
 struct Show {
     shell: Shell,
-    report: AuditReport,
+    report: Arc<AuditReport>,
     complete: [Figure; 2],
     right: [Figure; 3],
     /// Whether everything is registered and complete; whether everything is right.
@@ -58,7 +60,7 @@ pub(super) async fn show(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>
 }
 
 impl Show {
-    fn of(shell: Shell, report: AuditReport, now: DateTime<Utc>) -> Self {
+    fn of(shell: Shell, report: Arc<AuditReport>, now: DateTime<Utc>) -> Self {
         let figures = &report.figures;
         let formulas = formulas();
         let figure = |label, word: &str, ratio| Figure {
