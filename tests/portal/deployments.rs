@@ -280,6 +280,30 @@ async fn the_form_of_an_action_that_is_sent_twice_leads_to_its_request_while_tha
     house.close().await;
 }
 
+#[actix_web::test]
+async fn the_form_that_prolongs_sent_twice_prolongs_once() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let before = said_to_be_live(&house, &rita, "tools").await;
+    let session = app::session::sign_in(&house.app, "rita@example.org", "rita-orders-machines", "test").await.unwrap();
+    let path = format!("/deployments/{}", before.id);
+    let page = TestRequest::get().uri(&path).cookie(Cookie::new("gatehouse", session.clone()));
+    let page = String::from_utf8(read_body(door::send(&house, page).await).await.to_vec()).unwrap();
+    let form = page.split("/prolong\"").nth(1).unwrap();
+    let hidden = |name: &str| {
+        let value = form.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+        value.split('"').next().unwrap().to_owned()
+    };
+    let (csrf, key) = (hidden("csrf"), hidden("key"));
+    for _ in 0..2 {
+        let sent = door::form(&format!("{path}/prolong"), &[("csrf", &csrf), ("key", &key), ("days", "30")]);
+        let answer = door::send(&house, sent.cookie(Cookie::new("gatehouse", session.clone()))).await;
+        assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    }
+    let after = store::deployment::find(&house.app.store, before.id).await.unwrap().unwrap();
+    assert_eq!((after.lease.until - before.lease.until).num_days(), 30);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lease_is_not_prolonged_of_what_is_going_or_gone() {
     let house = House::asleep(Arc::new(SystemClock)).await;
