@@ -88,7 +88,7 @@ pub async fn change(
 ) -> Result<Request, Trouble> {
     match change_once(app, who, id, terms, sent).await {
         // The same change may have been made before, and be what is in the way: by now it may be decided and built.
-        Err(_) if sent.once.is_some() && sent.is_done(app, who).await? => find_own(app, who, id).await,
+        Err(_) if sent.is_done(app, who).await? => find_own(app, who, id).await,
         came_to => came_to,
     }
 }
