@@ -201,7 +201,7 @@ fn explain(error: &serde_saphyr::Error) -> (String, Option<&'static str>) {
 }
 
 /// What helps where the parser uses these words.
-const HELPS: [(&str, &str); 5] = [
+const HELPS: [(&str, &str); 6] = [
     ("tab", "indent with spaces; YAML allows no tabs there"),
     ("unclosed quote", "the quote that begins here is closed nowhere"),
     (
@@ -209,6 +209,7 @@ const HELPS: [(&str, &str); 5] = [
         "a key stands where none can: look at the indentation here and in the line above",
     ),
     ("':' indicator", "is a bracket, a brace or a quote above not closed?"),
+    ("non-finite", "write a finite number, such as 25.0; text is quoted"),
     ("unknown anchor", "a text that begins with `*` has to be quoted"),
 ];
 
@@ -241,6 +242,10 @@ fn placed(raw: Spanned<RawTree>, lines: &[Vec<char>], mistakes: &mut Mistakes<'_
         RawTree::Scalar(Tree::Text(text)) => {
             let place = Place::of(&text, at, lines);
             (Tree::Text(text), place)
+        }
+        RawTree::Scalar(Tree::Float(number)) if !number.is_finite() => {
+            mistakes.add(at, "this is too large to count with; write a finite number, such as 25.0");
+            (Tree::Unread, at.into())
         }
         RawTree::Scalar(scalar) => (scalar, at.into()),
         RawTree::List(items) => {

@@ -5,6 +5,7 @@ use serde_json::{Value as Json, json};
 use super::Section;
 use crate::blueprint::source::{Node, Tree};
 use crate::blueprint::{Approvers as Who, Period as Span};
+use crate::money::Money;
 
 /// The values that fit a key.
 pub(in crate::blueprint) enum Takes {
@@ -96,7 +97,7 @@ impl Takes {
             (Period, Tree::Text(text)) => Span::parse(text).is_some(),
             (Whole(least), Tree::Integer(number)) => u32::try_from(*number).is_ok_and(|number| number >= *least),
             (Price, Tree::Integer(price)) => u32::try_from(*price).is_ok(),
-            (Price, Tree::Float(price)) => *price >= 0.0,
+            (Price, Tree::Float(price)) => *price >= 0.0 && Money::from_euros(*price).is_some(),
             (Expression(_), Tree::Text(_) | Tree::Bool(_) | Tree::Integer(_) | Tree::Float(_)) => true,
             (Word(words), Tree::Text(text)) => words.contains(&text.as_str()),
             (Quorum, Tree::Text(word)) => matches!(word.as_str(), "any" | "all"),

@@ -96,6 +96,21 @@ fn mistakes_of_form_are_told_at_their_place() {
 }
 
 #[test]
+fn a_price_is_a_number_that_can_be_counted_with() {
+    for odd in [".inf", "-.inf", ".nan", "1e999"] {
+        let price = told_of("\"params.nodes * size.monthly\"", odd);
+        assert!(price.starts_with("one.yaml:12:19: ") && price.contains("write a finite number"), "{odd}: {price}");
+    }
+    let sizes = |monthly: &str| {
+        let size = format!("cpu: 1, memory_gb: 1, disk_gb: 1, monthly: {monthly}");
+        told_of("lease: {", &format!("sizes: {{ small: {{ {size} }} }}\nlease: {{"))
+    };
+    assert_eq!(sizes("25.0"), "");
+    assert!(sizes(".inf").contains("write a finite number"), "{}", sizes(".inf"));
+    assert!(sizes("1e20").contains("`monthly` takes a price in euros"), "{}", sizes("1e20"));
+}
+
+#[test]
 fn names_in_expressions_are_told_with_the_nearest_one() {
     let cases = [
         (
