@@ -178,7 +178,10 @@ pub fn number(number: i32) -> String {
 
 /// The number that somebody wrote: `R-12`, `r12`, `12`.
 pub fn number_in(text: &str) -> Option<i32> {
-    text.trim().trim_start_matches(['R', 'r']).trim_start_matches('-').parse().ok().filter(|number| *number > 0)
+    let text = text.trim();
+    let digits = text.strip_prefix(['R', 'r']).map_or(text, |rest| rest.strip_prefix('-').unwrap_or(rest));
+    let is_number = digits.bytes().all(|byte| byte.is_ascii_digit());
+    digits.parse().ok().filter(|number| is_number && *number > 0)
 }
 
 /// The request is in a state from which this can't happen.
@@ -286,6 +289,18 @@ impl Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_number_is_read_as_people_write_it_and_no_other_way() {
+        for text in ["R-12", "r-12", "R12", "r12", "12", " R-12 "] {
+            assert_eq!(number_in(text), Some(12), "{text}");
+        }
+        for text in
+            ["", "R", "R-", "RRR--12", "R--12", "rR12", "-12", "+12", "R+12", "R-+12", "0", "12a", "99999999999"]
+        {
+            assert_eq!(number_in(text), None, "{text}");
+        }
+    }
 
     fn request(state: RequestState) -> Request {
         let nil = uuid::Uuid::nil();
