@@ -32,6 +32,7 @@ pub mod token;
 pub mod trend;
 pub mod workload;
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use domain::ports::clock::Clock;
@@ -40,6 +41,9 @@ use domain::ports::mailer::Mailer;
 use domain::trouble::{Kind, Trouble};
 use engine::Engine;
 use store::{DbErr, Store};
+
+/// The years that every database keeps and puts into their order.
+pub const YEARS: RangeInclusive<i32> = 1..=9_999;
 
 /// What every use case gets: the house's parts, made once by the composition root.
 #[derive(Clone)]

@@ -422,3 +422,21 @@ async fn a_manager_who_was_asked_already_is_passed_by_to_the_next_above() {
     let outcome = ended.outcome.unwrap();
     assert!(outcome.ends_with("and nobody above them is left to ask."), "{outcome}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_away_in_a_year_that_a_database_would_put_into_the_wrong_place() {
+    let (house, _) = house().await;
+    let adam = house.person("Adam").await;
+    let year = |year| chrono::NaiveDate::from_ymd_opt(year, 6, 1).unwrap().and_time(chrono::NaiveTime::MIN).and_utc();
+    let day = TimeDelta::days(1);
+    for (begins, ends, field) in [
+        (year(0), year(2090), "from"),
+        (year(-4_000), year(2090), "from"),
+        (year(12_026), year(12_026) + day, "from"),
+        (year(9_999), year(10_000), "until"),
+    ] {
+        let away = app::approval::go_away(&house.app, &adam, "rita@example.org", begins, ends, "portal").await;
+        let refused = away.expect_err("no such year");
+        assert!(refused.fields.iter().any(|wrong| wrong.field == field && wrong.message.contains("9999")), "{begins}");
+    }
+}

@@ -1,13 +1,13 @@
 //! Being away: who stands in, for how long.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, TimeDelta, Utc};
 use domain::approval::Absence;
 use domain::audit::{Actor, Note};
 use domain::person::{Person, Principal};
 use domain::trouble::Trouble;
 use serde_json::json;
 
-use crate::{App, audit, database};
+use crate::{App, YEARS, audit, database};
 
 /// An absence with the name of who stands in.
 pub struct Away {
@@ -43,6 +43,12 @@ pub async fn go_away(
     let delegate = delegate.ok_or_else(|| Trouble::field("delegate", "Nobody with this email can stand in."))?;
     if delegate.id == who.person {
         return Err(Trouble::field("delegate", "Somebody else has to stand in for you."));
+    }
+    for (field, at) in [("from", begins_at), ("until", ends_at)] {
+        if !YEARS.contains(&at.year()) {
+            let message = format!("Give a day in the years {} to {}.", YEARS.start(), YEARS.end());
+            return Err(Trouble::field(field, message));
+        }
     }
     if ends_at <= begins_at || ends_at <= app.clock.now() {
         return Err(Trouble::field("until", "The absence has to end after it begins, and not in the past."));

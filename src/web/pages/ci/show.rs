@@ -1,7 +1,6 @@
 //! The page of one CI: findings, who answers, what is known, what stands around it, its history.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
@@ -79,9 +78,6 @@ pub async fn show(
     Ok(page(StatusCode::OK, &shown))
 }
 
-/// The years that every database keeps and puts into their order.
-const YEARS: RangeInclusive<i32> = 1..=9_999;
-
 /// The instant that the address asks for; a day means its end.
 pub(crate) fn instant(text: &str) -> Result<Option<DateTime<Utc>>, Trouble> {
     if text.is_empty() {
@@ -90,7 +86,7 @@ pub(crate) fn instant(text: &str) -> Result<Option<DateTime<Utc>>, Trouble> {
     let end_of_day = |day: NaiveDate| Some(day.and_hms_milli_opt(23, 59, 59, 999)?.and_utc());
     let day = text.parse::<NaiveDate>().ok().and_then(end_of_day);
     let at = day.or_else(|| DateTime::parse_from_rfc3339(text).ok().map(|at| at.to_utc()));
-    at.filter(|at| YEARS.contains(&at.year())).map(Some).ok_or_else(|| {
+    at.filter(|at| app::YEARS.contains(&at.year())).map(Some).ok_or_else(|| {
         Trouble::new(
             Kind::Malformed,
             format!("`{text}` is no day."),
