@@ -40,6 +40,8 @@ pub struct Overview {
     pub need_a_person: Vec<Halted>,
     /// Whether the person may mend them.
     pub may_mend: bool,
+    /// Files of the catalog that were refused when they were read last, by name.
+    pub refused_files: Vec<String>,
     /// Runs that go on, newest first.
     pub under_way: Vec<RunSummary>,
     /// Runs that ended last.
@@ -86,6 +88,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         open: store::run::count_open(store).await.map_err(database)?,
         need_a_person: with_steps(app, newest(app, &needs, SHOWN).await?).await?,
         may_mend: who.has_everywhere(Role::Operator),
+        refused_files: store::blueprint::refused_files(store).await.map_err(database)?,
         under_way: newest(app, &goes_on, SHOWN).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers: workers.into_iter().map(|worker| listed(worker, now)).collect(),

@@ -2,7 +2,7 @@
 
 use domain::blueprint::{Edition, EditionState};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 
 use crate::{Reads, Tx};
 
@@ -56,6 +56,13 @@ pub async fn forget_refused(tx: &Tx) -> Result<(), DbErr> {
 pub async fn list(on: &impl Reads) -> Result<Vec<Edition>, DbErr> {
     let rows = row::Entity::find().order_by_asc(row::Column::Name).order_by_asc(row::Column::ReadAt).all(on.db());
     rows.await?.into_iter().map(edition).collect()
+}
+
+/// The names of the files that are refused now.
+pub async fn refused_files(on: &impl Reads) -> Result<Vec<String>, DbErr> {
+    let refused = row::Entity::find().filter(row::Column::State.eq(EditionState::Refused.word()));
+    let names = refused.select_only().column(row::Column::File).order_by_asc(row::Column::File);
+    names.into_tuple().all(on.db()).await
 }
 
 /// A published version.

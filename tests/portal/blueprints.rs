@@ -85,6 +85,29 @@ async fn every_mistake_of_a_file_stands_on_the_page_and_the_old_version_works_on
 }
 
 #[actix_web::test]
+async fn files_that_were_refused_stand_among_what_needs_a_person_until_they_are_mended() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let otto = session(&sign_in(&house, "otto@example.org", "otto-mends-runs-now").await);
+    let look = async || text(send(&house, TestRequest::get().uri("/operations").cookie(otto.clone())).await).await;
+    assert!(!look().await.contains("refused"), "nothing is wrong yet");
+    for file in ["linux-vm.yaml", "docker-machine.yaml"] {
+        rewrite(&house, file, &[("title: ", "titel: ")]).await;
+    }
+    read_again(&house).await;
+    let seen = look().await;
+    let told = seen.split_once("2 blueprint files were refused: ").expect("it stands on the page").1;
+    let told = told.split_once("</div>").unwrap().0;
+    for word in ["docker-machine.yaml, ", "linux-vm.yaml", "href=\"/operations/blueprints\""] {
+        assert!(told.contains(word), "{word}: {told}");
+    }
+    for file in ["linux-vm.yaml", "docker-machine.yaml"] {
+        rewrite(&house, file, &[("titel: ", "title: ")]).await;
+    }
+    read_again(&house).await;
+    assert!(!look().await.contains("refused"), "both are as they were published");
+}
+
+#[actix_web::test]
 async fn files_are_read_again_by_those_who_run_the_platform_and_it_goes_on_record() {
     let house = House::asleep(Arc::new(SystemClock)).await;
     for (email, password) in

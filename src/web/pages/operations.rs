@@ -73,6 +73,15 @@ fn mail_note(state: &MailState, it: &Overview) -> String {
     if *state == MailState::Queued { oldest(&it.oldest_mail, &it.now) } else { String::new() }
 }
 
+/// How many files of the catalog were refused, and which.
+fn refusals(files: &[String]) -> String {
+    let number = match files.len() {
+        1 => "One blueprint file was refused".to_owned(),
+        many => format!("{many} blueprint files were refused"),
+    };
+    format!("{number}: {}", files.join(", "))
+}
+
 async fn index(app: Data<App>, visitor: Visitor) -> Result<HttpResponse, Problem> {
     answer(&app, &visitor, StatusCode::OK, Refused::default()).await
 }
