@@ -229,8 +229,8 @@ impl Request {
     /// The requester changed it: what was asked about the last revision is void.
     pub fn revised(self, plan: Plan, reason: String) -> Result<Self, InvalidTransition> {
         self.only_from(&[RequestState::AwaitingApproval], "changed")?;
-        let parameters = plan.parameters.clone();
-        Ok(Self { revision: self.revision + 1, parameters, plan: Some(plan), reason, ..self })
+        let (title, parameters) = (plan.order_title(), plan.parameters.clone());
+        Ok(Self { revision: self.revision + 1, title, parameters, plan: Some(plan), reason, ..self })
     }
 
     /// Its run begins, or goes on after somebody mended it.

@@ -89,6 +89,7 @@ pub async fn save(tx: &Tx, request: &Request, read_as: (RequestState, i32)) -> R
     let (state, revision) = read_as;
     let saved = row::Entity::update_many()
         .set(row::ActiveModel {
+            title: sea_orm::ActiveValue::Set(request.title.clone()),
             parameters: sea_orm::ActiveValue::Set(Value::Object(request.parameters.clone())),
             plan: sea_orm::ActiveValue::Set(plan_column(request)?),
             reason: sea_orm::ActiveValue::Set(request.reason.clone()),

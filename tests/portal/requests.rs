@@ -8,7 +8,8 @@ use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
 use app::idempotency::Sent;
 use app::page::{Turn, Window};
-use app::request::{Filter, Order, SortBy, What, submit};
+use app::request::{Filter, NewTerms, Order, SortBy, What, submit};
+use domain::deployment::DeploymentState;
 use domain::ids::ProjectId;
 use domain::person::Principal;
 use domain::request::Request;
@@ -31,6 +32,43 @@ fn tomcat(project: ProjectId, parameters: Value) -> What {
 
 async fn send(house: &House, who: &Principal, what: What, key: &str) -> Result<Request, Trouble> {
     submit(&house.app, who, Order { what, reason: String::new(), via: "portal", key: key.to_owned() }).await
+}
+
+#[actix_web::test]
+async fn a_request_bears_the_name_of_what_it_is_for_and_is_found_by_it() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let ordered = house.order(&rita, "scale-out-tomcat", json!({ "application": "intranet" })).await;
+    assert_eq!(ordered.title, "Scale Out Tomcat intranet-test");
+    let terms = NewTerms {
+        revision: 1,
+        parameters: json!({ "application": "extranet" }).as_object().cloned().unwrap(),
+        lease: None,
+        reason: String::new(),
+    };
+    let changed = app::request::change(&house.app, &rita, ordered.id, terms, &Sent::PORTAL).await.unwrap();
+    assert_eq!(changed.title, "Scale Out Tomcat extranet-test", "another name, another title");
+
+    let visitor = door::session(&door::sign_in(&house, "rita@example.org", "rita-orders-machines").await);
+    for (address, finds) in
+        [("/search?q=extranet", true), ("/requests?q=extranet", true), ("/requests?q=intranet", false)]
+    {
+        let page = door::send(&house, TestRequest::get().uri(address).cookie(visitor.clone())).await;
+        let page = String::from_utf8(read_body(page).await.to_vec()).unwrap();
+        assert_eq!(page.contains("Scale Out Tomcat extranet-test"), finds, "{address}: {page}");
+    }
+
+    house.approve("Adam").await;
+    let built = house.when(&rita, ordered.deployment, DeploymentState::Live).await;
+    assert_eq!(
+        (built.deployment.name.as_str(), built.deployment.title.as_str()),
+        ("extranet-test", "Scale Out Tomcat")
+    );
+    assert_eq!(built.runs[0].title, "Scale Out Tomcat extranet-test (R-1)");
+    let parameters = json!({ "nodes": 3 }).as_object().cloned().unwrap();
+    let scale = What::Action { deployment: ordered.deployment, action: "scale".to_owned(), parameters, seen: None };
+    assert_eq!(house.ask(&rita, scale).await.title, "Add or remove machines of extranet-test");
+    house.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -33,13 +33,12 @@ pub async fn begin(app: &App, tx: &Tx, request: &Request, lease: blueprint::Leas
 
 fn ordered(request: &Request, plan: &Plan, lease: blueprint::Lease, now: DateTime<Utc>) -> Deployment {
     let days = |period: blueprint::Period| TimeDelta::days(i64::from(period.days()));
-    let named = plan.application.as_ref().map(|application| application.name.clone());
     Deployment {
         id: request.deployment,
         project: request.project,
         request: request.id,
         owner: request.requester,
-        name: named.or_else(|| plan.names.first().cloned()).unwrap_or_else(|| plan.title.clone()),
+        name: plan.deployment_name().unwrap_or(&plan.title).to_owned(),
         blueprint: plan.blueprint.clone(),
         version: plan.version.to_string(),
         title: plan.title.clone(),

@@ -89,7 +89,7 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
             let project = project_to_order_in(app, who, project).await?;
             let plan = catalog::plan(app, who, project.id, &blueprint, &parameters, lease).await?;
             refuse_stale_version(version.as_deref(), &plan)?;
-            of_plan(RequestKind::Provision, project, store::fresh_id(), plan)
+            of_plan(RequestKind::Provision, project, store::fresh_id(), plan.order_title(), plan)
         }
         What::Action { deployment, action, parameters, seen } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
@@ -101,7 +101,8 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
             let edition = (deployment.blueprint.as_str(), deployment.version.as_str());
             let request = catalog::facts(who, Some(&project));
             let plan = catalog::plan_action(app, &request, edition, &action, &parameters, &facts).await?;
-            Filing { seen, ..of_plan(RequestKind::Action, project, deployment.id, plan) }
+            let title = format!("{} of {}", plan.title, deployment.name);
+            Filing { seen, ..of_plan(RequestKind::Action, project, deployment.id, title, plan) }
         }
         What::Retire { deployment } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
@@ -123,12 +124,12 @@ pub(super) fn refuse_stale_version(version: Option<&str>, plan: &Plan) -> Result
     }
 }
 
-fn of_plan(kind: RequestKind, project: Project, deployment: DeploymentId, plan: Plan) -> Filing {
+fn of_plan(kind: RequestKind, project: Project, deployment: DeploymentId, title: String, plan: Plan) -> Filing {
     Filing {
         kind,
         project,
         deployment,
-        title: plan.title.clone(),
+        title,
         blueprint: plan.blueprint.clone(),
         version: plan.version.to_string(),
         action: plan.action.clone(),

@@ -108,6 +108,8 @@ pub(crate) enum Cell {
     Noted(String, String),
     /// What is not there, in a word.
     Nothing(&'static str),
+    /// What does not apply: a dash, and the words for those who hear the page.
+    Dash(&'static str),
     /// How a request, a run, a deployment or a CI reads.
     Reads(Reading),
     /// A state's word, and what to call it here.

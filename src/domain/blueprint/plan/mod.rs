@@ -227,6 +227,17 @@ pub struct Each {
 }
 
 impl Plan {
+    /// What the deployment will be called: its application's name, or else the first of the names it takes.
+    pub fn deployment_name(&self) -> Option<&str> {
+        let application = self.application.as_ref().map(|application| application.name.as_str());
+        application.or_else(|| self.names.first().map(String::as_str))
+    }
+
+    /// What an order of it is called, so that it is told from others: "Linux VM intranet-test".
+    pub fn order_title(&self) -> String {
+        self.deployment_name().map_or_else(|| self.title.clone(), |name| format!("{} {name}", self.title))
+    }
+
     /// The levels at which somebody has to approve, lowest first. None: nobody has to.
     pub fn levels(&self) -> Vec<Level> {
         let mut levels: BTreeMap<u32, Level> = BTreeMap::new();

@@ -33,8 +33,10 @@ static LIST: List<Listed> = List {
             [] => Cell::Nothing("nobody"),
             people => Cell::Text(people.join(", ")),
         }),
-        Column::plain("since", "Waits since", |it: &Listed| it.waits.since.map_or(Cell::Nothing("not"), Cell::Time)),
-        Column::plain("submitted", "Asked", |it: &Listed| Cell::Time(it.request.submitted_at)),
+        Column::plain("since", "Waits since", |it: &Listed| {
+            it.waits.since.map_or(Cell::Dash("does not wait"), Cell::Time)
+        }),
+        Column::extra("submitted", "Asked", |it: &Listed| Cell::Time(it.request.submitted_at)),
         Column::extra("decided", "Decided", |it: &Listed| {
             it.request.decided_at.map_or(Cell::Nothing("not yet"), Cell::Time)
         }),
