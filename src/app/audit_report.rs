@@ -25,7 +25,9 @@ mod press;
 pub use press::Press;
 
 /// Rows that are read at once.
-const STRIDE: u64 = 1_000;
+pub const STRIDE: usize = 1_000;
+/// Rows that a page shows.
+pub const PAGE: usize = 25;
 /// CIs with findings that the page lists; the files list all.
 const LISTED: usize = 100;
 /// How far back the report tells what was ordered.
@@ -43,6 +45,8 @@ pub struct AuditReport {
     pub duties: Vec<(Responsible, Duty)>,
     /// The first CIs with findings.
     pub listed: Vec<Row>,
+    /// The first page of the population; [`rows`] goes on after it.
+    pub first: Vec<Row>,
     pub unregistered: Vec<Unregistered>,
     pub engines: Vec<Engine>,
     pub running: Vec<Running>,
@@ -79,12 +83,15 @@ async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Resu
     let at = as_of.filter(|at| *at < now).unwrap_or(now);
     let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
     let mut counting = Counting::new(at);
-    let mut listed = Vec::new();
+    let (mut first, mut listed) = (Vec::new(), Vec::new());
     let mut after = None;
     loop {
-        let (rows, next) = read(app, &scope, at, after, &engines).await?;
+        let (rows, next) = read(app, &scope, at, (after, STRIDE), &engines).await?;
         for row in rows {
             counting.add(&row);
+            if first.len() < PAGE {
+                first.push(row.clone());
+            }
             if listed.len() < LISTED && !row.findings.is_empty() {
                 listed.push(row);
             }
@@ -105,6 +112,7 @@ async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Resu
         everything: scope == Scope::Everything,
         duties,
         listed,
+        first,
         unregistered,
         engines,
         running: store::audit_report::running(&app.store, &scope, at).await.map_err(database)?,
@@ -112,16 +120,17 @@ async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Resu
     })
 }
 
-/// The next rows of the population of a report of that instant, and where those after them begin.
+/// The next rows of the population of a report of that instant, at most `limit`, and the CI that those left come after.
 pub async fn rows(
     app: &App,
     who: &Principal,
     at: DateTime<Utc>,
     after: Option<CiId>,
+    limit: usize,
 ) -> Result<(Vec<Row>, Option<CiId>), Trouble> {
     let scope = who.scope();
     let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
-    read(app, &scope, at, after, &engines).await
+    read(app, &scope, at, (after, limit), &engines).await
 }
 
 /// Reads a page of the population as it was then: at most six statements whatever its length.
@@ -129,12 +138,15 @@ async fn read(
     app: &App,
     scope: &Scope,
     at: DateTime<Utc>,
-    after: Option<CiId>,
+    (after, limit): (Option<CiId>, usize),
     engines: &[Engine],
 ) -> Result<(Vec<Row>, Option<CiId>), Trouble> {
-    let cis = store::audit_report::cis(&app.store, scope, at, after, STRIDE).await.map_err(database)?;
-    let full = u64::try_from(cis.len()).is_ok_and(|read| read == STRIDE);
-    let next = cis.last().filter(|_| full).map(|ci| ci.id);
+    // One more than wanted tells whether any are left.
+    let more = u64::try_from(limit).map_err(Trouble::bug)? + 1;
+    let mut cis = store::audit_report::cis(&app.store, scope, at, after, more).await.map_err(database)?;
+    let left = cis.len() > limit;
+    cis.truncate(limit);
+    let next = cis.last().filter(|_| left).map(|ci| ci.id);
     let then = as_then(app, cis, at).await?;
     let mut deployments: Vec<DeploymentId> = then.iter().filter_map(|ci| ci.deployment).collect();
     deployments.sort_unstable();

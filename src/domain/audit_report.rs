@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use crate::ci::{Ci, CiClass, Lifecycle};
 use crate::finding::{Finding, FindingKind};
+use crate::ids::RequestId;
 
 /// The version of the rules by which findings and figures are computed; it changes when a definition does.
 pub const RULES: &str = "1";
@@ -27,10 +28,13 @@ pub struct Origin {
     pub deployment: String,
     /// The number of the request; nothing when the order is not on record.
     pub request: Option<i64>,
+    pub request_id: Option<RequestId>,
     pub requester: Option<String>,
     pub requested_at: Option<DateTime<Utc>>,
-    /// Who approved; empty where the policy asked nobody.
+    /// Who approved, as far as it is on record.
     pub approvers: Vec<String>,
+    /// Whether the order's plan asked nobody to approve.
+    pub no_approval_needed: bool,
 }
 
 /// A live object of the ledger that the CMDB does not know.

@@ -21,6 +21,10 @@ use crate::sql::Sql;
 const REGISTERED_KINDS: &str = "('machine', 'pool', 'space', 'registration')";
 /// Findings and changes that one report lists at most.
 const MOST_LISTED: u64 = 1_000;
+/// Whether nobody was asked to approve request `r`: it was planned, or retires, which is never asked about, and no
+/// level of approval was opened for what was ordered in the end.
+const ASKED_NOBODY: &str = "r.id IS NOT NULL AND (r.plan IS NOT NULL OR r.kind = 'retire') AND NOT EXISTS \
+     (SELECT 1 FROM approval_level l WHERE l.request_id = r.id AND l.revision = r.revision)";
 
 /// The CIs in scope that were registered by then, in the order of their ids, as they are now.
 pub async fn cis(
@@ -135,26 +139,30 @@ struct OrderRow {
     grace_days: i64,
     ended_at: Option<DateTime<Utc>>,
     number: Option<i32>,
+    request_id: Option<Uuid>,
     requester: Option<String>,
     submitted_at: Option<DateTime<Utc>>,
+    asked_nobody: bool,
 }
 
 async fn orders(on: &impl Reads, deployments: &[DeploymentId]) -> Result<HashMap<DeploymentId, Facts>, DbErr> {
     let mut sql = Sql::default();
     let ids = sql.bind_all(deployments.iter().map(|id| id.0));
     sql.text = format!(
-        "SELECT d.id, d.name, d.lease_until, d.grace_days, d.ended_at, r.number, p.name AS requester, r.submitted_at \
-         FROM deployment d LEFT JOIN request r ON r.id = d.request_id LEFT JOIN person p ON p.id = r.requester_id \
-         WHERE d.id IN ({ids})"
+        "SELECT d.id, d.name, d.lease_until, d.grace_days, d.ended_at, r.number, r.id AS request_id, \
+         p.name AS requester, r.submitted_at, ({ASKED_NOBODY}) AS asked_nobody FROM deployment d \
+         LEFT JOIN request r ON r.id = d.request_id LEFT JOIN person p ON p.id = r.requester_id WHERE d.id IN ({ids})"
     );
     let rows: Vec<OrderRow> = sql.all(on).await?;
     let facts = |row: OrderRow| {
         let origin = Origin {
             deployment: row.name,
             request: row.number.map(i64::from),
+            request_id: row.request_id.map(Into::into),
             requester: row.requester,
             requested_at: row.submitted_at,
             approvers: Vec::new(),
+            no_approval_needed: row.asked_nobody,
         };
         let ends = row.lease_until + chrono::TimeDelta::days(row.grace_days);
         let lease_until = row.ended_at.is_none().then_some(ends);
@@ -266,6 +274,8 @@ pub struct Ordered {
     pub requester: String,
     pub submitted_at: DateTime<Utc>,
     pub approvers: Vec<String>,
+    /// Whether its plan asked nobody to approve.
+    pub no_approval_needed: bool,
     pub run: Option<Uuid>,
 }
 
@@ -286,6 +296,7 @@ struct OrderedRow {
     requester: String,
     submitted_at: DateTime<Utc>,
     run_id: Option<Uuid>,
+    asked_nobody: bool,
 }
 
 /// The orders of a period in scope, newest first, up to a thousand: two statements.
@@ -299,8 +310,9 @@ pub async fn ordered(
     let since = sql.bind(since);
     let Some(scoped) = sql.scoped(scope, "r.project_id") else { return Ok(Vec::new()) };
     sql.text = format!(
-        "SELECT r.number, r.id, r.title, r.kind, r.state, p.name AS requester, r.submitted_at, r.run_id \
-         FROM request r JOIN person p ON p.id = r.requester_id WHERE r.submitted_at <= $1 AND r.submitted_at > {since}{scoped} \
+        "SELECT r.number, r.id, r.title, r.kind, r.state, p.name AS requester, r.submitted_at, r.run_id, \
+         ({ASKED_NOBODY}) AS asked_nobody FROM request r JOIN person p ON p.id = r.requester_id \
+         WHERE r.submitted_at <= $1 AND r.submitted_at > {since}{scoped} \
          ORDER BY r.submitted_at DESC, r.number DESC LIMIT {MOST_LISTED}"
     );
     let rows: Vec<OrderedRow> = sql.all(on).await?;
@@ -319,6 +331,7 @@ pub async fn ordered(
     }
     let ordered = |row: OrderedRow| Ordered {
         approvers: approvers.remove(&row.id).unwrap_or_default(),
+        no_approval_needed: row.asked_nobody,
         request: row.number,
         id: row.id,
         title: row.title,

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
+use domain::ci::{Cause, CiChange, CiClass, Source};
+use domain::request::Request;
 use providers::clock::{ManualClock, SystemClock};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::door::{send, session, sign_in};
 use crate::house::House;
@@ -81,4 +83,114 @@ async fn of_many_who_ask_for_the_report_at_once_all_but_the_first_share_one() {
     let instants: BTreeSet<_> = reports.into_iter().map(|report| report.unwrap().figures.as_of).collect();
     assert_eq!(instants.len(), 2, "one for the first, one for those who waited");
     assert_eq!(house.app.store.reads() - before, 3 * alone);
+}
+
+/// A machine of the request's deployment, as a step of its run would tell the CMDB.
+async fn record(house: &House, request: &Request, name: &str) {
+    let machine = CiChange::Declare {
+        key: format!("{name}/machine"),
+        class: CiClass::VirtualMachine,
+        name: name.to_owned(),
+        attributes: serde_json::Map::new(),
+    };
+    let cause = Cause {
+        source: Source::Workflow,
+        project: request.project,
+        deployment: Some(request.deployment),
+        run: None,
+        step: None,
+        platform: Some("ops-platform".into()),
+        application: Some("dev-shop".into()),
+        at: house.app.clock.now(),
+    };
+    let tx = house.app.store.begin().await.unwrap();
+    store::ci::apply(&tx, &[machine], &cause).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// The row of the page's table that tells of this CI.
+fn row_of<'a>(page: &'a str, name: &str) -> &'a str {
+    let table = page.split_once("What exists, CI by CI").expect("the page lists what exists").1;
+    table.split("<tr>").find(|row| row.contains(&format!(">{name}</a>"))).expect(name)
+}
+
+#[actix_web::test]
+async fn a_row_of_what_exists_leads_to_the_ci_and_its_order_and_says_who_approved_or_that_nobody_had_to() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let small = house.order(&rita, "linux-vm", json!({ "application": "tools" })).await;
+    let dear = house.order(&rita, "linux-vm", json!({ "application": "books", "environment": "production" })).await;
+    house.approve("Adam").await;
+    record(&house, &small, "tools-1").await;
+    record(&house, &dear, "books-1").await;
+    let audrey = session(&sign_in(&house, "audrey@example.org", "audrey-reads-it-all").await);
+
+    let page = read(&house, &audrey, "/audit").await;
+    let json = report(&house, &audrey).await;
+    let csv = read(&house, &audrey, "/audit/report.csv").await;
+    for (name, request, needless, on_page, in_csv) in [
+        ("tools-1", &small, true, "No approval needed", "no approval needed"),
+        ("books-1", &dear, false, "Adam", "Adam"),
+    ] {
+        let told = json["rows"].as_array().unwrap().iter().find(|row| row["ci"]["name"] == name).unwrap();
+        assert_eq!(told["origin"]["no_approval_needed"], needless, "{told}");
+        let ci = format!("href=\"/cmdb/{}\"", told["ci"]["id"].as_str().unwrap());
+        let order = format!("href=\"/requests/{}\">R-{}</a> by Rita", request.id, request.number);
+        let row = row_of(&page, name);
+        for part in [ci.as_str(), &order, on_page, "ops-platform", "dev-shop"] {
+            assert!(row.contains(part), "{name}'s row does not say {part}: {row}");
+        }
+        let line = csv.lines().find(|line| line.contains(name)).unwrap();
+        assert!(line.contains(in_csv), "{line}");
+        let listed = json["orders"].as_array().unwrap().iter().find(|it| it["request"] == request.number).unwrap();
+        assert_eq!(listed["no_approval_needed"], needless, "{listed}");
+    }
+    let orders = page.split_once("Orders\"").unwrap().1.split_once("</table>").unwrap().0;
+    assert!(orders.contains("No approval needed") && !orders.contains("Nobody"), "{orders}");
+}
+
+#[actix_web::test]
+async fn what_exists_goes_on_page_by_page_to_its_end_and_never_shows_another_tenant() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    app::sample::fill(&house.app, 30, |_| {}).await.unwrap();
+    let rita = session(&sign_in(&house, "rita@example.org", "rita-orders-machines").await);
+    let carlo = session(&sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await);
+    let ids = |json: &Value| -> BTreeSet<String> {
+        json["rows"].as_array().unwrap().iter().map(|row| row["ci"]["id"].as_str().unwrap().to_owned()).collect()
+    };
+    let (own, theirs) = (ids(&report(&house, &rita).await), ids(&report(&house, &carlo).await));
+
+    let (mut seen, mut address, mut pages) = (BTreeSet::new(), Some("/audit".to_owned()), 0);
+    while let Some(place) = address {
+        let page = read(&house, &rita, &place).await;
+        let shown = listed(&page);
+        assert!(!shown.is_empty() && shown.len() <= 25, "{place} lists {}", shown.len());
+        assert!(shown.is_disjoint(&seen), "{place} repeats what was shown");
+        seen.extend(shown);
+        pages += 1;
+        address = next(&page);
+        assert!(pages == 1 || page.contains("From the start"), "{place}");
+        assert!(address.as_ref().is_none_or(|next| next.contains("as_of=20")), "the pages are of one instant");
+    }
+    assert!(pages > 2, "there is more than a page to tell");
+    assert_eq!(seen, own);
+
+    let last = theirs.iter().next_back().unwrap();
+    let sneaked = listed(&read(&house, &rita, &format!("/audit/population?after={last}")).await);
+    assert!(sneaked.is_disjoint(&theirs), "a foreign CI in the address shows nothing of its tenant");
+    let wrong = TestRequest::get().uri("/audit/population?after=nothing").cookie(rita);
+    assert_eq!(send(&house, wrong).await.status(), StatusCode::BAD_REQUEST);
+}
+
+/// The CIs in the page's table of what exists.
+fn listed(page: &str) -> BTreeSet<String> {
+    let Some((_, table)) = page.split_once("What exists, CI by CI") else { return BTreeSet::new() };
+    let links = table.split("href=\"/cmdb/").skip(1);
+    links.filter_map(|link| link.split_once('"')).map(|(id, _)| id.to_owned()).collect()
+}
+
+/// Where the page's Next leads.
+fn next(page: &str) -> Option<String> {
+    let (_, link) = page.split_once("rel=\"next\" href=\"")?;
+    Some(link.split_once('"')?.0.replace("&#38;", "&").replace("&amp;", "&"))
 }

@@ -27,7 +27,8 @@ async fn the_report_is_bounded_to_what_the_person_may_see_and_its_totals_add_up(
     let own = compile(&house.app, &requester(house.website), None).await.expect("it answers");
     assert!(!own.everything && own.figures.adds_up());
     assert_eq!((own.figures.current, own.figures.retired), (1, 0));
-    let (rows, _) = rows(&house.app, &requester(house.website), house.clock.now(), None).await.expect("it answers");
+    let (rows, _) =
+        rows(&house.app, &requester(house.website), house.clock.now(), None, STRIDE).await.expect("it answers");
     assert_eq!(rows.len(), 1);
 }
 
@@ -50,7 +51,7 @@ async fn the_rows_of_the_files_count_to_the_figures_of_the_page() {
     let house = House::open().await;
     house.tell(house.shop, &[pool("a"), pool("b"), pool("c")]).await;
     let report = compile(&house.app, &auditor(), None).await.expect("it answers");
-    let (rows, _) = rows(&house.app, &auditor(), report.figures.as_of, None).await.expect("it answers");
+    let (rows, _) = rows(&house.app, &auditor(), report.figures.as_of, None, STRIDE).await.expect("it answers");
     let mut counting = Counting::new(report.figures.as_of);
     rows.iter().for_each(|row| counting.add(row));
     counting.add_objects(0, &report.unregistered);

@@ -6,9 +6,9 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Query};
 use app::App;
-use app::audit_report::AuditReport;
+use app::audit_report::{AuditReport, STRIDE};
 use chrono::{DateTime, SecondsFormat, Utc};
-use domain::audit_report::{Row, Unregistered, canonical};
+use domain::audit_report::{Origin, Row, Unregistered, canonical};
 use domain::finding::FindingKind;
 use domain::ids::CiId;
 use domain::person::Principal;
@@ -110,7 +110,7 @@ fn population(
         let (app, who) = (app.clone(), who.clone());
         async move {
             let Some(after) = place else { return Ok(None) };
-            let (rows, next) = app::audit_report::rows(&app, &who, at, after).await?;
+            let (rows, next) = app::audit_report::rows(&app, &who, at, after, STRIDE).await?;
             Ok::<_, Trouble>(Some((rows, next.map(Some))))
         }
     });
@@ -119,7 +119,7 @@ fn population(
 
 fn ci_line(row: &Row) -> String {
     let (ci, origin) = (&row.ci, row.origin.as_ref());
-    let of_origin = |read: fn(&domain::audit_report::Origin) -> String| origin.map_or_else(String::new, read);
+    let of_origin = |read: fn(&Origin) -> String| origin.map_or_else(String::new, read);
     let findings = |read: &dyn Fn(&domain::finding::Finding) -> String, between: &str| {
         row.findings.iter().map(read).collect::<Vec<_>>().join(between)
     };
@@ -135,12 +135,20 @@ fn ci_line(row: &Row) -> String {
         of_origin(|origin| origin.request.map_or_else(String::new, |number| number.to_string())),
         of_origin(|origin| origin.requester.clone().unwrap_or_default()),
         of_origin(|origin| origin.requested_at.map_or_else(String::new, second)),
-        of_origin(|origin| origin.approvers.join(", ")),
+        of_origin(approvers),
         findings(&|finding| finding.kind.word().to_owned(), " "),
         findings(&|finding| finding.detail.clone(), " "),
         second(ci.created_at),
         second(ci.changed_at),
     ])
+}
+
+/// Who approved, or that nobody had to; nothing when it is not on record.
+fn approvers(origin: &Origin) -> String {
+    if origin.approvers.is_empty() && origin.no_approval_needed {
+        return "no approval needed".to_owned();
+    }
+    origin.approvers.join(", ")
 }
 
 /// An object of the ledger that has no CI.

@@ -8,11 +8,11 @@ use actix_web::web::{Data, Query};
 use app::App;
 use app::audit_report::{AuditReport, formulas};
 use askama::Template;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use domain::audit_report::Ratio;
 use domain::finding::FindingKind;
 
-use super::Wanted;
+use super::{Wanted, address, page_after};
 use crate::drawing::{Drawing, Part, bars, stacked};
 use crate::look::Meaning;
 use crate::problem::Problem;
@@ -49,6 +49,8 @@ struct Show {
     today: String,
     csv: String,
     json: String,
+    /// The address of the population's second page; empty when the first holds all.
+    next: String,
     now: DateTime<Utc>,
 }
 
@@ -68,8 +70,7 @@ impl Show {
             ratio,
             formula: formulas.get(word).copied().unwrap_or_default(),
         };
-        // To the microsecond, so that the files tell the very same instant.
-        let as_of = figures.as_of.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let at = figures.as_of;
         Self {
             complete: [
                 figure("Live objects with a CI", "registered", figures.registered),
@@ -88,8 +89,9 @@ impl Show {
             classes: classes(&report),
             day: figures.as_of.date_naive().to_string(),
             today: now.date_naive().to_string(),
-            csv: format!("/audit/report.csv?as_of={as_of}"),
-            json: format!("/audit/report.json?as_of={as_of}"),
+            csv: address("/report.csv", at),
+            json: address("/report.json", at),
+            next: next(&report).unwrap_or_default(),
             shell,
             report,
             now,
@@ -103,6 +105,12 @@ impl Show {
     fn not_found(&self) -> Vec<(FindingKind, u64)> {
         counted(&self.report).filter(|(_, number)| *number == 0).collect()
     }
+}
+
+/// Where the population goes on after its first page.
+fn next(report: &AuditReport) -> Option<String> {
+    let last = report.first.last().filter(|_| report.figures.total > report.first.len() as u64)?;
+    Some(page_after(report.figures.as_of, last.ci.id))
 }
 
 /// Each kind of finding with its number of CIs.
