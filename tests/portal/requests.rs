@@ -177,6 +177,24 @@ async fn a_name_is_promised_once() {
     let refused = send(&house, &rita, again, &app::secret::fresh()).await.expect_err("the name is taken");
     assert_eq!(refused.kind, Kind::Conflict);
     assert!(refused.what.contains("shop-test"), "{refused}");
+    let fields: Vec<_> = refused.fields.iter().map(|error| error.field.as_str()).collect();
+    assert_eq!(fields, ["application", "environment"], "the name is made of these, and says so at both");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_taken_name_is_refused_at_the_field_it_was_typed_in() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let shop = project(&house, &rita, "shop").await;
+    house.order(&rita, "container-space", json!({ "name": "web" })).await;
+    let parameters = json!({ "name": "web" }).as_object().cloned().unwrap();
+    let again =
+        What::Provision { project: shop, blueprint: "container-space".into(), version: None, parameters, lease: None };
+    let refused = send(&house, &rita, again, &app::secret::fresh()).await.expect_err("the name is taken");
+    assert_eq!((refused.kind, refused.fields.len()), (Kind::Conflict, 1));
+    assert_eq!(refused.fields[0].field, "name");
+    assert!(refused.fields[0].message.contains("The name web is taken."), "{refused:?}");
+    assert!(refused.next.contains("another name") && !refused.next.contains("environment"), "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

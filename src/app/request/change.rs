@@ -118,7 +118,7 @@ async fn change_once(
     void_questions(&tx, &revised, ApprovalState::Revoked).await?;
     store::allocation::forget(&tx, id).await.map_err(database)?;
     if let Some(plan) = &revised.plan {
-        check_names(&tx, &revised, plan).await?;
+        check_names(app, &tx, &revised, plan).await?;
         check_levels(app, &tx, &plan.levels(), &requester, &project).await?;
         quota::reserve(app, &tx, &revised, plan).await?;
     }

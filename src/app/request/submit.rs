@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 
 use domain::approval::ApprovalState;
 use domain::audit::Actor;
+use domain::blueprint::Blueprint;
 use domain::blueprint::plan::Plan;
+use domain::blueprint::schema::FormField;
 use domain::ids::{DeploymentId, ProjectId, RunId};
 use domain::person::{Person, Principal, Role};
 use domain::project::Project;
 use domain::request::{Request, RequestKind, RequestState};
-use domain::trouble::Trouble;
+use domain::trouble::{FieldError, Trouble};
 use serde_json::{Map, Value, json};
 use store::Tx;
 use store::page::{Turn, Window};
@@ -19,7 +21,7 @@ use super::order::{refuse_busy, refuse_outdated};
 use super::start::{start, wake};
 use crate::approval::{Subject, ask_level, check_levels, note};
 use crate::idempotency::{self, Once};
-use crate::{App, database, quota};
+use crate::{App, catalog, database, quota};
 
 /// The longest reason that is kept, in letters.
 const REASON_MAX: usize = 2_000;
@@ -84,7 +86,7 @@ pub(super) async fn file(app: &App, who: &Principal, filing: Filing, once: &Once
     }
     let request = new_request(app, who, &filing);
     if let Some(plan) = &request.plan {
-        check_names(&tx, &request, plan).await?;
+        check_names(app, &tx, &request, plan).await?;
         check_levels(app, &tx, &plan.levels(), &requester, &filing.project).await?;
     }
     let request = store::request::insert(&tx, request, once.key()).await.map_err(database)?;
@@ -159,7 +161,7 @@ pub(super) async fn open(
 const OPEN_REQUESTS: u64 = 1_000;
 
 /// Refuses names that something living bears, or that another open request of the project will take.
-pub(super) async fn check_names(tx: &Tx, request: &Request, plan: &Plan) -> Result<(), Trouble> {
+pub(super) async fn check_names(app: &App, tx: &Tx, request: &Request, plan: &Plan) -> Result<(), Trouble> {
     if request.kind != RequestKind::Provision {
         return Ok(());
     }
@@ -176,23 +178,40 @@ pub(super) async fn check_names(tx: &Tx, request: &Request, plan: &Plan) -> Resu
             .find(|name| wanted.contains(name))
             .map(|name| (name.clone(), other.project == request.project))
     });
+    let blueprint = catalog::pinned(app, &request.blueprint, &request.version).await?;
     if let Some((name, own)) = promised {
         let whose = if own { "Another open request of this project" } else { "Another open request" };
-        return Err(taken(&name, whose));
+        return Err(taken(&blueprint, plan, &name, whose));
     }
     let names: Vec<String> = plan.names.clone();
     let living = store::resource::names_in_use(tx, &names).await.map_err(database)?;
     match living.first() {
-        Some(name) => Err(taken(name, "Something that lives already")),
+        Some(name) => Err(taken(&blueprint, plan, name, "Something that lives already")),
         None => Ok(()),
     }
 }
 
-fn taken(name: &str, by: &str) -> Trouble {
-    Trouble::conflict(
-        format!("The name {name} is taken. {by} bears it."),
-        "Choose another application name or environment and send the order again.",
-    )
+/// The refusal of a name, at each field that it is made of.
+fn taken(blueprint: &Blueprint, plan: &Plan, name: &str, by: &str) -> Trouble {
+    let what = format!("The name {name} is taken. {by} bears it.");
+    let form = blueprint.order.parameters.form(&Map::new());
+    let parts: Vec<_> = form.iter().filter(|field| is_part(name, plan.parameters.get(&field.name))).collect();
+    if parts.is_empty() {
+        return Trouble::conflict(what, "Change what the name is made of and send the order again.");
+    }
+    let titles: Vec<String> = parts.iter().map(|field| field.title.to_lowercase()).collect();
+    let next = format!("Choose another {} and send the order again.", titles.join(" or "));
+    let message = format!("{what} Choose another {}.", titles.join(" or "));
+    let at = |field: &&FormField| FieldError { field: field.name.clone(), message: message.clone() };
+    let mut trouble = Trouble::conflict(what, next);
+    trouble.fields = parts.iter().map(at).collect();
+    trouble
+}
+
+/// Whether this text is what the name is made of, between its dashes: `shop` of `shop-test-01`.
+fn is_part(name: &str, value: Option<&Value>) -> bool {
+    let text = value.and_then(Value::as_str).filter(|text| !text.is_empty());
+    text.is_some_and(|text| format!("-{name}-").contains(&format!("-{text}-")))
 }
 
 /// Ends what was asked about a request's earlier revision.
