@@ -192,6 +192,7 @@ async fn a_machine_whose_lease_ended_says_so_on_its_page_and_an_engine_what_it_r
     assert!(text(&house, &rita, &machine).await.contains("Expired but running"));
     let deployment = text(&house, &rita, &format!("/deployments/{}", request.deployment)).await;
     assert!(deployment.contains("What runs here"));
+    assert!(deployment.contains("Not asked yet: ") && !deployment.contains("No container ran"), "nobody asked so far");
 }
 
 #[actix_web::test]
