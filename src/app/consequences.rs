@@ -155,8 +155,8 @@ impl House {
                     "What was built is kept, and nothing goes on until an operator has decided.".to_owned(),
                 ],
                 facts: vec![
-                    Fact { label: "Platform", value: run.platform.clone(), large: false },
-                    Fact { label: "Application", value: run.application.clone(), large: false },
+                    Fact { label: "Platform".to_owned(), value: run.platform.clone(), large: false },
+                    Fact { label: "Application".to_owned(), value: run.application.clone(), large: false },
                 ],
                 ways: vec![Way {
                     label: "Look at the run".to_owned(),

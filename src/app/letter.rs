@@ -10,6 +10,8 @@ use domain::project::Project;
 use domain::request::{Request, number};
 use domain::trouble::Trouble;
 
+use crate::quota::QuotaAfter;
+
 /// A mail before it is written out.
 pub(crate) struct Message<'m> {
     pub to: &'m Person,
@@ -31,7 +33,7 @@ pub(crate) struct Message<'m> {
 
 /// A line of the table of facts.
 pub(crate) struct Fact {
-    pub label: &'static str,
+    pub label: String,
     pub value: String,
     /// What has to be seen at a glance: the money.
     pub large: bool,
@@ -70,8 +72,11 @@ impl Message<'_> {
     pub(crate) fn write(self, base_url: &str) -> Result<Letter, Trouble> {
         let headline = one_line(&self.headline);
         let lines: Vec<String> = self.lines.iter().map(|line| one_line(line)).collect();
-        let facts: Vec<Fact> =
-            self.facts.into_iter().map(|fact| Fact { value: one_line(&fact.value), ..fact }).collect();
+        let facts: Vec<Fact> = self
+            .facts
+            .iter()
+            .map(|it| Fact { label: one_line(&it.label), value: one_line(&it.value), ..*it })
+            .collect();
         let (ways, fine) = (&self.ways[..], &self.fine[..]);
         let (lines, facts) = (&lines[..], &facts[..]);
         let text = Text { headline: &headline, lines, facts, ways, fine, base_url }.render().map_err(Trouble::bug)?;
@@ -92,14 +97,77 @@ impl Message<'_> {
 
 /// Text on one line, without control characters and with an end.
 fn one_line(text: &str) -> String {
-    const LONGEST: usize = 500;
+    const LONGEST: usize = 2_000;
     let plain = text.chars().map(|letter| if letter.is_control() { ' ' } else { letter });
     plain.take(LONGEST).collect::<String>().split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// What a request is about, as a table of facts.
 pub(crate) fn facts(request: &Request, requester: &Person, project: &Project) -> Vec<Fact> {
-    let fact = |label, value: String| Fact { label, value, large: false };
+    let mut facts = who_asks(request, requester, project);
+    facts.extend(request.plan.iter().flat_map(plan_facts));
+    facts
+}
+
+/// What somebody who decides has to know beside the plan itself.
+pub(crate) struct Weighed {
+    /// Why the rules ask him.
+    pub why: Vec<String>,
+    /// The parameters in words: title and value.
+    pub chosen: Vec<(String, String)>,
+    pub quota: Vec<QuotaAfter>,
+}
+
+/// What is to be decided, as a table of facts: all that the page of the question says.
+pub(crate) fn facts_to_decide(
+    request: &Request,
+    requester: &Person,
+    project: &Project,
+    plan: &Plan,
+    weighed: Weighed,
+) -> Vec<Fact> {
+    let mut facts = who_asks(request, requester, project);
+    if !weighed.why.is_empty() {
+        facts.push(fact("Why you are asked", weighed.why.join(" ")));
+    }
+    facts.extend(weighed.chosen.into_iter().map(|(title, value)| fact(title, value)));
+    facts.extend(plan_facts(plan));
+    if !weighed.quota.is_empty() {
+        let lines: Vec<String> = weighed.quota.iter().map(quota_line).collect();
+        facts.push(fact("Quota after", lines.join("; ")));
+    }
+    facts.push(fact("Steps", steps(plan).join("; ")));
+    facts
+}
+
+fn quota_line(line: &QuotaAfter) -> String {
+    match line.limit {
+        Some(limit) => format!("{} {} of {limit}", line.title, line.after),
+        None => format!("{} {}, no limit", line.title, line.after),
+    }
+}
+
+/// What will be done, by title; what is done several times is named once.
+fn steps(plan: &Plan) -> Vec<String> {
+    let mut counted: Vec<(&str, usize)> = Vec::new();
+    for step in plan.steps.iter().filter(|step| step.skip.is_none()) {
+        match counted.iter_mut().find(|(title, _)| *title == step.title) {
+            Some((_, times)) => *times += 1,
+            None => counted.push((&step.title, 1)),
+        }
+    }
+    let said = |(title, times): (&str, usize)| match times {
+        1 => title.to_owned(),
+        _ => format!("{title} ({times} times)"),
+    };
+    counted.into_iter().map(said).collect()
+}
+
+fn fact(label: impl Into<String>, value: String) -> Fact {
+    Fact { label: label.into(), value, large: false }
+}
+
+fn who_asks(request: &Request, requester: &Person, project: &Project) -> Vec<Fact> {
     let mut facts = vec![
         fact("Request", format!("{}: {}", number(request.number), request.title)),
         fact("For", format!("{} ({})", project.title, project.organisation_name)),
@@ -108,36 +176,30 @@ pub(crate) fn facts(request: &Request, requester: &Person, project: &Project) ->
     if !request.reason.is_empty() {
         facts.push(fact("Why", request.reason.clone()));
     }
-    if let Some(plan) = &request.plan {
-        facts.extend(plan_facts(plan));
-    }
     facts
 }
 
 fn plan_facts(plan: &Plan) -> Vec<Fact> {
     let mut facts = vec![
-        Fact { label: "Per month", value: plan.monthly.to_string(), large: true },
-        Fact { label: "In total", value: format!("{} over {}", plan.total, plan.lease), large: false },
+        Fact { large: true, ..fact("Per month", plan.monthly.to_string()) },
+        fact("In total", format!("{} over {}", plan.total, plan.lease)),
     ];
     if plan.action.is_some() {
         facts[0].value = format!("{} (now {})", plan.monthly, plan.monthly_before);
     }
     if !plan.names.is_empty() {
-        facts.push(Fact { label: "Names", value: plan.names.join(", "), large: false });
+        facts.push(fact("Names", plan.names.join(", ")));
     }
     for (label, sign) in [("Takes", 1), ("Gives back", -1)] {
         let changes = plan.quota.iter().map(|line| ((line.amount - line.before) * sign, line));
         let amounts: Vec<String> =
             changes.filter(|(change, _)| *change > 0).map(|(change, line)| amount(change, &line.title)).collect();
         if !amounts.is_empty() {
-            facts.push(Fact { label, value: amounts.join(", "), large: false });
+            facts.push(fact(label, amounts.join(", ")));
         }
     }
-    facts.push(Fact {
-        label: "Answers for it",
-        value: format!("platform {}, application {}", plan.responsible.platform, plan.responsible.application),
-        large: false,
-    });
+    let duties = &plan.responsible;
+    facts.push(fact("Answers for it", format!("platform {}, application {}", duties.platform, duties.application)));
     facts
 }
 
@@ -177,7 +239,7 @@ mod tests {
             kind: "approval_asked",
             headline: headline.to_owned(),
             lines: vec![line.to_owned()],
-            facts: vec![Fact { label: "Why", value: line.to_owned(), large: false }],
+            facts: vec![fact("Why", line.to_owned()), fact(line, "2".to_owned())],
             ways: vec![Way { label: "Look and decide".into(), url: "https://gate/decide/abc".into() }],
             fine: Vec::new(),
             request: None,

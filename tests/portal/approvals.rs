@@ -72,6 +72,44 @@ fn kind(outcome: Result<Request, Trouble>) -> Kind {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_mail_says_all_that_a_decision_takes() {
+    let (house, _) = house().await;
+    let rita = house.person("Rita").await;
+    let project = app::catalog::projects(&house.app, &rita).await.unwrap().into_iter().find(|it| it.name == "shop");
+    let what = What::Provision {
+        project: project.unwrap().id,
+        blueprint: "container-space".into(),
+        version: None,
+        parameters: json!({ "name": "web", "cpu": 32 }).as_object().cloned().unwrap(),
+        lease: None,
+    };
+    let reason = "For the <b>sale</b>\nQuota after: nothing".to_owned();
+    let order = Order { what, reason, via: "portal", key: app::secret::fresh() };
+    submit(&house.app, &rita, order).await.unwrap();
+    let mail = store::mail::list(&house.app.store, None, 1).await.unwrap().remove(0);
+    for said in ["Container space", "shop-web", "for Shop?"] {
+        assert!(mail.subject.contains(said), "{said}: {}", mail.subject);
+    }
+    for (label, value) in [
+        ("Why you are asked", "is approved by the cost owners."),
+        ("Processors", "32"),
+        ("Memory", "8 GB"),
+        ("Per month", "€"),
+        ("In total", "over 180"),
+        ("Names", "web"),
+        ("Quota after", " of "),
+        ("Steps", "; "),
+        ("Answers for it", "ops-containers"),
+    ] {
+        let line = mail.text.lines().find(|line| line.starts_with(&format!("{label}: ")));
+        assert!(line.is_some_and(|line| line.contains(value)), "{label} {value}: {}", mail.text);
+        assert!(mail.html.contains(&format!(">{label}</td>")), "{label}: {}", mail.html);
+    }
+    assert!(mail.text.contains("Why: For the <b>sale</b> Quota after: nothing"), "on one line: {}", mail.text);
+    assert!(!mail.html.contains("<b>sale"), "{}", mail.html);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_yes_by_link_starts_the_run_and_says_who_from_where() {
     let (house, _) = house().await;
     let request = small_order(&house, "shop").await;

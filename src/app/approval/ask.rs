@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
 use domain::approval::{Approval, ApprovalState};
-use domain::blueprint::plan::Level;
+use domain::blueprint::plan::{Level, Plan};
 use domain::blueprint::{Approvers, Quorum};
 use domain::ids::{ApprovalId, PersonId};
 use domain::person::{Person, Role};
@@ -14,9 +14,11 @@ use domain::trouble::Trouble;
 use store::approval_level::OpenLevel;
 use store::{Reads, Tx};
 
+use super::decide::level_of;
 use super::{called, post};
-use crate::letter::{Message, Way, facts, moment};
-use crate::{App, database, secret};
+use crate::letter::{Fact, Message, Way, Weighed, facts, facts_to_decide, moment};
+use crate::quota::quota_after;
+use crate::{App, catalog, database, secret};
 
 /// How long a link may be used after its level's time is up: an escalation gives more time.
 const LINK_GRACE: TimeDelta = TimeDelta::days(7);
@@ -119,7 +121,8 @@ pub(super) async fn ask(
     store::approval::insert(tx, &approval).await.map_err(database)?;
     let url = link(app, tx, approval.id, level.due_at).await?;
     let lines = vec![introduction(subject, &asked)];
-    let message = question_mail(subject, &approval, &asked.approver, lines, url, level.due_at);
+    let matter = matter(app, tx, subject, level.level).await?;
+    let message = question_mail(matter, &approval, &asked.approver, lines, url, level.due_at);
     post(app, tx, message).await
 }
 
@@ -134,28 +137,64 @@ fn introduction(subject: &Subject<'_>, asked: &Asked) -> String {
     format!("{} asks for your decision. {}", subject.requester.name, asked.because)
 }
 
+/// What is asked, in the words of a mail.
+pub(super) struct Matter {
+    headline: String,
+    facts: Vec<Fact>,
+}
+
+/// What is asked at a level of a request.
+pub(super) async fn matter(app: &App, tx: &Tx, subject: &Subject<'_>, level: i32) -> Result<Matter, Trouble> {
+    let Subject { request, requester, project } = subject;
+    let Some(plan) = &request.plan else {
+        let headline = format!("Approve {} for {}?", called(request), project.title);
+        return Ok(Matter { headline, facts: facts(request, requester, project) });
+    };
+    let blueprint = catalog::pinned(app, &request.blueprint, &request.version).await?;
+    let weighed = Weighed {
+        why: level_of(request, level).map(|level| level.why).unwrap_or_default(),
+        chosen: blueprint.in_words(plan.action.as_deref(), &plan.parameters),
+        quota: quota_after(tx, request.project, plan, !request.state.is_over()).await?,
+    };
+    Ok(Matter {
+        headline: format!("Approve {} for {}?", in_full(request, plan, &blueprint.title), project.title),
+        facts: facts_to_decide(request, requester, project, plan, weighed),
+    })
+}
+
+/// `R-12 Scale Out Tomcat shop-test (test)`; of an action, what it is done to.
+fn in_full(request: &Request, plan: &Plan, blueprint: &str) -> String {
+    let mut words = vec![called(request)];
+    if plan.action.is_some() {
+        words.push(format!("of {blueprint}"));
+    }
+    words.extend(plan.application.iter().map(|application| application.name.clone()));
+    let environment = plan.parameters_after.get("environment").and_then(|environment| environment.as_str());
+    words.extend(environment.map(|environment| format!("({environment})")));
+    words.join(" ")
+}
+
 /// The mail that carries a question; a reminder begins with other lines.
 pub(super) fn question_mail<'m>(
-    subject: &Subject<'_>,
+    matter: Matter,
     approval: &Approval,
     to: &'m Person,
     lines: Vec<String>,
     url: String,
     due_at: DateTime<Utc>,
 ) -> Message<'m> {
-    let request = subject.request;
     Message {
         to,
         kind: "approval_asked",
-        headline: format!("Approve {} for {}?", called(request), subject.project.title),
+        headline: matter.headline,
         lines,
-        facts: facts(request, subject.requester, subject.project),
+        facts: matter.facts,
         ways: vec![Way { label: "Look and decide".to_owned(), url: url.clone() }],
         fine: vec![
             format!("Please decide until {}. Opening the link decides nothing.", moment(due_at)),
             "The link is for you alone: who holds it decides in your name.".to_owned(),
         ],
-        request: Some(request.id),
+        request: Some(approval.request),
         approval: Some(approval.id),
         reason: format!("question {} {}", approval.id, secret::hash(&url)),
     }

@@ -14,7 +14,7 @@ use serde_json::json;
 use store::Tx;
 use store::approval_level::OpenLevel;
 
-use super::ask::{Asked, Subject, ask, link, next_reminder, question_mail};
+use super::ask::{Asked, Subject, ask, link, matter, next_reminder, question_mail};
 use super::decide::level_of;
 use super::{called, note, post, request_url};
 use crate::letter::{Message, Way};
@@ -83,7 +83,8 @@ async fn remind_approver(app: &App, approval: &Approval) -> Result<(), Trouble> 
         "This still waits for your decision.".to_owned(),
         format!("{} asked for it on {}.", case.requester.name, crate::letter::moment(approval.opened_at)),
     ];
-    let message = question_mail(&case.subject(), &approval, &approver, lines, url, level.due_at);
+    let matter = matter(app, &tx, &case.subject(), level.level).await?;
+    let message = question_mail(matter, &approval, &approver, lines, url, level.due_at);
     post(app, &tx, Message { kind: "approval_reminder", ..message }).await?;
     tx.commit().await.map_err(database)
 }
