@@ -87,7 +87,7 @@ async fn the_mail_says_all_that_a_decision_takes() {
     let order = Order { what, reason, via: "portal", key: app::secret::fresh() };
     submit(&house.app, &rita, order).await.unwrap();
     let mail = store::mail::list(&house.app.store, None, 1).await.unwrap().remove(0);
-    for said in ["Container space", "shop-web", "for Shop?"] {
+    for said in ["Container space shop-web for Shop?"] {
         assert!(mail.subject.contains(said), "{said}: {}", mail.subject);
     }
     for (label, value) in [

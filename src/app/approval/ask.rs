@@ -162,16 +162,11 @@ pub(super) async fn matter(app: &App, tx: &Tx, subject: &Subject<'_>, level: i32
     })
 }
 
-/// `R-12 Scale Out Tomcat shop-test (test)`; of an action, what it is done to.
+/// `R-12 Scale Out Tomcat shop-test (test)`, `R-13 Grow of shop-test (Scale Out Tomcat, test)`.
 fn in_full(request: &Request, plan: &Plan, blueprint: &str) -> String {
-    let mut words = vec![called(request)];
-    if plan.action.is_some() {
-        words.push(format!("of {blueprint}"));
-    }
-    words.extend(plan.application.iter().map(|application| application.name.clone()));
     let environment = plan.parameters_after.get("environment").and_then(|environment| environment.as_str());
-    words.extend(environment.map(|environment| format!("({environment})")));
-    words.join(" ")
+    let more: Vec<&str> = plan.action.iter().map(|_| blueprint).chain(environment).collect();
+    if more.is_empty() { called(request) } else { format!("{} ({})", called(request), more.join(", ")) }
 }
 
 /// The mail that carries a question; a reminder begins with other lines.
