@@ -2,6 +2,7 @@
 
 mod action;
 mod follow;
+mod history;
 mod lease;
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::allocation::{Allocation, agreed_cents, cents_so_far, monthly_cents};
 use domain::ci::Ci;
 use domain::deployment::Deployment;
-use domain::ids::{DeploymentId, PersonId, ProjectId};
+use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId};
 use domain::money::Money;
 use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
@@ -23,6 +24,7 @@ use store::ci::{CiQuery, CiSort};
 pub(crate) use action::refuse_unless_live;
 pub use action::{ActionForm, Offered, action_draft, action_form, to_change};
 pub(crate) use follow::{begin, run_ended};
+pub use history::Ordered;
 pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy};
 pub use store::run::RunSummary;
@@ -60,6 +62,8 @@ pub struct Details {
     pub resources: Vec<Resource>,
     /// Newest first.
     pub runs: Vec<RunSummary>,
+    /// The orders behind its runs.
+    pub orders: BTreeMap<RequestId, Ordered>,
     pub cis: Vec<Ci>,
     /// What runs in its containers; nothing for one that holds none.
     pub running: Option<Running>,
@@ -143,6 +147,7 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         project,
         resources,
         runs,
+        orders: history::orders(app, id).await?,
         running: ci::running(app, &cis).await?,
         cis,
         now,

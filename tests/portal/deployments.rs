@@ -340,6 +340,24 @@ async fn a_scaling_that_was_stopped_keeps_the_quota_of_the_machine_that_it_made(
     house.close().await;
 }
 
+#[actix_web::test]
+async fn the_history_says_who_ordered_and_who_approved() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let asked = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    house.approve("Adam").await;
+    let unasked = house.order(&rita, "linux-vm", json!({ "application": "tools" })).await;
+    let visitor = door::session(&door::sign_in(&house, "rita@example.org", "rita-orders-machines").await);
+    for (request, name, yes) in [(asked, "R-1", "approved by Adam"), (unasked, "R-2", "no approval needed")] {
+        let page = TestRequest::get().uri(&format!("/deployments/{}", request.deployment)).cookie(visitor.clone());
+        let page = String::from_utf8(read_body(door::send(&house, page).await).await.to_vec()).unwrap();
+        let told = page.split_once("Ordered by Rita").expect("it stands in the history").1;
+        let told = told.split_once("</li>").unwrap().0;
+        let link = format!("<a href=\"/requests/{}\">{name}</a>", request.id);
+        assert!(told.contains(&link) && told.contains(yes), "{told}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_who_change_a_deployment_at_once_one_does() {
     let house = House::new().await;

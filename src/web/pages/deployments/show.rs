@@ -5,10 +5,11 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::deployment::{Details, RunSummary};
+use app::deployment::{Details, Ordered, RunSummary};
 use askama::Template;
 use domain::ids::DeploymentId;
 use domain::reading::{Meaning, Reading};
+use domain::request::number;
 use domain::resource::{Resource, ResourceState};
 use domain::trouble::Trouble;
 
@@ -103,6 +104,14 @@ fn standing_as(row: &Resource, reads: &Reading) -> &'static str {
         ResourceState::Intended => "building",
         ResourceState::Live => "live",
         ResourceState::Gone => "gone",
+    }
+}
+
+/// Who said yes to what a run carried out.
+fn approved(order: &Ordered) -> String {
+    match order.approvers.as_slice() {
+        [] => "no approval needed".to_owned(),
+        approvers => format!("approved by {}", approvers.join(", ")),
     }
 }
 
