@@ -100,17 +100,8 @@ impl Listing {
         };
         let mut this =
             Self { table, sql: Sql::default(), lists: Vec::new(), conditions: Vec::new(), counted: COUNTED, scope };
-        this.lists = match this.scope.clone() {
-            Scope::Everything => vec![Vec::new()],
-            Scope::Projects(projects) if projects.len() <= MERGED => {
-                let of = |project: ProjectId| vec![format!("project_id = {}", this.sql.bind(project.0))];
-                projects.into_iter().map(of).collect()
-            }
-            Scope::Projects(projects) => {
-                let places = this.sql.bind_all(projects.iter().map(|project| project.0));
-                vec![vec![format!("project_id IN ({places})")]]
-            }
-        };
+        let places = places(&this.scope);
+        this.lists = places.iter().map(|place| this.sql.of_projects(place.as_deref()).into_iter().collect()).collect();
         this
     }
 
@@ -197,6 +188,17 @@ impl Listing {
              JOIN {name} AS t ON t.{tie} = found.tie ORDER BY found.place {direction}, found.tie {direction}",
             lists.join(" UNION ALL ")
         )
+    }
+}
+
+/// What is listed apart and merged: project by project, or many of them as one; none stands for everything.
+pub(crate) fn places(scope: &Scope) -> Vec<Option<Vec<ProjectId>>> {
+    match scope {
+        Scope::Everything => vec![None],
+        Scope::Projects(projects) if projects.len() <= MERGED => {
+            projects.iter().map(|project| Some(vec![*project])).collect()
+        }
+        Scope::Projects(projects) => vec![Some(projects.clone())],
     }
 }
 

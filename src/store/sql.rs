@@ -1,6 +1,7 @@
 //! Statements written out by hand, where it matters which index the database walks.
 
 use chrono::{DateTime, Utc};
+use domain::ids::ProjectId;
 use domain::person::Scope;
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 use uuid::Uuid;
@@ -40,6 +41,14 @@ impl Sql {
                 let places = self.bind_all(projects.iter().map(|project| project.0));
                 Some(format!(" AND {column} IN ({places})"))
             }
+        }
+    }
+
+    /// The condition that bounds a list to its projects; nothing for everything.
+    pub(crate) fn of_projects(&mut self, projects: Option<&[ProjectId]>) -> Option<String> {
+        match projects? {
+            [one] => Some(format!("project_id = {}", self.bind(one.0))),
+            many => Some(format!("project_id IN ({})", self.bind_all(many.iter().map(|project| project.0)))),
         }
     }
 

@@ -11,7 +11,7 @@ use sea_orm::DbErr;
 
 use super::row::ci;
 use crate::Reads;
-use crate::page::{Counted, Listing, Part, Table, Window};
+use crate::page::{self, Counted, Listing, Part, Table, Window};
 use crate::sql::Sql;
 
 const TABLE: Table = Table { name: "ci", tie: "id", columns: "t.*" };
@@ -118,9 +118,9 @@ async fn listing(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<List
     Ok(found)
 }
 
-/// Where to look: one project, or everywhere.
+/// Where to look: some projects, or everywhere.
 struct Place {
-    project: Option<ProjectId>,
+    projects: Option<Vec<ProjectId>>,
     /// The words that are looked for, the rarest of the place first.
     words: Vec<Word>,
 }
@@ -133,18 +133,15 @@ struct Word {
 
 /// The places in scope in which every word is borne by some CI, with how common each word is there: one statement.
 async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<Place>, DbErr> {
-    let projects: Vec<Option<ProjectId>> = match scope {
-        Scope::Everything => vec![None],
-        Scope::Projects(projects) => projects.iter().copied().map(Some).collect(),
-    };
-    if words.is_empty() || projects.is_empty() {
-        return Ok(projects.into_iter().map(|project| Place { project, words: Vec::new() }).collect());
+    let places = page::places(scope);
+    if words.is_empty() || places.is_empty() {
+        return Ok(places.into_iter().map(|projects| Place { projects, words: Vec::new() }).collect());
     }
     let mut sql = Sql::default();
     let mut counts = Vec::new();
-    for project in &projects {
+    for projects in &places {
         for word in words {
-            let bears = sql.bears(*project, word);
+            let bears = sql.bears(projects.as_deref(), word);
             counts.push(format!(
                 "(SELECT count(*) FROM (SELECT 1 FROM ci_word WHERE {bears} LIMIT {}) AS bearers)",
                 COMMON + 1
@@ -152,9 +149,9 @@ async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<
         }
     }
     sql.text = format!("SELECT {}", counts.join(", "));
-    let numbers = sql.numbers(on, projects.len() * words.len()).await?;
+    let numbers = sql.numbers(on, places.len() * words.len()).await?;
     let mut found = Vec::new();
-    for (place, project) in projects.into_iter().enumerate() {
+    for (place, projects) in places.into_iter().enumerate() {
         let mut counted = Vec::new();
         for (nth, text) in words.iter().enumerate() {
             let bearers = numbers[place * words.len() + nth];
@@ -162,25 +159,25 @@ async fn places(on: &impl Reads, scope: &Scope, words: &[String]) -> Result<Vec<
         }
         counted.sort_by_key(|(bearers, _)| *bearers);
         if counted.iter().all(|(bearers, _)| *bearers > 0) {
-            found.push(Place { project, words: counted.into_iter().map(|(_, word)| word).collect() });
+            found.push(Place { projects, words: counted.into_iter().map(|(_, word)| word).collect() });
         }
     }
     Ok(found)
 }
 
 impl Sql {
-    /// The conditions of a place: its project, and its words. A rare word alone says which CIs to look at, for it is
+    /// The conditions of a place: its projects, and its words. A rare word alone says which CIs to look at, for it is
     /// known by project: were the project named once more, the database would walk all of it to find the few.
     fn of_place(&mut self, place: &Place) -> Vec<String> {
         let mut all = Vec::new();
         match place.words.split_first() {
             Some((rarest, others)) if !rarest.common => {
-                let bears = self.bears(place.project, &rarest.text);
+                let bears = self.bears(place.projects.as_deref(), &rarest.text);
                 all.push(format!("id IN (SELECT ci_id FROM ci_word WHERE {bears})"));
                 all.extend(self.also(others));
             }
             _ => {
-                all.extend(place.project.map(|project| format!("project_id = {}", self.bind(project.0))));
+                all.extend(self.of_projects(place.projects.as_deref()));
                 all.extend(self.also(&place.words));
             }
         }
@@ -197,10 +194,10 @@ impl Sql {
     }
 
     /// The bearers of a word in a place.
-    fn bears(&mut self, project: Option<ProjectId>, word: &str) -> String {
+    fn bears(&mut self, projects: Option<&[ProjectId]>, word: &str) -> String {
         let range = self.word_range(word);
-        match project {
-            Some(project) => format!("project_id = {} AND {range}", self.bind(project.0)),
+        match self.of_projects(projects) {
+            Some(within) => format!("{within} AND {range}"),
             None => range,
         }
     }
@@ -219,5 +216,54 @@ impl Sql {
     fn word_range(&mut self, word: &str) -> String {
         let (from, to) = (self.bind(word), self.bind(format!("{word}\u{10FFFF}")));
         format!("word >= {from} AND word < {to}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use domain::ci::{Cause, CiChange, CiClass, Source};
+    use serde_json::Map;
+    use test_database::TestDatabase;
+
+    use super::*;
+    use crate::ci::apply;
+    use crate::page::Turn;
+    use crate::{Store, fresh_id};
+
+    #[tokio::test]
+    async fn what_somebody_with_very_many_projects_may_see_is_found_and_nothing_else() {
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database opens");
+        let shop = fresh_id::<ProjectId>();
+        for (project, name) in [(shop, "shop-web"), (fresh_id(), "shop-foreign")] {
+            let cause = Cause {
+                source: Source::Workflow,
+                project,
+                deployment: None,
+                run: None,
+                step: None,
+                platform: None,
+                application: None,
+                at: DateTime::UNIX_EPOCH,
+            };
+            let change = CiChange::Declare {
+                key: name.into(),
+                class: CiClass::VirtualMachine,
+                name: name.into(),
+                attributes: Map::new(),
+            };
+            let tx = store.begin().await.expect("a transaction");
+            apply(&tx, &[change], &cause).await.expect("it is written");
+            tx.commit().await.expect("it is kept");
+        }
+        let scope = Scope::Projects((0..700).map(|_| fresh_id()).chain([shop]).collect());
+        for words in [Vec::new(), vec!["shop".to_owned()], vec!["shop".to_owned(), "we".to_owned()]] {
+            let query = CiQuery { words, ..CiQuery::default() };
+            let window = Window { sort: CiSort::Name, descending: false, turn: Turn::First, limit: 10 };
+            let (part, counted) = list_counted(&store, &scope, &query, window).await.expect("one statement");
+            let names: Vec<&str> = part.rows.iter().map(|row| row.name.as_str()).collect();
+            assert_eq!((names, counted.number), (vec!["shop-web"], 1), "{:?}", query.words);
+        }
     }
 }
