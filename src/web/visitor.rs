@@ -53,8 +53,23 @@ struct Frame {
     theme: String,
     flash: Option<String>,
     demo: bool,
-    /// The path of the page.
+    /// The path of the page, which can be read.
     path: String,
+}
+
+/// On which page a form stands that is sent to an address of its own, where nothing can be read: the page's pattern,
+/// as data of the form's resource.
+#[derive(Clone, Copy)]
+pub(crate) struct FormOn(pub(crate) &'static str);
+
+impl FormOn {
+    fn page(self, request: &HttpRequest) -> String {
+        let part = |part: &'static str| match part.strip_prefix('{').and_then(|part| part.strip_suffix('}')) {
+            Some(name) => request.match_info().query(name).to_owned(),
+            None => part.to_owned(),
+        };
+        self.0.split('/').map(part).collect::<Vec<_>>().join("/")
+    }
 }
 
 impl Visitor {
@@ -90,7 +105,9 @@ impl Frame {
             .and_then(|text| URL_SAFE_NO_PAD.decode(text).ok())
             .and_then(|bytes| String::from_utf8(bytes).ok());
         let demo = request.app_data::<Data<App>>().is_some_and(|app| app.demo);
-        Self { nonce: Nonce::of(request), theme, flash, demo, path: request.path().to_owned() }
+        let form = request.app_data::<FormOn>();
+        let path = form.map_or_else(|| request.path().to_owned(), |form| form.page(request));
+        Self { nonce: Nonce::of(request), theme, flash, demo, path }
     }
 
     fn shell(&self, title: impl Into<String>) -> Shell {

@@ -232,6 +232,30 @@ async fn a_zero_byte_is_refused_at_every_door_before_a_database_meets_it() {
 }
 
 #[actix_web::test]
+async fn from_a_form_that_was_refused_the_project_switch_leads_back_to_its_page() {
+    let house = house().await;
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "linux-vm", json!({ "application": "tools" })).await;
+    let otto = session(&sign_in(&house, "otto@example.org", "otto-mends-runs-now").await);
+    let (asked, made) = (format!("/requests/{}", request.id), format!("/deployments/{}", request.deployment));
+    for (address, page) in [
+        (format!("{asked}/withdraw"), asked.as_str()),
+        (format!("{made}/prolong"), &made),
+        (format!("/operations/runs/{}", request.id), "/operations"),
+        ("/operations/datacenter/pace".to_owned(), "/operations/datacenter"),
+        ("/account/absence/end".to_owned(), "/account/absence"),
+        ("/project".to_owned(), "/"),
+    ] {
+        let refused = send(&house, form(&address, &[("csrf", "wrong")]).cookie(otto.clone())).await;
+        assert_eq!(refused.status(), StatusCode::FORBIDDEN, "{address}");
+        let shown = String::from_utf8(read_body(refused).await.to_vec()).unwrap();
+        assert!(shown.contains(&format!("name=\"here\" value=\"{page}\"")), "{address}: {shown}");
+        let read = send(&house, TestRequest::get().uri(page).cookie(otto.clone())).await.status();
+        assert!(read.is_success() || read.is_redirection(), "{page}: {read}");
+    }
+}
+
+#[actix_web::test]
 async fn every_page_bears_the_headers_that_keep_it_safe() {
     let house = house().await;
     let cookie = rita(&house).await;

@@ -14,13 +14,13 @@ use crate::csrf::{AnyFields, Form};
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
-use crate::visitor::{Visitor, flash_cookie};
+use crate::visitor::{FormOn, Visitor, flash_cookie};
 
 /// The routes of a person's absence.
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/account/absence").route(get().to(show)).route(post().to(go_away)))
-        .service(resource("/account/absence/end").route(post().to(come_back)));
+        .service(resource("/account/absence/end").app_data(FormOn("/account/absence")).route(post().to(come_back)));
 }
 
 #[derive(Template)]

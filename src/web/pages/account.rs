@@ -16,13 +16,13 @@ use crate::csrf::{AnyFields, Form};
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
-use crate::visitor::{Visitor, flash_cookie};
+use crate::visitor::{FormOn, Visitor, flash_cookie};
 
 /// The routes of the own account.
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/account").route(get().to(show)).route(post().to(create)))
-        .service(resource("/account/tokens/{token}/revoke").route(post().to(revoke)));
+        .service(resource("/account/tokens/{token}/revoke").app_data(FormOn("/account")).route(post().to(revoke)));
 }
 
 #[derive(Template)]

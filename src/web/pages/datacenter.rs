@@ -13,7 +13,7 @@ use crate::csrf::{AnyFields, Form};
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
-use crate::visitor::Visitor;
+use crate::visitor::{FormOn, Visitor};
 
 const ADDRESS: &str = "/operations/datacenter";
 /// Events that the page shows.
@@ -23,9 +23,11 @@ const SHOWN: usize = 40;
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource(ADDRESS).route(get().to(show)))
-        .service(resource("/operations/datacenter/pace").route(post().to(set_pace)))
-        .service(resource("/operations/datacenter/faults").route(post().to(arm)))
-        .service(resource("/operations/datacenter/faults/{fault}/clear").route(post().to(clear)));
+        .service(resource("/operations/datacenter/pace").app_data(FormOn(ADDRESS)).route(post().to(set_pace)))
+        .service(resource("/operations/datacenter/faults").app_data(FormOn(ADDRESS)).route(post().to(arm)))
+        .service(
+            resource("/operations/datacenter/faults/{fault}/clear").app_data(FormOn(ADDRESS)).route(post().to(clear)),
+        );
 }
 
 /// How full a host is.

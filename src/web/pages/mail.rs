@@ -15,7 +15,7 @@ use crate::csrf::{AnyFields, Form};
 use crate::pages::see_other;
 use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
-use crate::visitor::{Visitor, flash_cookie};
+use crate::visitor::{FormOn, Visitor, flash_cookie};
 
 /// The routes of the outbox.
 pub fn configure(service: &mut ServiceConfig) {
@@ -23,7 +23,11 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/operations/mail").route(get().to(index)))
         .service(resource("/operations/mail/{mail}").route(get().to(show)))
         .service(resource("/operations/mail/{mail}/page").route(get().to(html)))
-        .service(resource("/operations/mail/{mail}/again").route(post().to(send_again)));
+        .service(
+            resource("/operations/mail/{mail}/again")
+                .app_data(FormOn("/operations/mail/{mail}"))
+                .route(post().to(send_again)),
+        );
 }
 
 #[derive(Template)]

@@ -20,13 +20,13 @@ use crate::look;
 use crate::pages::trend::Charts;
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
-use crate::visitor::{Visitor, flash_cookie};
+use crate::visitor::{FormOn, Visitor, flash_cookie};
 
 /// The routes of the page.
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/operations").route(get().to(index)))
-        .service(resource("/operations/runs/{run}").route(post().to(mend)));
+        .service(resource("/operations/runs/{run}").app_data(FormOn("/operations")).route(post().to(mend)));
 }
 
 /// A form that was refused: of which run, what was typed, what is wrong.

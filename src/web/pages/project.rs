@@ -10,14 +10,14 @@ use crate::csrf::Form;
 use crate::pages::see_other;
 use crate::pages::session::local;
 use crate::problem::Problem;
-use crate::visitor::{Visitor, project_cookie};
+use crate::visitor::{FormOn, Visitor, project_cookie};
 
 /// Lists that show one project when their address says so.
 const LISTS: [&str; 3] = ["/requests", "/deployments", "/runs"];
 
 /// The route of the switch.
 pub fn configure(service: &mut ServiceConfig) {
-    service.service(resource("/project").route(post().to(choose)));
+    service.service(resource("/project").app_data(FormOn("/")).route(post().to(choose)));
 }
 
 /// What the switch sends.

@@ -12,13 +12,13 @@ use crate::csrf::{AnyFields, Form, OpenForm};
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Shell, page};
-use crate::visitor::{Guest, no_session_cookie, session_cookie, session_cookie_name};
+use crate::visitor::{FormOn, Guest, no_session_cookie, session_cookie, session_cookie_name};
 
 /// The routes of signing in and out.
 pub fn configure(service: &mut ServiceConfig) {
     service
         .service(resource("/sign-in").route(get().to(show)).route(post().to(sign_in)))
-        .service(resource("/sign-out").route(post().to(sign_out)));
+        .service(resource("/sign-out").app_data(FormOn("/")).route(post().to(sign_out)));
 }
 
 #[derive(Template)]

@@ -12,6 +12,8 @@ use app::deployment::Details;
 use domain::resource::Resource;
 use serde_json::Value;
 
+use crate::visitor::FormOn;
+
 /// The routes of deployments.
 pub fn configure(service: &mut ServiceConfig) {
     service
@@ -24,7 +26,11 @@ pub fn configure(service: &mut ServiceConfig) {
         )
         .service(resource("/deployments/{id}/actions/{action}/preview").route(post().to(action::preview)))
         .service(resource("/deployments/{id}/retire").route(get().to(retire::show)).route(post().to(retire::retire)))
-        .service(resource("/deployments/{id}/prolong").route(post().to(prolong::prolong)));
+        .service(
+            resource("/deployments/{id}/prolong")
+                .app_data(FormOn("/deployments/{id}"))
+                .route(post().to(prolong::prolong)),
+        );
 }
 
 /// The objects outside that a deployment has or had. A registration is none: what it registered stands among the CIs.

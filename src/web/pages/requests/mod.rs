@@ -8,6 +8,8 @@ mod words;
 
 use actix_web::web::{ServiceConfig, get, post, resource};
 
+use crate::visitor::FormOn;
+
 /// The routes of requests.
 pub fn configure(service: &mut ServiceConfig) {
     service
@@ -17,5 +19,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/requests/{id}/change").route(get().to(change::show)).route(post().to(change::change)))
         .service(resource("/requests/{id}/change/preview").route(post().to(change::preview)))
         .service(resource("/requests/{id}/part").route(get().to(show::part)))
-        .service(resource("/requests/{id}/withdraw").route(post().to(show::withdraw)));
+        .service(
+            resource("/requests/{id}/withdraw").app_data(FormOn("/requests/{id}")).route(post().to(show::withdraw)),
+        );
 }

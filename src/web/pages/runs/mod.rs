@@ -12,6 +12,8 @@ use actix_web::web::{ServiceConfig, get, post, resource};
 use domain::ids::RunId;
 use domain::trouble::Trouble;
 
+use crate::visitor::FormOn;
+
 /// The routes of runs.
 pub fn configure(service: &mut ServiceConfig) {
     service
@@ -20,7 +22,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/runs/{run}").route(get().to(show::show)))
         .service(resource("/runs/{run}/part").route(get().to(show::part)))
         .service(resource("/runs/{run}/events").route(get().to(live::events)))
-        .service(resource("/runs/{run}/mend").route(post().to(mend::mend)));
+        .service(resource("/runs/{run}/mend").app_data(FormOn("/runs/{run}")).route(post().to(mend::mend)));
 }
 
 /// The id in an address; what is none is a page that does not exist.
