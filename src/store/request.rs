@@ -1,16 +1,16 @@
 //! Requests: found, listed and kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId, RunId};
 use domain::person::Scope;
 use domain::request::{Request, RequestKind, RequestState, number_in};
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, Select};
+use sea_orm::{ConnectionTrait, DbBackend, IntoActiveModel, QueryOrder, QuerySelect, Select};
 use serde_json::{Map, Value};
 
 use crate::page::{Counted, Listing, Part, Table, Window};
-use crate::sql::containing;
+use crate::sql::{Sql, containing};
 use crate::{Reads, Tx};
 
 const TABLE: Table = Table { name: "request", tie: "number", columns: "t.*" };
@@ -146,6 +146,31 @@ pub async fn find_by_key(on: &impl Reads, requester: PersonId, key: &str) -> Res
         .one(on.db())
         .await?;
     found.map(request).transpose()
+}
+
+/// Of these names, one that the order of another open request will take, with that request's project.
+pub async fn promised(
+    on: &impl Reads,
+    but: RequestId,
+    names: &BTreeSet<&String>,
+) -> Result<Option<(ProjectId, String)>, DbErr> {
+    if names.is_empty() {
+        return Ok(None);
+    }
+    let mut sql = Sql::default();
+    let open = RequestState::ALL.into_iter().filter(|state| !state.is_over());
+    let (open, but) = (sql.bind_all(open.map(RequestState::word)), sql.bind(but.0));
+    let names = sql.bind_all(names.iter().map(|name| name.as_str()));
+    let of_plan = match on.db().get_database_backend() {
+        DbBackend::Postgres => "LATERAL jsonb_array_elements_text(CAST(plan AS jsonb) -> 'names') AS taken(value)",
+        _ => "json_each(plan, '$.names') AS taken",
+    };
+    sql.text = format!(
+        "SELECT project_id, taken.value FROM request CROSS JOIN {of_plan} \
+         WHERE state IN ({open}) AND request.id <> {but} AND taken.value IN ({names}) LIMIT 1"
+    );
+    let found = sql.pairs(on).await?;
+    Ok(found.into_iter().next().map(|(project, name)| (project.into(), name)))
 }
 
 /// The requests about a deployment, newest first.

@@ -14,8 +14,6 @@ use domain::request::{Request, RequestKind, RequestState};
 use domain::trouble::{FieldError, Trouble};
 use serde_json::{Map, Value, json};
 use store::Tx;
-use store::page::{Turn, Window};
-use store::request::{Filter, SortBy};
 
 use super::order::{refuse_busy, refuse_outdated};
 use super::start::{start, wake};
@@ -157,9 +155,6 @@ pub(super) async fn open(
     }
 }
 
-/// How many open requests of a project are looked through for names.
-const OPEN_REQUESTS: u64 = 1_000;
-
 /// Refuses names that something living bears, or that another open request of the project will take.
 pub(super) async fn check_names(app: &App, tx: &Tx, request: &Request, plan: &Plan) -> Result<(), Trouble> {
     if request.kind != RequestKind::Provision {
@@ -167,28 +162,17 @@ pub(super) async fn check_names(app: &App, tx: &Tx, request: &Request, plan: &Pl
     }
     let application = plan.application.as_ref().map(|application| application.name.clone());
     let wanted: BTreeSet<&String> = application.iter().chain(&plan.names).collect();
-    let states = RequestState::ALL.into_iter().filter(|state| !state.is_over()).collect();
-    let filter = Filter { states, ..Filter::default() };
-    let window = Window { sort: SortBy::Number, descending: true, turn: Turn::First, limit: OPEN_REQUESTS };
-    let open = store::request::list(tx, &domain::person::Scope::Everything, &filter, window).await.map_err(database)?;
-    let promised = open.rows.iter().filter(|other| other.id != request.id).find_map(|other| {
-        let plan = other.plan.as_ref()?;
-        plan.names
-            .iter()
-            .find(|name| wanted.contains(name))
-            .map(|name| (name.clone(), other.project == request.project))
-    });
+    let found = match store::request::promised(tx, request.id, &wanted).await.map_err(database)? {
+        Some((project, name)) if project == request.project => Some((name, "Another open request of this project")),
+        Some((_, name)) => Some((name, "Another open request")),
+        None => {
+            let living = store::resource::names_in_use(tx, &plan.names).await.map_err(database)?;
+            living.into_iter().next().map(|name| (name, "Something that lives already"))
+        }
+    };
+    let Some((name, whose)) = found else { return Ok(()) };
     let blueprint = catalog::pinned(app, &request.blueprint, &request.version).await?;
-    if let Some((name, own)) = promised {
-        let whose = if own { "Another open request of this project" } else { "Another open request" };
-        return Err(taken(&blueprint, plan, &name, whose));
-    }
-    let names: Vec<String> = plan.names.clone();
-    let living = store::resource::names_in_use(tx, &names).await.map_err(database)?;
-    match living.first() {
-        Some(name) => Err(taken(&blueprint, plan, name, "Something that lives already")),
-        None => Ok(()),
-    }
+    Err(taken(&blueprint, plan, &name, whose))
 }
 
 /// The refusal of a name, at each field that it is made of.
