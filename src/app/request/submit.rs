@@ -155,7 +155,7 @@ pub(super) async fn open(
     }
 }
 
-/// Refuses names that something living bears, or that another open request of the project will take.
+/// Refuses names that something living bears, or that another open request will take.
 pub(super) async fn check_names(app: &App, tx: &Tx, request: &Request, plan: &Plan) -> Result<(), Trouble> {
     if request.kind != RequestKind::Provision {
         return Ok(());
