@@ -116,12 +116,24 @@ async fn of_two_orders_that_race_with_one_key_one_is_filed() {
     let house = House::asleep(Arc::new(SystemClock)).await;
     let rita = house.person("Rita").await;
     let shop = project(&house, &rita, "shop").await;
-    let order = |nodes: u32| tomcat(shop, json!({ "application": "shop", "nodes": nodes }));
-    let sent = (2..6).map(|nodes| send(&house, &rita, order(nodes), "form-0123456789"));
-    let sent = futures::future::join_all(sent).await;
-    assert_eq!(sent.iter().filter(|outcome| outcome.is_ok()).count(), 1);
-    let refused = sent.into_iter().filter_map(Result::err);
-    assert!(refused.map(|trouble| trouble.what).all(|what| what.contains("sent before with other content")));
+    // Each round hits upon another moment of the others.
+    for round in 0..20 {
+        let racers = (0..4).map(|racer| {
+            let (app, rita) = (house.app.clone(), rita.clone());
+            let what = tomcat(shop, json!({ "application": "shop" }));
+            let key = format!("form-0123456789-{round}");
+            let order = Order { what, reason: format!("For racer {racer}."), via: "portal", key };
+            tokio::spawn(async move { submit(&app, &rita, order).await })
+        });
+        let sent = futures::future::join_all(racers).await.into_iter().map(Result::unwrap);
+        let (filed, refused): (Vec<_>, Vec<_>) = sent.partition(Result::is_ok);
+        assert_eq!(filed.len(), 1, "round {round}");
+        for trouble in refused.into_iter().filter_map(Result::err) {
+            assert!(trouble.what.contains("sent before with other content"), "{}", trouble.what);
+        }
+        let filed = filed.into_iter().next().unwrap().unwrap();
+        app::request::withdraw(&house.app, &rita, filed.id, &Sent::PORTAL).await.unwrap();
+    }
 }
 
 #[actix_web::test]

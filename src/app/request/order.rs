@@ -77,7 +77,10 @@ pub async fn ordered_with(app: &App, who: &Principal, key: &str) -> Result<Optio
 }
 
 async fn ordered_before(app: &App, who: &Principal, once: &Once) -> Result<Option<Request>, Trouble> {
-    idempotency::was_asked(&app.store, who, once).await?;
+    if !idempotency::was_asked(&app.store, who, once).await? {
+        // What another order with this key files from here on is not what was asked.
+        return Ok(None);
+    }
     ordered_with(app, who, once.key()).await
 }
 
