@@ -8,6 +8,7 @@ use domain::ci::past::replay;
 use domain::ci::{Attribute, Attributes, Change, Ci, CiClass, Lifecycle, Relation};
 use domain::finding::{Finding, Views, findings};
 use domain::ids::{CiId, DeploymentId};
+use domain::moment::written;
 use domain::person::{Principal, Scope};
 use domain::trouble::Trouble;
 use serde_json::Value;
@@ -145,7 +146,7 @@ fn not_yet(ci: &Ci) -> Trouble {
     Trouble::new(
         domain::trouble::Kind::NotFound,
         format!("{} was not in the CMDB yet at that time.", ci.name),
-        format!("It was registered on {} UTC; choose a later day.", ci.created_at.format("%-d %b %Y, %H:%M")),
+        format!("It was registered on {}; choose a later day.", written(ci.created_at)),
     )
 }
 

@@ -1,7 +1,6 @@
 //! What Gatehouse writes to people: each mail as plain text and as HTML, from the same words.
 
 use askama::Template;
-use chrono::{DateTime, Utc};
 use domain::blueprint::plan::Plan;
 use domain::ids::{ApprovalId, RequestId};
 use domain::mail::Letter;
@@ -212,13 +211,10 @@ fn amount(number: i64, title: &str) -> String {
     format!("{number} {}", one.unwrap_or(&title))
 }
 
-/// A time as mails write it: `Monday 23 November, 09:00 UTC`.
-pub(crate) fn moment(time: DateTime<Utc>) -> String {
-    time.format("%A %-d %B, %H:%M UTC").to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+
     use super::*;
 
     fn person() -> Person {

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::ci::{Ci, CiClass, Lifecycle};
+use crate::moment::{day, written};
 use crate::workload::BLIND_AFTER;
 
 /// What sort of finding it is.
@@ -132,15 +133,14 @@ pub fn findings(ci: &Ci, views: &Views, at: DateTime<Utc>) -> Vec<Finding> {
         add(FindingKind::Ghost, "The ledger has no live object for it.".into());
     }
     if let Some(until) = views.lease_until.filter(|until| operational && *until < at) {
-        add(FindingKind::ExpiredButRunning, format!("Its lease ended on {}.", until.format("%-d %b %Y")));
+        add(FindingKind::ExpiredButRunning, format!("Its lease ended on {}.", day(until)));
     }
     if operational && ci.class == CiClass::ContainerEngine {
         match views.reported_at {
             Some(told) if at - told < BLIND_AFTER => {}
-            Some(told) => add(
-                FindingKind::BlindContainerHost,
-                format!("It last told what it runs on {} UTC.", told.format("%-d %b %Y, %H:%M")),
-            ),
+            Some(told) => {
+                add(FindingKind::BlindContainerHost, format!("It last told what it runs on {}.", written(told)))
+            }
             None if at - ci.created_at < BLIND_AFTER => {}
             None => add(FindingKind::BlindContainerHost, "It never told what it runs.".into()),
         }

@@ -14,6 +14,7 @@ pub mod deployment;
 pub mod finding;
 pub mod ids;
 pub mod mail;
+pub mod moment;
 pub mod money;
 pub mod organisation;
 pub mod person;

@@ -74,9 +74,9 @@ pub fn exact(time: &DateTime<Utc>) -> String {
     time.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-/// A moment where no "now" is at hand: `22 Nov 2026, 23:15`.
+/// A moment where no "now" is at hand: `22 Nov 2026, 23:15 UTC`.
 pub fn moment(time: &DateTime<Utc>) -> String {
-    time.format("%-d %b %Y, %H:%M").to_string()
+    domain::moment::written(*time)
 }
 
 /// A moment seen from `now`: "just now", "5 min ago", "in 3 days", or its date when it is far.
@@ -87,9 +87,19 @@ pub fn ago(time: &DateTime<Utc>, now: &DateTime<Utc>) -> String {
         s @ 45..3_600 => counted((s + 30) / 60, "min", "min"),
         s @ 3_600..86_400 => counted((s + 1_800) / 3_600, "hour", "hours"),
         s @ 86_400..3_888_000 => counted((s + 43_200) / 86_400, "day", "days"),
-        _ => return time.format("%-d %b %Y").to_string(),
+        _ => return domain::moment::day(*time),
     };
     if seconds >= 0 { format!("{span} ago") } else { format!("in {span}") }
+}
+
+/// What is left until a moment, with what has begun counted whole: "90 days left" a minute after 90 days were agreed.
+pub fn left(until: &DateTime<Utc>, now: &DateTime<Utc>) -> String {
+    let seconds = u64::try_from((*until - *now).num_seconds()).unwrap_or_default();
+    match seconds {
+        0..3_600 => "less than an hour left".to_owned(),
+        3_600..86_400 => format!("{} left", counted(seconds.div_ceil(3_600), "hour", "hours")),
+        _ => format!("{} left", counted(seconds.div_ceil(86_400), "day", "days")),
+    }
 }
 
 fn counted(number: u64, one: &str, many: &str) -> String {
@@ -184,6 +194,16 @@ mod tests {
         assert_eq!(ago(&at("2026-11-22T11:00:00Z"), &now), "1 hour ago");
         assert_eq!(ago(&at("2026-11-25T12:00:00Z"), &now), "in 3 days");
         assert_eq!(ago(&at("2026-01-02T12:00:00Z"), &now), "2 Jan 2026");
+    }
+
+    #[test]
+    fn a_day_that_has_begun_is_left() {
+        let now = at("2026-11-23T12:00:00Z");
+        let of = |until: &str| left(&at(until), &now);
+        assert_eq!(of("2027-02-21T11:59:30Z"), "90 days left");
+        assert_eq!(of("2026-11-24T12:00:00Z"), "1 day left");
+        assert_eq!(of("2026-11-23T16:30:00Z"), "5 hours left");
+        assert_eq!([of("2026-11-23T12:10:00Z"), of("2026-11-22T12:00:00Z")], ["less than an hour left"; 2]);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use domain::approval::{Approval, ApprovalState};
 use domain::blueprint::plan::{Level, Plan};
 use domain::blueprint::{Approvers, Quorum};
 use domain::ids::{ApprovalId, PersonId};
+use domain::moment::written;
 use domain::person::{Person, Role};
 use domain::project::Project;
 use domain::request::Request;
@@ -16,7 +17,7 @@ use store::{Reads, Tx};
 
 use super::decide::level_of;
 use super::{called, post};
-use crate::letter::{Fact, Message, Way, Weighed, facts, facts_to_decide, moment};
+use crate::letter::{Fact, Message, Way, Weighed, facts, facts_to_decide};
 use crate::quota::quota_after;
 use crate::{App, catalog, database, secret};
 
@@ -186,7 +187,7 @@ pub(super) fn question_mail<'m>(
         facts: matter.facts,
         ways: vec![Way { label: "Look and decide".to_owned(), url: url.clone() }],
         fine: vec![
-            format!("Please decide until {}. Opening the link decides nothing.", moment(due_at)),
+            format!("Please decide until {}. Opening the link decides nothing.", written(due_at)),
             "The link is for you alone: who holds it decides in your name.".to_owned(),
         ],
         request: Some(approval.request),

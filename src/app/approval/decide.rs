@@ -5,6 +5,7 @@ use domain::audit::Actor;
 use domain::blueprint::Confirm;
 use domain::blueprint::plan::Level;
 use domain::ids::ApprovalId;
+use domain::moment::written;
 use domain::person::{Person, Principal, Role};
 use domain::project::Project;
 use domain::request::{Request, RequestState};
@@ -16,7 +17,7 @@ use super::ask::{Subject, asked_group};
 use super::question::{closed, find_by_token};
 use super::{ask_level, called, is_current, note, post, request_url};
 use crate::idempotency::{self, Once};
-use crate::letter::{Message, Way, facts, moment};
+use crate::letter::{Message, Way, facts};
 use crate::{App, database, request, secret};
 
 /// Who decides, and how he proved it.
@@ -97,7 +98,7 @@ async fn identify(app: &App, decider: &Decider<'_>) -> Result<ApprovalId, Troubl
             if approval.state == ApprovalState::Open && expires_at <= app.clock.now() {
                 return Err(Trouble::new(
                     Kind::Gone,
-                    format!("This link could be used until {}.", moment(expires_at)),
+                    format!("This link could be used until {}.", written(expires_at)),
                     "Sign in and decide in the list of approvals, if the question is still open.",
                 ));
             }
@@ -272,7 +273,7 @@ async fn send_receipt(
             to: &case.approver,
             kind: "decision_receipt",
             headline: format!("You {verb} {}", called(&case.request)),
-            lines: vec![format!("This was decided in your name on {} {how}, from {from}.", moment(decision.at))],
+            lines: vec![format!("This was decided in your name on {} {how}, from {from}.", written(decision.at))],
             facts: facts(&case.request, &case.requester, &case.project),
             ways: vec![Way {
                 label: "This was not me".to_owned(),
@@ -298,7 +299,7 @@ async fn tell_requester(
         RequestState::Rejected => ("rejected", "Copy the request and change what was in the way, or ask the approver."),
         _ => ("approved", "It is being built now; the request's page shows how far it is."),
     };
-    let mut lines = vec![format!("{} {verb} it on {}.", case.approver.name, moment(decision.at))];
+    let mut lines = vec![format!("{} {verb} it on {}.", case.approver.name, written(decision.at))];
     if !decision.reason.is_empty() {
         lines.push(format!("The reason: {}", decision.reason));
     }

@@ -2,6 +2,7 @@
 
 use domain::approval::{Approval, ApprovalState, Client};
 use domain::audit::Actor;
+use domain::moment::written;
 use domain::person::Person;
 use domain::request::{Request, RequestState};
 use domain::run::{Cancel, RunState};
@@ -11,7 +12,7 @@ use serde_json::json;
 use store::Tx;
 
 use super::{called, note, post, request_url};
-use crate::letter::{Message, Way, moment};
+use crate::letter::{Message, Way};
 use crate::{App, database, request, secret};
 
 /// A decision that its approver may say was not his.
@@ -83,7 +84,7 @@ async fn tell(app: &App, tx: &Tx, request: &Request, approver: &Person) -> Resul
         kind: "decision_disputed",
         headline: format!("{} is halted", called(request)),
         lines: vec![
-            format!("{} says since {} that the decision was not theirs.", approver.name, moment(app.clock.now())),
+            format!("{} says since {} that the decision was not theirs.", approver.name, written(app.clock.now())),
             "What was built stays as it is until an operator has looked at it.".to_owned(),
         ],
         facts: Vec::new(),

@@ -6,6 +6,7 @@ use domain::audit::Actor;
 use domain::blueprint::OnTimeout;
 use domain::blueprint::plan::Level;
 use domain::ids::PersonId;
+use domain::moment::written;
 use domain::person::Person;
 use domain::project::Project;
 use domain::request::Request;
@@ -81,7 +82,7 @@ async fn remind_approver(app: &App, approval: &Approval) -> Result<(), Trouble> 
     let url = link(app, &tx, approval.id, level.due_at).await?;
     let lines = vec![
         "This still waits for your decision.".to_owned(),
-        format!("{} asked for it on {}.", case.requester.name, crate::letter::moment(approval.opened_at)),
+        format!("{} asked for it on {}.", case.requester.name, written(approval.opened_at)),
     ];
     let matter = matter(app, &tx, &case.subject(), level.level).await?;
     let message = question_mail(matter, &approval, &approver, lines, url, level.due_at);

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use domain::approval::{Approval, ApprovalState};
 use domain::blueprint::Confirm;
 use domain::ids::{ApprovalId, PersonId, RequestId};
+use domain::moment::written;
 use domain::person::{Person, Principal};
 use domain::project::Project;
 use domain::request::{Request, RequestState};
@@ -14,7 +15,6 @@ use store::Reads;
 
 use super::decide::level_of;
 use super::is_current;
-use crate::letter::moment;
 use crate::quota::{QuotaAfter, quota_after};
 use crate::{App, catalog, database, secret};
 
@@ -50,7 +50,7 @@ pub async fn look(app: &App, token: &str) -> Result<Question, Trouble> {
     let question = question(app, approval).await?;
     let is_late = matches!(question.standing, Standing::Open { .. }) && expires_at <= app.clock.now();
     if is_late {
-        let what = format!("This link could be used until {}. Sign in to decide.", moment(expires_at));
+        let what = format!("This link could be used until {}. Sign in to decide.", written(expires_at));
         return Ok(Question { standing: Standing::Closed { what }, ..question });
     }
     Ok(question)
@@ -181,7 +181,7 @@ fn what_happened(
     if let Some((other, decision)) = decided.next() {
         let name = people.get(&other.approver).map_or("Somebody", |person| person.name.as_str());
         let verb = if other.state == ApprovalState::Rejected { "rejected" } else { "approved" };
-        return format!("{name} {verb} this on {}.", moment(decision.at));
+        return format!("{name} {verb} this on {}.", written(decision.at));
     }
     match approval.state {
         ApprovalState::Expired => "Nobody decided in time, so this request expired.".to_owned(),

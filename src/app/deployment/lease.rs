@@ -5,6 +5,7 @@ use domain::audit::{Actor, Note};
 use domain::blueprint::plan::{Bindings, Responsibilities};
 use domain::deployment::{Deployment, DeploymentState, Lease, LeaseDue};
 use domain::ids::DeploymentId;
+use domain::moment::day;
 use domain::person::{Person, Principal};
 use domain::run::RunKind;
 use domain::trouble::Trouble;
@@ -181,8 +182,4 @@ fn message<'m>(app: &App, deployment: &Deployment, owner: &'m Person, ended: boo
             if ended { "ended" } else { "ends" }
         ),
     }
-}
-
-fn day(time: DateTime<Utc>) -> String {
-    time.format("%-d %B %Y").to_string()
 }

@@ -225,6 +225,7 @@ pub(crate) async fn facts_of(app: &App, deployment: &Deployment) -> Result<Deplo
 }
 
 fn rest_of_lease(deployment: &Deployment, now: DateTime<Utc>) -> Period {
-    let days = (deployment.lease.until - now).num_days().max(1);
+    // A day that has begun counts: what was agreed for 90 days is so until the first of them is over.
+    let days = ((deployment.lease.until - now).num_seconds() + 86_399).div_euclid(86_400).max(1);
     Period::of_days(u32::try_from(days).unwrap_or(u32::MAX / 86_400))
 }

@@ -43,7 +43,7 @@ fn waiting(asked: &[Asking], due_at: Option<DateTime<Utc>>) -> String {
         .filter(|asking| asking.approval.state == ApprovalState::Open)
         .map(|asking| format!("{} ({})", asking.approver.name, asking.approval.asked_as))
         .collect();
-    let until = due_at.map(|due| format!(", who should decide until {} UTC", look::moment(&due))).unwrap_or_default();
+    let until = due_at.map(|due| format!(", who should decide until {}", look::moment(&due))).unwrap_or_default();
     format!("Waits for {}{until}.", open.join(" or "))
 }
 
@@ -67,11 +67,11 @@ fn outcome(approval: &Approval) -> String {
         };
         let reason = if decision.reason.is_empty() { String::new() } else { format!(" “{}”", decision.reason) };
         let disputed = if approval.disputed_at.is_some() { " Says since that this was somebody else." } else { "" };
-        return format!("{verb} {how}, {} UTC.{reason}{disputed}", look::moment(&decision.at));
+        return format!("{verb} {how}, {}.{reason}{disputed}", look::moment(&decision.at));
     }
     match approval.state {
         ApprovalState::Open => match approval.remind_at {
-            Some(at) => format!("Has not answered; is reminded {} UTC.", look::moment(&at)),
+            Some(at) => format!("Has not answered; is reminded {}.", look::moment(&at)),
             None => "Has not answered yet.".to_owned(),
         },
         ApprovalState::Moot => "Others decided before.".to_owned(),
