@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use serde_json::{Map, Value};
 
 use super::late::each_value;
-use super::verdict::facts;
+use super::verdict::{Titles, facts};
 use super::{Each, Expression, PlannedStep, PlannedWork, Scope, Signature, StepDeclaration, Work, Workflow, is_true};
-use crate::blueprint::Parameters;
 use crate::blueprint::expression::path_of;
 use crate::blueprint::template::{Template, fill_all};
 
@@ -157,7 +156,8 @@ fn step(
     }
     let with = declaration.with.json();
     let n = each.as_ref().map(|each| each.n);
-    let (when, skip) = condition(declaration, each.as_ref(), &workflow.parameters, &scope)?;
+    let titles = Titles { asked: &workflow.parameters, ordered: &words.order.parameters };
+    let (when, skip) = condition(declaration, each.as_ref(), titles, &scope)?;
     Ok(PlannedStep {
         key: key(&declaration.id.value, n),
         id: declaration.id.value.clone(),
@@ -195,7 +195,7 @@ fn foreseen(each: &Each, planned: &[PlannedStep]) -> Value {
 fn condition(
     declaration: &StepDeclaration,
     each: Option<&Each>,
-    parameters: &Parameters,
+    titles: Titles<'_>,
     scope: &Scope,
 ) -> Result<(Option<String>, Option<String>), String> {
     let Some(when) = declaration.when.as_ref().map(|when| &when.value) else { return Ok((None, None)) };
@@ -207,7 +207,7 @@ fn condition(
     if is_true(when, scope)? {
         return Ok((None, None));
     }
-    Ok((None, Some(format!("{}. It runs only when {}.", facts(when, parameters, scope), when.source()))))
+    Ok((None, Some(format!("{}. It runs only when {}.", facts(when, titles, scope), when.source()))))
 }
 
 fn title(declaration: &StepDeclaration, scope: &Scope, words: Words<'_>) -> String {

@@ -316,7 +316,7 @@ impl Blueprint {
             title: day_two.map_or(&self.title, |day_two| &day_two.title).clone(),
             action: day_two.map(|day_two| day_two.action.value.clone()),
             quota: self.quota_lines(&after, before, &scope)?,
-            approval: verdict::all(workflow, &scope)?,
+            approval: verdict::all(workflow, &self.order, &scope)?,
             names: names_of(&steps),
             application: self.planned_application(&after, &scope)?,
             responsible: self.responsibilities(&after, &scope)?,
