@@ -202,7 +202,7 @@ impl Parameters {
         values.get(&parameter.field.name)?.as_str()
     }
 
-    fn find(&self, name: &str) -> Option<&Parameter> {
+    pub(super) fn find(&self, name: &str) -> Option<&Parameter> {
         self.declared.iter().find(|parameter| parameter.field.name == name)
     }
 

@@ -89,8 +89,11 @@ const MACHINE: &[Expectation] = &[
     expect("cluster", "Cluster", Text, false, Provider),
     expect("datastore", "Datastore", Text, false, Provider),
 ];
-const APPLICATION: &[Expectation] =
-    &[expect("environment", "Environment", Text, false, Order), expect("url", "Address for users", Text, false, Order)];
+const APPLICATION: &[Expectation] = &[
+    expect("environment", "Environment", Text, false, Order),
+    expect("blueprint", "Ordered as", Text, false, Order),
+    expect("url", "Address for users", Text, false, Order),
+];
 const BALANCER: &[Expectation] = &[
     expect("url", "Address for users", Text, false, Provider),
     expect("address", "Address", Text, false, Provider),

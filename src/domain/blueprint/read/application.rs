@@ -6,12 +6,14 @@ use serde_json::{Value, json};
 use super::{items, located, template, text};
 use crate::blueprint::format::{RELATIONS, is_name};
 use crate::blueprint::mistake::{Mistakes, hint};
-use crate::blueprint::source::{Entry, Node, Tree};
-use crate::blueprint::{Application, Located, StepDeclaration, Work};
+use crate::blueprint::source::{Entry, Node, Place, Tree};
+use crate::blueprint::{Application, Located, StepDeclaration, Work, Workflow};
 use crate::ci::{CiClass, Relation};
 
 /// The step that registers the application service; its id is what other steps need.
 pub(in crate::blueprint) const APPLICATION_STEP: &str = "application";
+/// The parameter by which an order says for which environment it is.
+const ENVIRONMENT: &str = "environment";
 
 pub(super) fn application(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<Application> {
     let section = node.get("cmdb")?;
@@ -52,10 +54,27 @@ fn known<T: DeserializeOwned>(word: &str) -> Option<T> {
     serde_json::from_value(Value::from(word)).ok()
 }
 
-/// The `application` section as a step, so that it is planned, built and undone like any other.
-pub(super) fn step(application: &Application, steps: &[StepDeclaration]) -> StepDeclaration {
+/// What the order says of the application: the blueprint and its version, and for which environment where it asks.
+fn attributes(node: &Node, order: &Workflow, place: &Place) -> Node {
+    let blueprint = ["blueprint", "version"].map(|key| text(node, key).unwrap_or_default()).join(" ");
+    let environment = order.parameters.find(ENVIRONMENT).map(|_| format!("${{params.{ENVIRONMENT}}}"));
+    let environment = environment.map(|text| entry(ENVIRONMENT, Node::text(text, place)));
+    table(environment.into_iter().chain([entry("blueprint", Node::text(blueprint, place))]).collect(), place)
+}
+
+/// An entry that stands in no file: its place is that of its value.
+fn entry(key: &str, value: Node) -> Entry {
+    Entry { key: key.to_owned(), key_at: value.at, value }
+}
+
+fn table(entries: Vec<Entry>, place: &Place) -> Node {
+    Node { at: place.start(), place: place.clone(), tree: Tree::Table(entries) }
+}
+
+/// The `application` section of a file as a step of its order, so that it is planned, built and undone like any other.
+pub(super) fn step(node: &Node, application: &Application, order: &Workflow) -> StepDeclaration {
     let place = &application.place;
-    let is_list = |id: &str| steps.iter().any(|step| step.id.value == id && step.for_each.is_some());
+    let is_list = |id: &str| order.steps.iter().any(|step| step.id.value == id && step.for_each.is_some());
     let relation = |(relation, step): &(Relation, Located<String>)| {
         let (word, step) = (json!(relation), &step.value);
         let word = word.as_str().unwrap_or_default();
@@ -66,15 +85,14 @@ pub(super) fn step(application: &Application, steps: &[StepDeclaration]) -> Step
         }
     };
     let relations: Vec<String> = application.relations.iter().map(relation).collect();
-    let entry =
-        |key: &str, text: String| Entry { key: key.to_owned(), key_at: place.start(), value: Node::text(text, place) };
     let class = json!(application.class);
     let mut with = vec![
-        entry("class", class.as_str().unwrap_or_default().to_owned()),
-        entry("name", application.name.value.source().to_owned()),
+        entry("class", Node::text(class.as_str().unwrap_or_default().to_owned(), place)),
+        entry("name", Node::text(application.name.value.source().to_owned(), place)),
+        entry("attributes", attributes(node, order, place)),
     ];
     if !relations.is_empty() {
-        with.push(entry("relations", format!("${{{}}}", relations.join(" + "))));
+        with.push(entry("relations", Node::text(format!("${{{}}}", relations.join(" + ")), place)));
     }
     StepDeclaration {
         id: Located { value: APPLICATION_STEP.to_owned(), place: place.clone() },
@@ -82,7 +100,7 @@ pub(super) fn step(application: &Application, steps: &[StepDeclaration]) -> Step
         needs: application.needs.clone(),
         when: None,
         for_each: None,
-        with: Node { at: place.start(), place: place.clone(), tree: Tree::Table(with) },
+        with: table(with, place),
         title: None,
         retry: None,
     }

@@ -18,7 +18,8 @@ pub(super) fn blueprint(node: &Node, mistakes: &mut Mistakes<'_>) -> Blueprint {
     let mut order = workflow(node, &sizes, mistakes);
     let application = application::application(node, mistakes);
     if let Some(application) = &application {
-        order.steps.push(application::step(application, &order.steps));
+        let step = application::step(node, application, &order);
+        order.steps.push(step);
     }
     Blueprint {
         name: text(node, "blueprint").unwrap_or_default(),
