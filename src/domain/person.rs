@@ -58,6 +58,16 @@ impl Scope {
             Self::Projects(projects) => projects.contains(&project),
         }
     }
+
+    /// What of the scope is in one project, when one is named; nothing of a project outside the scope.
+    #[must_use]
+    pub fn within(&self, project: Option<ProjectId>) -> Self {
+        match project {
+            Some(project) if self.covers(project) => Self::Projects(vec![project]),
+            Some(_) => Self::Projects(Vec::new()),
+            None => self.clone(),
+        }
+    }
 }
 
 /// Somebody who acts, with what he may do. Only a door that checked a credential makes one.

@@ -93,13 +93,14 @@ pub(crate) struct Table {
 impl Listing {
     /// What is in the scope, of one project when one is named.
     pub(crate) fn new(table: Table, scope: &Scope, project: Option<ProjectId>) -> Self {
-        let scope = match project {
-            Some(project) if scope.covers(project) => Scope::Projects(vec![project]),
-            Some(_) => Scope::Projects(Vec::new()),
-            None => scope.clone(),
+        let mut this = Self {
+            table,
+            sql: Sql::default(),
+            scope: scope.within(project),
+            lists: Vec::new(),
+            conditions: Vec::new(),
+            counted: COUNTED,
         };
-        let mut this =
-            Self { table, sql: Sql::default(), lists: Vec::new(), conditions: Vec::new(), counted: COUNTED, scope };
         let places = places(&this.scope);
         this.lists = places.iter().map(|place| this.sql.of_projects(place.as_deref()).into_iter().collect()).collect();
         this

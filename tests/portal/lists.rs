@@ -108,8 +108,13 @@ async fn another_tenants_rows_show_in_no_list_and_no_file() {
         assert!(about(&hers), "{address} shows Rita what is hers: {hers}");
         assert!(!about(&his), "{address} shows Carlo nothing of it: {his}");
     }
-    let hers = format!("/deployments?project={}", request.project);
-    assert!(!text(&house, &carlo, &hers).await.contains("tools"), "nor does naming her project");
+    for list in ["/deployments", "/cmdb"] {
+        let hers = format!("{list}?project={}", request.project);
+        assert!(text(&house, &rita, &hers).await.contains("tools"), "{hers}");
+        assert!(!text(&house, &carlo, &hers).await.contains("tools"), "nor does naming her project show him {list}");
+        let others = format!("{list}?project={}", store::fresh_id::<domain::ids::ProjectId>());
+        assert!(!text(&house, &rita, &others).await.contains("tools"), "a list of another project is without hers");
+    }
     let place = format!("/deployments?after={}", request.deployment);
     assert!(text(&house, &carlo, &place).await.contains("Nothing further"), "nor a place of hers");
 }

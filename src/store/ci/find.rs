@@ -46,6 +46,7 @@ pub struct CiQuery {
     /// Only CIs for which nobody answers, on one side or both.
     pub ownerless: bool,
     pub deployment: Option<DeploymentId>,
+    pub project: Option<ProjectId>,
 }
 
 /// One page of the CIs in scope.
@@ -87,9 +88,10 @@ async fn part(found: Listing, on: &impl Reads, window: Window<CiSort, CiId>) -> 
 /// What the query finds, place by place.
 async fn listing(on: &impl Reads, scope: &Scope, query: &CiQuery) -> Result<Listing, DbErr> {
     let mut sql = Sql::default();
-    let places = places(on, scope, &query.words).await?;
+    let scope = scope.within(query.project);
+    let places = places(on, &scope, &query.words).await?;
     let lists = places.iter().map(|place| sql.of_place(place)).collect();
-    let mut found = Listing::of_lists(TABLE, scope, sql, lists);
+    let mut found = Listing::of_lists(TABLE, &scope, sql, lists);
     if !query.words.is_empty() {
         found.count_to(COUNTED);
     }

@@ -31,6 +31,8 @@ pub struct Wanted {
     class: Option<String>,
     /// The id of a deployment.
     deployment: Option<String>,
+    /// The id of a project.
+    project: Option<String>,
 }
 
 /// A configuration item.
@@ -120,6 +122,7 @@ async fn index(
         words: ci::words(&query.optional::<String>("text").unwrap_or_default()),
         class: query.optional("class"),
         deployment: query.optional("deployment"),
+        project: query.optional("project"),
         ..CiQuery::default()
     };
     let wanted = query.finish(Some(wanted))?;

@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::visitor::{FormOn, Visitor, project_cookie};
 
 /// Lists that show one project when their address says so.
-const LISTS: [&str; 3] = ["/requests", "/deployments", "/runs"];
+const LISTS: [&str; 4] = ["/requests", "/deployments", "/runs", "/cmdb"];
 
 /// The route of the switch.
 pub fn configure(service: &mut ServiceConfig) {

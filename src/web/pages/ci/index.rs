@@ -20,7 +20,7 @@ static LIST: List<Ci> = List {
     file: "/cmdb/export.csv",
     noun: "CIs",
     finds: "Name, address, owner, class, deployment",
-    filters: &["class", "life", "ownerless", "platform", "application", "deployment"],
+    filters: &["class", "life", "ownerless", "platform", "application", "deployment", "project"],
     sort: "name",
     columns: &[
         Column::sorts("name", "Name", |ci: &Ci| Cell::Name(ci.name.clone())),
@@ -58,6 +58,7 @@ pub(super) async fn index(app: Data<App>, visitor: Visitor, request: HttpRequest
         Filter::words("class", "Class", [("", "All classes")].into_iter().chain(classes)),
         Filter::words("life", "Stage of life", LIVES),
         Filter::words("ownerless", "Owner", [("", "Any owner"), ("yes", "Without owner")]),
+        Filter::project(visitor.projects.clone()),
         given("platform", "Platform"),
         given("application", "Application"),
         Filter::Given { name: "deployment", label: "Of one deployment".to_owned() },
@@ -91,6 +92,7 @@ fn query(asked: &mut Asked) -> CiQuery {
         application: asked.read("application", "team", text),
         ownerless: asked.read("ownerless", "choice of owner", |word| (word == "yes").then_some(())).is_some(),
         deployment: asked.read("deployment", "deployment", |id| id.parse().ok()),
+        project: asked.read("project", "project", |id| id.parse().ok()),
         words: app::ci::words(asked.value("q")),
     }
 }
