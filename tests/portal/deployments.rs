@@ -11,7 +11,7 @@ use app::idempotency::Sent;
 use app::request::{Order, What, submit};
 use app::run::{Mend, mend};
 use chrono::TimeDelta;
-use domain::ci::Lifecycle;
+use domain::ci::{CiClass, Lifecycle};
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
 use domain::person::Principal;
@@ -83,6 +83,11 @@ async fn two_tomcats_are_ordered_approved_built_grown_shrunk_and_retired() {
     // Per machine: machine, server, Tomcat, member; then the pool's service and the application's.
     assert_eq!(operational(&built), 2 * 4 + 2, "{:#?}", built.cis);
     assert!(built.cis.iter().all(|ci| ci.platform.is_some() && ci.application.is_some()));
+    let application = built.cis.iter().find(|ci| ci.class == CiClass::ApplicationService).unwrap();
+    let application = app::ci::show(&house.app, &rita, application.id, None).await.unwrap();
+    let told: Vec<_> = application.attributes.iter().map(|it| (it.title.as_str(), it.value.as_str())).collect();
+    assert_eq!(told, [("Environment", "test"), ("Ordered as", "scale-out-tomcat 1.0.0")]);
+    assert!(application.attributes.iter().all(|it| it.said.as_ref().is_some_and(|said| said.run.is_some())));
     let made = objects(&house).await;
 
     scale(&house, &rita, id, 3).await;
@@ -216,7 +221,7 @@ async fn a_lease_that_nobody_watched_ends_with_a_word_and_the_whole_grace() {
     assert_eq!(state().await, DeploymentState::Live);
     let mails = store::mail::of_request(&house.app.store, machine.request).await.unwrap();
     let removal = clock.now() + TimeDelta::days(machine.lease.grace_days);
-    let said = format!("is removed on {}", removal.format("%-d %B %Y"));
+    let said = format!("is removed on {}", removal.format("%-d %b %Y"));
     assert!(mails.iter().any(|mail| mail.subject.ends_with("has ended") && mail.text.contains(&said)), "{said}");
 
     clock.wind(TimeDelta::days(machine.lease.grace_days) - TimeDelta::seconds(1));
@@ -337,6 +342,26 @@ async fn a_scaling_that_was_stopped_keeps_the_quota_of_the_machine_that_it_made(
     let stopped = house.until_machines(&rita, id, 3).await;
     let used = store::allocation::usage(&house.app.store, stopped.deployment.project).await.unwrap();
     assert_eq!(used["machines"], 3, "what stands is paid for");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn the_page_follows_a_change_that_awaits_its_approval() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    let visitor = door::session(&door::sign_in(&house, "rita@example.org", "rita-orders-machines").await);
+    let page = async || {
+        let page = TestRequest::get().uri(&format!("/deployments/{id}")).cookie(visitor.clone());
+        String::from_utf8(read_body(door::send(&house, page).await).await.to_vec()).unwrap()
+    };
+    assert!(!page().await.contains("data-follow="), "nothing is ahead");
+    let request = house.ask(&rita, to_scale(id, 3)).await;
+    let waiting = page().await;
+    assert!(waiting.contains("data-follow=") && waiting.contains("waits for Adam Approver"), "{waiting}");
+    app::request::withdraw(&house.app, &rita, request.id, &Sent::PORTAL).await.unwrap();
+    let over = page().await;
+    assert!(!over.contains("data-follow=") && !over.contains("waits for Adam Approver"));
     house.close().await;
 }
 

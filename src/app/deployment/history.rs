@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::approval::{Approval, ApprovalState};
 use domain::ids::{DeploymentId, PersonId, RequestId};
-use domain::request::Request;
+use domain::request::{Request, RequestState};
 use domain::trouble::Trouble;
 
 use crate::{App, database};
@@ -14,10 +14,21 @@ use crate::{App, database};
 pub struct Ordered {
     /// The request's number.
     pub number: i32,
+    pub title: String,
+    pub state: RequestState,
+    /// Who has to decide before it is carried out, while somebody has to.
+    pub waits_for: Vec<String>,
     /// Who ordered it.
     pub requester: String,
     /// Who approved what was built, in the order of asking; nobody where nobody had to be asked.
     pub approvers: Vec<String>,
+}
+
+impl Ordered {
+    /// Whether somebody has to decide, or its run has not begun yet.
+    pub const fn is_ahead(&self) -> bool {
+        matches!(self.state, RequestState::AwaitingApproval | RequestState::Approved)
+    }
 }
 
 /// The orders about a deployment, in three statements whatever their number.
@@ -26,7 +37,7 @@ pub(super) async fn orders(app: &App, id: DeploymentId) -> Result<BTreeMap<Reque
     let requests = store::request::of_deployment(on, id).await.map_err(database)?;
     let ids: Vec<RequestId> = requests.iter().map(|request| request.id).collect();
     let mut approvals = store::approval::of_requests(on, &ids).await.map_err(database)?;
-    approvals.retain(|approval| approval.state == ApprovalState::Approved);
+    approvals.retain(|approval| matches!(approval.state, ApprovalState::Approved | ApprovalState::Open));
     let mut people: Vec<PersonId> = requests.iter().map(|request| request.requester).collect();
     people.extend(approvals.iter().map(|approval| approval.approver));
     let people = store::person::find_many(on, &people).await.map_err(database)?;
@@ -36,12 +47,22 @@ pub(super) async fn orders(app: &App, id: DeploymentId) -> Result<BTreeMap<Reque
 
 /// A yes to an earlier revision is no yes to what was built.
 fn ordered(request: &Request, approvals: &[Approval], name: impl Fn(&PersonId) -> String) -> Ordered {
-    let its_own = approvals.iter().filter(|it| it.request == request.id && it.revision == request.revision);
-    let mut approvers: Vec<String> = Vec::new();
-    for approver in its_own.map(|approval| name(&approval.approver)) {
-        if !approvers.contains(&approver) {
-            approvers.push(approver);
+    let its_own = |state| {
+        let its_own = approvals.iter().filter(|it| it.request == request.id && it.revision == request.revision);
+        let mut names: Vec<String> = Vec::new();
+        for approver in its_own.filter(|it| it.state == state).map(|approval| name(&approval.approver)) {
+            if !names.contains(&approver) {
+                names.push(approver);
+            }
         }
+        names
+    };
+    Ordered {
+        number: request.number,
+        title: request.title.clone(),
+        state: request.state,
+        waits_for: its_own(ApprovalState::Open),
+        requester: name(&request.requester),
+        approvers: its_own(ApprovalState::Approved),
     }
-    Ordered { number: request.number, requester: name(&request.requester), approvers }
 }

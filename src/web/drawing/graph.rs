@@ -103,7 +103,7 @@ fn stacked(nodes: &[Node], edges: &[Edge], fan: usize) -> (Vec<Node>, Vec<Edge>,
     let end = |id: &String| moved.get(id.as_str()).unwrap_or(id).clone();
     let edges = edges
         .iter()
-        .map(|edge| Edge { from: end(&edge.from), to: end(&edge.to), label: edge.label.clone() })
+        .map(|edge| Edge { from: end(&edge.from), to: end(&edge.to), ..edge.clone() })
         .filter(|edge| drawn.insert((edge.from.clone(), edge.to.clone(), edge.label.clone())))
         .collect();
     (kept, edges, stacks)

@@ -112,11 +112,19 @@ pub struct Edge {
     pub to: String,
     /// What the arrow says, "runs on". May be empty.
     pub label: String,
+    /// Puts the one node before the other without a line between them. Only `topology` looks at it.
+    pub unseen: bool,
 }
 
 impl Edge {
     pub fn new(from: impl Into<String>, to: impl Into<String>) -> Self {
-        Self { from: from.into(), to: to.into(), label: String::new() }
+        Self { from: from.into(), to: to.into(), ..Self::default() }
+    }
+
+    #[must_use]
+    pub fn unseen(mut self) -> Self {
+        self.unseen = true;
+        self
     }
 
     #[must_use]

@@ -44,7 +44,7 @@ pub fn topology(nodes: &[Node], edges: &[Edge], label: &str) -> Drawing {
 
     let shift = |point: &Point| Point { x: point.x + MARGIN, y: point.y + MARGIN };
     let mut canvas = Canvas::list(placement.width + 2.0 * MARGIN, placement.height + 2.0 * MARGIN, label);
-    for ((edge, _), route) in known.iter().zip(&placement.routes) {
+    for ((edge, _), route) in known.iter().zip(&placement.routes).filter(|((edge, _), _)| !edge.unseen) {
         let route: Vec<Point> = route.iter().map(shift).collect();
         canvas.arrow(&route, Direction::Down, Meaning::Idle, &edge.label);
     }
@@ -103,6 +103,15 @@ mod tests {
         assert_eq!(drawing.matches("group-box").count(), 1);
         assert_eq!(drawing.matches("role=\"listitem\"").count(), 4);
         assert_eq!(drawing.matches("class=\"edge ").count(), 1);
+    }
+
+    #[test]
+    fn an_edge_that_is_not_seen_still_puts_one_node_below_the_other() {
+        let nodes = [Node::new("pool", "shop"), Node::new("new", "shop-3")];
+        let drawn = |edges: &[Edge]| topology(&nodes, edges, "Shop").to_string();
+        let below = drawn(&[Edge::new("pool", "new").unseen()]);
+        assert!(!below.contains("class=\"edge "));
+        assert_ne!(below, drawn(&[]), "side by side, were it not for the edge");
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! One deployment: how it looks, what it is made of, who answers for it, what it costs, what happened to it. While a
-//! run is under way, its page follows it.
+//! run is under way or awaits its approval, the page follows it.
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
@@ -60,7 +60,7 @@ pub(super) async fn show(app: Data<App>, visitor: Visitor, id: Path<String>) -> 
     Ok(page(StatusCode::OK, &show))
 }
 
-/// What of the page is asked for again while a run is under way.
+/// What of the page is asked for again while a run is under way or somebody has to decide on one.
 pub(super) async fn part(
     app: Data<App>,
     visitor: Visitor,
@@ -74,9 +74,10 @@ pub(super) async fn part(
 fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
     let (gone, standing) = objects(&it).into_iter().partition(|row| row.state == ResourceState::Gone);
     let under_way = it.runs.iter().find(|run| !run.state.has_ended()).cloned();
+    let is_ahead = it.orders.values().any(Ordered::is_ahead);
     let says = match &under_way {
         Some(run) => format!("{}: {}", run.title, run.reads().label),
-        None => it.reads.label.to_owned(),
+        None => it.orders.values().find(|order| order.is_ahead()).map_or_else(|| it.reads.label.to_owned(), ahead),
     };
     let part = Part {
         csrf: visitor.csrf.clone(),
@@ -88,7 +89,7 @@ fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
         gone,
         it,
     };
-    let goes_on = part.under_way.is_some();
+    let goes_on = part.under_way.is_some() || is_ahead;
     Followed::of(&part, goes_on)
 }
 
@@ -107,16 +108,20 @@ fn standing_as(row: &Resource, reads: &Reading) -> &'static str {
     }
 }
 
+/// What is ordered and not begun, and who has to decide: "Add or remove machines waits for Adam Approver".
+fn ahead(order: &Ordered) -> String {
+    match order.waits_for.as_slice() {
+        [] => format!("{} is approved and about to begin", order.title),
+        people => format!("{} waits for {}", order.title, people.join(" or ")),
+    }
+}
+
 /// Who said yes to what a run carried out.
 fn approved(order: &Ordered) -> String {
     match order.approvers.as_slice() {
         [] => "no approval needed".to_owned(),
         approvers => format!("approved by {}", approvers.join(", ")),
     }
-}
-
-fn days_left(it: &Details) -> i64 {
-    (it.deployment.lease.until - it.now).num_days()
 }
 
 fn endpoints(resources: &[Resource]) -> Vec<Endpoint> {

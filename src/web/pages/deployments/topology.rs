@@ -1,4 +1,5 @@
-//! What a deployment is made of, as a drawing: balancer above machines above hosts, software inside its machine.
+//! What a deployment is made of, as a drawing: its application above the balancer above machines above hosts, software
+//! inside its machine.
 
 use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::reading::Reading;
@@ -13,7 +14,10 @@ pub(super) fn draw(resources: &[Resource], cis: &[Ci], name: &str, reads: Readin
     let mut standing: Vec<&Resource> = resources.iter().filter(|row| row.state != ResourceState::Gone).collect();
     standing.sort_by_cached_key(|row| crate::look::counting(&row.name));
     let mut nodes: Vec<Node> = standing.iter().filter_map(|row| node(row, &standing, reads)).collect();
-    let edges: Vec<Edge> = standing.iter().flat_map(|row| edges(row, &standing)).collect();
+    let mut edges: Vec<Edge> = standing.iter().flat_map(|row| edges(row, &standing)).collect();
+    let applications = applications(cis);
+    edges.extend(applications.iter().flat_map(|application| fronts(application, &standing)));
+    nodes.splice(0..0, applications);
     nodes.extend(workloads(cis, &standing));
     nodes.extend(hosts(&standing));
     (!nodes.is_empty()).then(|| topology(&nodes, &edges, &format!("What {name} is made of")))
@@ -28,7 +32,7 @@ fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
         "configuration" => {
             let role = text(row, "role");
             let machine = all.iter().find(|other| other.kind == "machine" && text(other, "fqdn") == row.name)?;
-            let changed = number(row, "changed");
+            let version = row.attributes.pointer(&format!("/facts/{role}_version")).and_then(Value::as_str);
             Node::new(row.key.as_str(), crate::look::words(&role))
                 .icon(if role == "postgresql" {
                     "database"
@@ -37,7 +41,7 @@ fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
                 } else {
                     "service"
                 })
-                .note(format!("{changed} changes"))
+                .note(version.map(|version| format!("Version {version}")).unwrap_or_default())
                 .inside(machine.key.as_str())
         }
         _ => return None,
@@ -51,13 +55,44 @@ fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
 
 fn edges(row: &Resource, all: &[&Resource]) -> Vec<Edge> {
     match row.kind.as_str() {
-        "pool" => members(row)
-            .filter_map(|name| all.iter().find(|other| other.kind == "machine" && other.name == name))
-            .map(|machine| Edge::new(row.key.as_str(), machine.key.as_str()))
-            .collect(),
+        "pool" => machines(all).map(|machine| behind(row, machine)).collect(),
         "machine" if !text(row, "host").is_empty() => vec![Edge::new(row.key.as_str(), text(row, "host"))],
         _ => Vec::new(),
     }
+}
+
+/// A machine stands below the pool, joined to it once the pool sends it work.
+fn behind(pool: &Resource, machine: &Resource) -> Edge {
+    let edge = Edge::new(pool.key.as_str(), machine.key.as_str());
+    if members(pool).any(|name| name == machine.name) { edge } else { edge.unseen() }
+}
+
+fn machines<'r>(all: &[&'r Resource]) -> impl Iterator<Item = &'r Resource> {
+    all.iter().copied().filter(|row| row.kind == "machine")
+}
+
+/// The application that all of it is for, as the CMDB was told.
+fn applications(cis: &[Ci]) -> Vec<Node> {
+    let standing =
+        cis.iter().filter(|ci| ci.class == CiClass::ApplicationService && ci.lifecycle == Lifecycle::Operational);
+    let node = |ci: &Ci| {
+        Node::new(ci.key.as_str(), ci.name.as_str())
+            .icon("application")
+            .note(ci.class.title())
+            .href(format!("/cmdb/{}", ci.id))
+            .state(Meaning::Done, "")
+    };
+    standing.map(node).collect()
+}
+
+/// From the application to what it is reached by: its pools and spaces, or else its machines.
+fn fronts(application: &Node, all: &[&Resource]) -> Vec<Edge> {
+    let before = |row: &&&Resource| matches!(row.kind.as_str(), "pool" | "space");
+    let mut fronts: Vec<&Resource> = all.iter().filter(before).copied().collect();
+    if fronts.is_empty() {
+        fronts = machines(all).collect();
+    }
+    fronts.into_iter().map(|row| Edge::new(application.id.as_str(), row.key.as_str())).collect()
 }
 
 /// The hosts below the machines, each once.
@@ -70,7 +105,7 @@ fn hosts(all: &[&Resource]) -> Vec<Node> {
 
 /// What runs in the container engine of the deployment's only machine, as the CMDB was told.
 fn workloads(cis: &[Ci], all: &[&Resource]) -> Vec<Node> {
-    let mut machines = all.iter().filter(|row| row.kind == "machine");
+    let mut machines = machines(all);
     let (Some(machine), None) = (machines.next(), machines.next()) else { return Vec::new() };
     let running = cis.iter().filter(|ci| ci.class == CiClass::Workload && ci.lifecycle == Lifecycle::Operational);
     let node = |ci: &Ci| {
