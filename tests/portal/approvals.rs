@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use actix_web::cookie::Cookie;
+use actix_web::test::{TestRequest, read_body};
 use app::approval::{Decider, Standing, decide, dispute, keep_time, look, look_signed_in};
 use app::idempotency::Sent;
 use app::person::Change;
@@ -17,6 +19,7 @@ use engine::{Consequences, Gate};
 use providers::clock::ManualClock;
 use serde_json::json;
 
+use crate::door;
 use crate::house::House;
 
 /// A Monday at ten.
@@ -87,9 +90,7 @@ async fn the_mail_says_all_that_a_decision_takes() {
     let order = Order { what, reason, via: "portal", key: app::secret::fresh() };
     submit(&house.app, &rita, order).await.unwrap();
     let mail = store::mail::list(&house.app.store, None, 1).await.unwrap().remove(0);
-    for said in ["Container space shop-web for Shop?"] {
-        assert!(mail.subject.contains(said), "{said}: {}", mail.subject);
-    }
+    assert!(mail.subject.contains("Container space shop-web for Shop?"), "{}", mail.subject);
     for (label, value) in [
         ("Why you are asked", "is approved by the cost owners."),
         ("Processors", "32"),
@@ -163,9 +164,33 @@ async fn a_used_link_says_who_decided_and_when() {
     by_link(&house, &token, Answer::Approve).await.unwrap();
     let again = by_link(&house, &token, Answer::Reject).await.expect_err("a second decision");
     assert_eq!(again.kind, Kind::Gone);
-    assert_eq!(again.what, "Adam Approver approved this on Monday 23 November, 10:00 UTC.");
+    assert_eq!(again.what, "Adam Approver approved this on 23 Nov 2026, 10:00 UTC.");
     let Standing::Closed { what } = look(&house.app, &token).await.unwrap().standing else { panic!("it is closed") };
     assert_eq!(what, again.what);
+}
+
+#[actix_web::test]
+async fn a_used_link_leads_on_to_the_request_for_who_is_signed_in_and_may_see_it() {
+    let (house, _) = house().await;
+    let request = small_order(&house, "shop").await;
+    let token = question_link(&house, "adam@example.org").await;
+    by_link(&house, &token, Answer::Approve).await.unwrap();
+    let page = format!("/decide/question/{}", asked(&house, &request).await[0].id);
+    let seen_by = async |session: Option<Cookie<'static>>| {
+        let mut asked = TestRequest::get().uri(&page).cookie(Cookie::new("decide", token.clone()));
+        if let Some(session) = session {
+            asked = asked.cookie(session);
+        }
+        String::from_utf8(read_body(door::send(&house, asked).await).await.to_vec()).unwrap()
+    };
+    let way_on = format!("href=\"/requests/{}\"", request.id);
+    let adam = door::session(&door::sign_in(&house, "adam@example.org", "adam-decides-orders").await);
+    let carlo = door::session(&door::sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await);
+    assert!(seen_by(Some(adam)).await.contains(&way_on));
+    for stranger in [None, Some(carlo)] {
+        let seen = seen_by(stranger).await;
+        assert!(seen.contains("Adam Approver approved this") && !seen.contains(&way_on), "{seen}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

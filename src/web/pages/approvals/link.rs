@@ -123,7 +123,8 @@ async fn shown(
     if question.approval.id != id {
         return Err(Trouble::not_found("question").into());
     }
-    let question = QuestionView::of(question, false);
+    let who = guest.visitor.as_ref().map(|visitor| &visitor.principal);
+    let question = QuestionView::of(question, who, false);
     let shell = Shell { csrf: proof_of(token), ..guest.bare_shell(question.headline.clone()) };
     let action = format!("/decide/question/{id}");
     Ok(without_referer(page(status, &Decide { shell, now: app.clock.now(), question, action, typed, error })))

@@ -108,7 +108,7 @@ async fn shown(
     status: StatusCode,
 ) -> Result<HttpResponse, Problem> {
     let question = app::approval::look_signed_in(app, &visitor.principal, id).await?;
-    let question = QuestionView::of(question, true);
+    let question = QuestionView::of(question, Some(&visitor.principal), true);
     let shell = visitor.shell(question.headline.clone(), Section::Approvals);
     let action = format!("/approvals/{id}");
     Ok(page(status, &Show { shell, now: app.clock.now(), question, action, typed, error }))
@@ -135,6 +135,10 @@ async fn decide(
         Err(trouble) if trouble.kind == Kind::Invalid => {
             let error = first_message(&trouble);
             shown(&app, &visitor, *id, form.fields.reason, error, problem::status(trouble.kind)).await
+        }
+        // Somebody was faster: the same page says who decided and when.
+        Err(trouble) if trouble.kind == Kind::Gone => {
+            shown(&app, &visitor, *id, String::new(), String::new(), StatusCode::GONE).await
         }
         Err(trouble) => Err(trouble.into()),
     }

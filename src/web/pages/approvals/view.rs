@@ -4,6 +4,7 @@ use app::approval::{Question, Standing};
 use app::quota::QuotaAfter;
 use domain::approval::{Approval, ApprovalState};
 use domain::blueprint::plan::Plan;
+use domain::person::Principal;
 use domain::request::{Request, RequestKind, number};
 use serde_json::Value;
 
@@ -35,10 +36,13 @@ pub(super) struct QuestionView {
     /// What became of it, when it can't be decided any more.
     pub closed: String,
     pub closed_state: &'static str,
+    /// Whether the one who looks is signed in and finds the request's own page.
+    pub may_see_request: bool,
 }
 
 impl QuestionView {
-    pub(super) fn of(question: Question, signed_in: bool) -> Self {
+    /// The question as it is shown to somebody who is signed in, or to who holds its link.
+    pub(super) fn of(question: Question, who: Option<&Principal>, signed_in: bool) -> Self {
         let Question { approval, request, requester, project, .. } = question;
         let (can_decide, needs_sign_in, closed) = match question.standing {
             Standing::Open { signed_in: needed } => (signed_in || !needed, needed && !signed_in, String::new()),
@@ -59,6 +63,7 @@ impl QuestionView {
             drawing: request.plan.as_ref().map(plan::drawing),
             plan: request.plan,
             quota: question.quota,
+            may_see_request: who.is_some_and(|who| who.scope().covers(request.project)),
             can_decide,
             needs_sign_in,
             closed,
