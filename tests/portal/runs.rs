@@ -123,6 +123,11 @@ async fn a_paused_run_reads_paused_wherever_it_shows() {
         assert!(seen.contains("Paused: needs an operator"), "{address}: {seen}");
         assert!(!seen.contains("</svg>Building</span>") && !seen.contains("</svg>Running</span>"), "{address}: {seen}");
     }
+    let log = page(&house, "rita@example.org", "rita-orders-machines", &addresses[4]).await;
+    let log = log.split_once("id=\"log\"").unwrap().1;
+    assert!(log.contains("<span title=\"node\">Create machine</span></span>"), "people read titles: {log}");
+    let log = page(&house, "otto@example.org", "otto-mends-runs-now", &addresses[4]).await;
+    assert!(log.contains("<span title=\"node\">Create machine</span> <code>node</code>"), "operators keys as well");
     let list = page(&house, "rita@example.org", "rita-orders-machines", &addresses[0]).await;
     assert!(list.contains("Ops (ops-platform)"), "{list}");
     let own = page(&house, "rita@example.org", "rita-orders-machines", &addresses[1]).await;

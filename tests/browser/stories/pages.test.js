@@ -100,7 +100,7 @@ describe("Every page", () => {
       await choose("Shop");
       await page.locator("#projects summary", { hasText: "Northwind › Shop" }).waitFor();
       assert.equal(await page.getByLabel("Project", { exact: true }).locator("option").first().innerText(), "Shop");
-      await page.getByRole("link", { name: "My requests" }).click();
+      await page.getByRole("link", { name: "Requests", exact: true }).click();
       await page.waitForURL(/\/requests\?project=/);
       if (javaScriptEnabled) await inspect(rita, "project-chosen");
       await choose("All projects");

@@ -202,7 +202,10 @@ fn line(it: &Details, behind: usize) -> String {
     let run = &it.run;
     let steps = format!("{behind} of {} steps done", it.steps.len());
     let since = |from: DateTime<Utc>, to: DateTime<Utc>| look::took((to - from).num_seconds());
-    let usual = it.usual.map(|usual| format!(", usually {}", look::took(usual.as_secs()))).unwrap_or_default();
+    let usual = it.usual.map_or_else(
+        || ", usual time not known yet".to_owned(),
+        |usual| format!(", usually {}", look::took(usual.as_secs())),
+    );
     let (started, ended) = (run.started_at.unwrap_or(run.created_at), run.ended_at.unwrap_or(it.now));
     let lasted = since(started, ended);
     match run.state {
@@ -246,6 +249,12 @@ fn graph(it: &Details) -> Drawing {
         .iter()
         .flat_map(|workflow| workflow.planned.needs.iter().map(|need| Edge::new(need, &workflow.planned.key)));
     run_graph(&nodes, &arrows.collect::<Vec<_>>(), &format!("The steps of {}", it.run.title))
+}
+
+/// What the step with this key is called on the page.
+fn step_title(it: &Details, key: &str) -> String {
+    let planned = it.run.workflow.iter().map(|step| &step.planned).find(|planned| planned.key == key);
+    planned.map_or_else(|| key.to_owned(), |planned| titled(&planned.title, &planned.key, &planned.id))
 }
 
 /// The title of a step, with its number where there are several of it.
