@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Secret;
+use super::mistake::Objection;
 
 /// Where everything is kept: SQLite embedded, or PostgreSQL.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -31,11 +32,15 @@ impl Database {
         }
     }
 
-    pub(super) fn objection(&self) -> Option<String> {
-        let Some(file) = &self.url_file else { return None };
+    pub(super) fn objections(&self) -> Vec<Objection> {
+        let Some(file) = &self.url_file else { return Vec::new() };
+        let mut found = Vec::new();
         if self.url != Self::default().url {
-            return Some("database.url and database.url_file are both set: keep one of them".into());
+            found.push(Objection::new("database.url", "and database.url_file are both set: keep one of them"));
         }
-        self.url().err().map(|cause| format!("database.url_file `{}` can't be read: {cause}", file.display()))
+        if let Err(cause) = self.url() {
+            found.push(Objection::new("database.url_file", format!("`{}` can't be read: {cause}", file.display())));
+        }
+        found
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Secret;
+use super::mistake::Objection;
 
 /// How mails leave the house. Without a host they stay in the outbox, where the operations page shows them.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -64,22 +65,22 @@ impl Mail {
         }
     }
 
-    pub(super) fn objection(&self) -> Option<String> {
+    pub(super) fn objections(&self) -> Vec<Objection> {
+        let mut found = Vec::new();
         if self.password.is_some() && self.password_file.is_some() {
-            return Some("mail.password and mail.password_file are both set: keep one of them".into());
+            found.push(Objection::new("mail.password", "and mail.password_file are both set: keep one of them"));
         }
         if let (Some(file), Err(cause)) = (&self.password_file, self.password()) {
-            return Some(format!("mail.password_file `{}` can't be read: {cause}", file.display()));
+            found.push(Objection::new("mail.password_file", format!("`{}` can't be read: {cause}", file.display())));
         }
         if !self.from.contains('@') {
-            return Some(format!(
-                "mail.from is `{}`: it needs an address, `Gatehouse <gatehouse@example.org>`",
-                self.from
-            ));
+            let why = format!("is `{}`: it needs an address, `Gatehouse <gatehouse@example.org>`", self.from);
+            found.push(Objection::new("mail.from", why));
         }
-        let signs_in_openly = self.security == Security::None && !self.username.is_empty();
-        signs_in_openly.then(|| {
-            "mail.security is `none` and mail.username is set: the password would travel unencrypted, use `starttls`".into()
-        })
+        if self.security == Security::None && !self.username.is_empty() {
+            let why = "is `none` and mail.username is set: the password would travel unencrypted, use `starttls`";
+            found.push(Objection::new("mail.security", why));
+        }
+        found
     }
 }

@@ -17,16 +17,13 @@ impl Mistake {
 
     /// A mistake that the TOML reader found in this text of this file.
     pub fn in_text(path: &str, text: &str, error: &toml::de::Error) -> Self {
-        let at = error.span().map_or(0, |span| span.start);
-        let before = &text[..at.min(text.len())];
-        let line = before.matches('\n').count() + 1;
-        let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-        Self::new(format!("{path}:{line}:{column}"), with_nearest(error.message()))
+        let (line, column) = position(text, error.span().map_or(0, |span| span.start));
+        Self::new(format!("{path}:{line}:{column}"), in_words(error.message()))
     }
 
     /// A mistake in the value of a variable.
     pub fn in_variable(name: &str, error: &toml::de::Error) -> Self {
-        Self::new(name, with_nearest(error.message()))
+        Self::new(name, in_words(error.message()))
     }
 }
 
@@ -38,14 +35,50 @@ impl fmt::Display for Mistake {
 
 impl std::error::Error for Mistake {}
 
-/// Adds the nearest valid name to "unknown field `prot`, expected one of `address`, `port`".
-fn with_nearest(message: &str) -> String {
-    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let Some((unknown, valid)) = names.split_first().filter(|_| message.starts_with("unknown ")) else {
-        return message.trim_end().to_owned();
-    };
-    match domain::blueprint::nearest(unknown, valid.iter().copied()) {
-        Some(name) => format!("unknown setting `{unknown}`; did you mean `{name}`?"),
-        None => format!("unknown setting `{unknown}`; there are {}", valid.join(", ")),
+/// Settings that fit each for itself and can't work: which one, and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Objection {
+    /// `server.threads`, the one to change.
+    pub setting: &'static str,
+    why: String,
+}
+
+impl Objection {
+    /// `why` goes on where the name of the setting ends: "is 0: …".
+    pub fn new(setting: &'static str, why: impl Into<String>) -> Self {
+        Self { setting, why: why.into() }
     }
+
+    /// The same at its place.
+    pub fn at(&self, place: impl Into<String>) -> Mistake {
+        Mistake::new(place, format!("{} {}", self.setting, self.why))
+    }
+}
+
+/// Line and column of a byte of a text; both count from 1.
+pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or(text);
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    (before.matches('\n').count() + 1, column)
+}
+
+/// Kinds of numbers as Rust calls them, and as people do.
+const KINDS: [(&str, &str); 3] =
+    [("u16", "a whole number from 0 to 65535"), ("u64", "a whole number"), ("usize", "a whole number")];
+
+/// What the reader of TOML says, in an administrator's words.
+fn in_words(message: &str) -> String {
+    let names: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if let Some((unknown, valid)) = names.split_first().filter(|_| message.starts_with("unknown ")) {
+        let is = if message.starts_with("unknown variant") { "can't be" } else { "unknown setting" };
+        return match domain::blueprint::nearest(unknown, valid.iter().copied()) {
+            Some(name) => format!("{is} `{unknown}`; did you mean `{name}`?"),
+            None => format!("{is} `{unknown}`; there are {}", valid.join(", ")),
+        };
+    }
+    let message = message.trim_end();
+    let number = KINDS.iter().find_map(|(kind, words)| {
+        Some(format!("{}expected {words}", message.strip_suffix(&format!("expected {kind}"))?))
+    });
+    number.unwrap_or_else(|| message.to_owned())
 }

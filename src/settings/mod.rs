@@ -6,6 +6,7 @@
 mod catalog;
 mod database;
 mod datacenter;
+mod file;
 mod logging;
 mod mail;
 mod mistake;
@@ -22,6 +23,7 @@ pub use datacenter::Datacenter;
 pub use logging::Logging;
 pub use mail::{Mail, Security};
 pub use mistake::Mistake;
+use mistake::Objection;
 pub use read::read;
 pub use secret::Secret;
 pub use server::Server;
@@ -41,9 +43,9 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// What fits the types and still can't work; each sentence begins with the setting's name.
-    fn objections(&self) -> Vec<String> {
-        [self.database.objection(), self.mail.objection(), self.server.objection(), self.worker.objection()]
+    /// What fits the types and still can't work.
+    fn objections(&self) -> Vec<Objection> {
+        [self.database.objections(), self.mail.objections(), self.server.objections(), self.worker.objections()]
             .into_iter()
             .flatten()
             .collect()

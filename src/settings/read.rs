@@ -1,11 +1,11 @@
 //! Reading the settings: the file first, then one variable after the other, so that each mistake has its place.
 
-use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
+use super::file::SettingsFile;
 use super::{Mistake, Settings};
 
 /// Variables of this shape override the file: `GATEHOUSE_SERVER__PORT=9000`.
@@ -13,57 +13,57 @@ const PREFIX: &str = "GATEHOUSE_";
 
 /// Reads the file, if one is named, and the variables over it.
 ///
-/// Every mistake of the first source that has any is returned: a file that can't be read, text that is no TOML, an
-/// unknown or misfitting key, a combination that can't work.
+/// Every mistake is returned: a file that can't be read, text that is no TOML, an unknown or misfitting key of the file
+/// or among the variables, a combination that can't work.
 pub fn read(
     file: Option<&Path>,
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<Settings, Vec<Mistake>> {
-    let mut table = file.map(read_file).transpose().map_err(|mistake| vec![mistake])?.unwrap_or_default();
+    let SettingsFile { mut table, mut places, mut mistakes } =
+        file.map(SettingsFile::read).transpose().map_err(|mistake| vec![mistake])?.unwrap_or_default();
     let mut variables: Vec<(String, String)> = variables.into_iter().collect();
     variables.sort();
-    let mistakes: Vec<Mistake> =
-        variables.iter().filter_map(|(name, text)| override_with(&mut table, name, text).err()).collect();
-    if !mistakes.is_empty() {
-        return Err(mistakes);
+    for (name, text) in &variables {
+        let Some((section, key)) = setting_of(name) else { continue };
+        match value_of(name, (&section, &key), text) {
+            Ok(value) => {
+                places.insert(format!("{section}.{key}"), name.clone());
+                let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
+                section.as_table_mut().map(|section| section.insert(key, value));
+            }
+            Err(mistake) => mistakes.push(mistake),
+        }
     }
     let place = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
     let settings = Settings::deserialize(table).map_err(|error| vec![Mistake::in_variable(&place, &error)])?;
-    let objections: Vec<Mistake> =
-        settings.objections().into_iter().map(|objection| Mistake::new(place.clone(), objection)).collect();
-    if objections.is_empty() { Ok(settings) } else { Err(objections) }
+    let objections = settings.objections();
+    mistakes.extend(objections.iter().map(|it| it.at(places.get(it.setting).unwrap_or(&place))));
+    if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
 }
 
-fn read_file(path: &Path) -> Result<Table, Mistake> {
-    let shown = path.display().to_string();
-    let text =
-        fs::read_to_string(path).map_err(|cause| Mistake::new(shown.clone(), format!("can't be read: {cause}")))?;
-    // Once into the settings for mistakes with their place, once into a table that variables can change.
-    toml::from_str::<Settings>(&text).map_err(|error| Mistake::in_text(&shown, &text, &error))?;
-    text.parse().map_err(|error| Mistake::in_text(&shown, &text, &error))
+/// Section and key of a variable of ours. Without the double underscore it is somebody else's, such as Kubernetes'
+/// `GATEHOUSE_SERVICE_HOST`.
+fn setting_of(variable: &str) -> Option<(String, String)> {
+    let (section, key) = variable.strip_prefix(PREFIX)?.split_once("__")?;
+    Some((section.to_lowercase(), key.to_lowercase()))
 }
 
-/// Puts one variable's value into the table, if it is one of ours.
-fn override_with(table: &mut Table, name: &str, text: &str) -> Result<(), Mistake> {
-    // Without the double underscore it is somebody else's, such as Kubernetes' `GATEHOUSE_SERVICE_HOST`.
-    let Some((section, key)) = name.strip_prefix(PREFIX).and_then(|rest| rest.split_once("__")) else { return Ok(()) };
+/// What a variable says: text, or the number or the boolean that it reads as, whichever the setting takes.
+fn value_of(variable: &str, (section, key): (&str, &str), text: &str) -> Result<Value, Mistake> {
     let as_text = Value::String(text.to_owned());
     let as_typed = format!("value = {text}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
-    let mut refusal = None;
-    for value in [Some(as_text), as_typed].into_iter().flatten() {
-        let mut changed = table.clone();
-        let entry = changed.entry(section.to_lowercase()).or_insert_with(|| Value::Table(Table::new()));
-        let Value::Table(entry) = entry else { return Err(Mistake::new(name, "names no section")) };
-        entry.insert(key.to_lowercase(), value);
-        match Settings::deserialize(changed.clone()) {
-            Ok(_) => {
-                *table = changed;
-                return Ok(());
-            }
-            Err(error) => refusal = Some(Mistake::in_variable(name, &error)),
+    let fits = |value: &Value| {
+        let keys = Table::from_iter([(key.to_owned(), value.clone())]);
+        Settings::deserialize(Table::from_iter([(section.to_owned(), Value::Table(keys))])).map(drop)
+    };
+    let Err(mut refusal) = fits(&as_text) else { return Ok(as_text) };
+    if let Some(value) = as_typed {
+        match fits(&value) {
+            Ok(()) => return Ok(value),
+            Err(closer) => refusal = closer,
         }
     }
-    refusal.map_or(Ok(()), Err)
+    Err(Mistake::in_variable(variable, &refusal))
 }
 
 #[cfg(test)]
@@ -80,11 +80,19 @@ mod tests {
         path
     }
 
-    fn complaint(text: &str) -> String {
+    /// Everything that is said of a file, its name left out.
+    fn complaints(text: &str) -> Vec<String> {
         let path = file(&format!("{:x}", text.len() * 31 + text.matches('e').count()), text);
         let mistakes = read(Some(&path), NO_VARIABLES).unwrap_err();
         std::fs::remove_file(&path).unwrap();
-        mistakes[0].to_string().rsplit_once(".toml").unwrap().1.to_owned()
+        mistakes.iter().map(|mistake| mistake.to_string().rsplit_once(".toml").unwrap().1.to_owned()).collect()
+    }
+
+    /// The one thing that is said of a file.
+    fn complaint(text: &str) -> String {
+        let mut told = complaints(text);
+        assert_eq!(told.len(), 1, "{told:?}");
+        told.remove(0)
     }
 
     fn with(name: &str, value: &str) -> Result<Settings, String> {
@@ -113,6 +121,53 @@ mod tests {
     fn an_unknown_key_is_refused_at_its_place_with_the_nearest_name() {
         assert_eq!(complaint("[server]\nprot = 80\n"), ":2:1: unknown setting `prot`; did you mean `port`?");
         assert_eq!(complaint("[sever]\nport = 80\n"), ":1:2: unknown setting `sever`; did you mean `server`?");
+    }
+
+    #[test]
+    fn every_mistake_of_a_file_is_told_at_once_each_at_its_place_and_no_other() {
+        let text = "[server]\nprot = 80\nthreads = 0\nport = \"x\"\n\n[sever]\nport = 80\nany = 1\n\n[mail]\n\
+                    port 25\nhots = \"mail\"\nsecurity = \"tsl\"\nfrom = \"nobody\"\n\n[worker\nconcurrency = 0\n";
+        let told = [
+            ":2:1: unknown setting `prot`; did you mean `port`?",
+            ":4:8: invalid type: string \"x\", expected a whole number from 0 to 65535",
+            ":6:2: unknown setting `sever`; did you mean `server`?",
+            ":11:6: key with no value, expected `=`",
+            ":12:1: unknown setting `hots`; did you mean `host`?",
+            ":13:12: can't be `tsl`; did you mean `tls`?",
+            ":16:8: unclosed table, expected `]`",
+            ":14:1: mail.from is `nobody`: it needs an address, `Gatehouse <gatehouse@example.org>`",
+            ":3:1: server.threads is 0: the portal needs at least 1 thread to answer",
+        ];
+        assert_eq!(complaints(text), told);
+    }
+
+    #[test]
+    fn a_section_that_is_no_table_is_refused() {
+        let told = ":1:1: `server` is a section: write `[server]`, and its settings below";
+        assert_eq!(complaint("server = 80\n"), told);
+        assert_eq!(complaint("[[server]]\nport = 80\n"), told.replace(":1:1", ":1:3"));
+    }
+
+    #[test]
+    fn mistakes_of_the_file_and_of_variables_are_told_together() {
+        let path = file("together", "[server]\nprot = 80\n");
+        let variables = [("GATEHOUSE_MAIL__PROT", "25"), ("GATEHOUSE_SERVER__THREADS", "0")];
+        let told = read(Some(&path), variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        let told: Vec<String> = told.iter().map(ToString::to_string).collect();
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(told[0].ends_with(":2:1: unknown setting `prot`; did you mean `port`?"), "{told:?}");
+        assert_eq!(told[1], "GATEHOUSE_MAIL__PROT: unknown setting `prot`; did you mean `port`?");
+        assert!(told[2].starts_with("GATEHOUSE_SERVER__THREADS: server.threads is 0"), "{told:?}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_text_is_named() {
+        let path = file("latin", "");
+        std::fs::write(&path, b"[mail]\nfrom = \"J\xf6rg@example.org\"\n").unwrap();
+        let told = read(Some(&path), NO_VARIABLES).unwrap_err();
+        std::fs::remove_file(&path).unwrap();
+        assert!(told[0].to_string().ends_with("can't be read: it is no UTF-8 text, from byte 17 on"), "{told:?}");
     }
 
     #[test]

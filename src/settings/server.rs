@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::mistake::Objection;
+
 /// Where the portal listens and how much it takes from one caller.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -50,18 +52,22 @@ impl Server {
         self.public_url.clone()
     }
 
-    pub(super) fn objection(&self) -> Option<String> {
+    pub(super) fn objections(&self) -> Vec<Objection> {
+        let mut found = Vec::new();
         let url = &self.public_url;
         if !(url.is_empty() || url.starts_with("http://") || url.starts_with("https://")) {
-            return Some(format!("server.public_url is `{url}`: it starts with `https://` or `http://`"));
-        }
-        if url.ends_with('/') {
-            return Some(format!("server.public_url is `{url}`: leave the slash at its end out"));
+            let why = format!("is `{url}`: it starts with `https://` or `http://`");
+            found.push(Objection::new("server.public_url", why));
+        } else if url.ends_with('/') {
+            found.push(Objection::new("server.public_url", format!("is `{url}`: leave the slash at its end out")));
         }
         if self.threads == 0 {
-            return Some("server.threads is 0: the portal needs at least 1 thread to answer".into());
+            found.push(Objection::new("server.threads", "is 0: the portal needs at least 1 thread to answer"));
         }
-        (self.request_timeout_seconds == 0)
-            .then(|| "server.request_timeout_seconds is 0: no request could ever finish, use 1 or more".into())
+        if self.request_timeout_seconds == 0 {
+            let why = "is 0: no request could ever finish, use 1 or more";
+            found.push(Objection::new("server.request_timeout_seconds", why));
+        }
+        found
     }
 }

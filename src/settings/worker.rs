@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::mistake::Objection;
+
 /// How runs are driven.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -26,11 +28,15 @@ impl Worker {
         Duration::from_secs(self.lease_seconds)
     }
 
-    pub(super) fn objection(&self) -> Option<String> {
+    pub(super) fn objections(&self) -> Vec<Objection> {
+        let mut found = Vec::new();
         if self.concurrency == 0 {
-            return Some("worker.concurrency is 0: no run would ever move, use 1 or more".into());
+            found.push(Objection::new("worker.concurrency", "is 0: no run would ever move, use 1 or more"));
         }
-        (self.lease_seconds < 3)
-            .then(|| format!("worker.lease_seconds is {}: below 3 a busy worker loses its runs", self.lease_seconds))
+        if self.lease_seconds < 3 {
+            let why = format!("is {}: below 3 a busy worker loses its runs", self.lease_seconds);
+            found.push(Objection::new("worker.lease_seconds", why));
+        }
+        found
     }
 }
