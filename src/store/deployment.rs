@@ -11,7 +11,6 @@ use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, Select};
 use serde_json::{Map, Value};
 
 use crate::page::{Counted, Listing, Part, Table, Window};
-use crate::sql::containing;
 use crate::{Reads, Tx};
 
 const TABLE: Table = Table { name: "deployment", tie: "id", columns: "t.*" };
@@ -159,7 +158,7 @@ fn listing(scope: &Scope, filter: &Filter) -> Listing {
         all.ask(|sql| format!("state IN ({})", sql.bind_all(filter.states.iter().map(|state| state.word()))));
     }
     if !filter.text.is_empty() {
-        all.ask(|sql| format!("lower(name) LIKE {} ESCAPE '\\'", sql.bind(containing(&filter.text))));
+        all.ask(|sql| sql.contains(&["name"], &filter.text));
     }
     if let Some(blueprint) = &filter.blueprint {
         all.ask(|sql| format!("blueprint = {}", sql.bind(blueprint.as_str())));

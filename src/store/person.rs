@@ -9,7 +9,7 @@ use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue, Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
-use crate::sql::{self, Sql};
+use crate::sql::Sql;
 use crate::{Reads, Tx, fresh_id, project};
 
 pub(crate) mod row {
@@ -128,11 +128,8 @@ pub async fn list(on: &impl Reads) -> Result<Vec<Person>, DbErr> {
 /// People with this text in their name or email, by name.
 pub async fn containing(on: &impl Reads, text: &str, limit: u64) -> Result<Vec<Person>, DbErr> {
     let mut sql = Sql::default();
-    let pattern = sql.bind(sql::containing(text));
-    sql.text = format!(
-        "SELECT * FROM person WHERE lower(name) LIKE {pattern} ESCAPE '\\' OR email LIKE {pattern} ESCAPE '\\' \
-         ORDER BY name, id LIMIT {limit}"
-    );
+    let found = sql.contains(&["name", "email"], text);
+    sql.text = format!("SELECT * FROM person WHERE {found} ORDER BY name, id LIMIT {limit}");
     let rows: Vec<row::Model> = sql.all(on).await?;
     Ok(rows.into_iter().map(Person::from).collect())
 }

@@ -10,7 +10,7 @@ use sea_orm::{ConnectionTrait, DbBackend, IntoActiveModel, QueryOrder, QuerySele
 use serde_json::{Map, Value};
 
 use crate::page::{Counted, Listing, Part, Table, Window};
-use crate::sql::{Sql, containing};
+use crate::sql::Sql;
 use crate::{Reads, Tx};
 
 const TABLE: Table = Table { name: "request", tie: "number", columns: "t.*" };
@@ -213,15 +213,12 @@ fn listing(scope: &Scope, filter: &Filter) -> Listing {
         all.ask(|sql| format!("state IN ({})", sql.bind_all(filter.states.iter().map(|state| state.word()))));
     }
     if !filter.title.is_empty() {
-        all.ask(|sql| format!("lower(title) LIKE {} ESCAPE '\\'", sql.bind(containing(&filter.title))));
+        all.ask(|sql| sql.contains(&["title"], &filter.title));
     }
     let text = filter.text.trim();
     if !text.is_empty() {
         all.ask(|sql| {
-            let pattern = sql.bind(containing(text));
-            let columns = ["title", "blueprint", "reason"];
-            let mut any: Vec<String> =
-                columns.iter().map(|column| format!("lower({column}) LIKE {pattern} ESCAPE '\\'")).collect();
+            let mut any = vec![sql.contains(&["title", "blueprint", "reason"], text)];
             any.extend(number_in(text).map(|number| format!("number = {}", sql.bind(number))));
             format!("({})", any.join(" OR "))
         });

@@ -1,5 +1,7 @@
 //! Statements written out by hand, where it matters which index the database walks.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
 use domain::person::Scope;
@@ -30,6 +32,22 @@ impl Sql {
     /// Adds values; answers their places, with commas between.
     pub(crate) fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> String {
         values.into_iter().map(|value| self.bind(value)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The condition that one of the columns has the text in it, in small letters or capitals.
+    ///
+    /// The `lower` of SQLite knows no letters but a-z, and that of PostgreSQL those of its locale. So the capitals of
+    /// the letters that are looked for are made small by name: a text of a-z costs nothing more.
+    pub(crate) fn contains(&mut self, columns: &[&str], text: &str) -> String {
+        let pattern = self.bind(containing(text));
+        let capitals: Vec<(String, String)> =
+            capitals(text).into_iter().map(|(large, small)| (self.bind(large), self.bind(small))).collect();
+        let one = |column: &&str| {
+            let made_small = |text, (large, small): &(String, String)| format!("replace({text}, {large}, {small})");
+            let text = capitals.iter().fold((*column).to_owned(), made_small);
+            format!("lower({text}) LIKE {pattern} ESCAPE '\\'")
+        };
+        format!("({})", columns.iter().map(one).collect::<Vec<_>>().join(" OR "))
     }
 
     /// The condition that bounds the statement to a scope; nothing when the scope is empty.
@@ -80,8 +98,60 @@ impl Sql {
     }
 }
 
-/// A pattern for `LIKE … ESCAPE '\'` that finds the text anywhere; nothing in it is a wildcard.
-pub(crate) fn containing(text: &str) -> String {
-    let escaped = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+/// Letters of a search beyond a-z whose capitals are looked for, too: as many as a statement can hold.
+const CAPITALS: usize = 24;
+
+/// A pattern for `LIKE … ESCAPE '\'` that finds the text anywhere, in small letters; nothing in it is a wildcard.
+fn containing(text: &str) -> String {
+    let escaped = small(text).replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
     format!("%{escaped}%")
+}
+
+/// The text in small letters, each for itself: at the end of a word as in its middle.
+fn small(text: &str) -> String {
+    text.chars().flat_map(char::to_lowercase).collect()
+}
+
+/// The capitals beyond A-Z that may stand in a row for letters of the text, each with its small letter.
+fn capitals(text: &str) -> BTreeMap<String, String> {
+    let capital = |letter: char| {
+        let large: String = if letter.is_lowercase() { letter.to_uppercase().collect() } else { letter.to_string() };
+        (small(&large) != large).then(|| (large.clone(), small(&large)))
+    };
+    text.chars().filter(|letter| !letter.is_ascii()).filter_map(capital).take(CAPITALS).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use test_database::TestDatabase;
+
+    use super::Sql;
+    use crate::Store;
+
+    #[tokio::test]
+    async fn small_letters_and_capitals_are_one_in_every_alphabet_on_every_database() {
+        let database = TestDatabase::create().await;
+        let store = Store::open(database.address()).await.expect("a new database opens");
+        for (row, text, finds) in [
+            ("Ärger im Büro", "ärger", true),
+            ("Ärger im Büro", "ÄRGER IM BÜRO", true),
+            ("ärger im büro", "ÄRGER IM B", true),
+            ("ÄRGER IM BÜRO", "Büro", true),
+            ("ЗАКАЗ", "заказ", true),
+            ("ΣΟΦΟΣ", "Σοφοσ", true),
+            ("Arger", "ärger", false),
+            ("100% sure", "100%", true),
+            ("1000", "100%", false),
+            ("é".repeat(300).as_str(), "É".repeat(200).as_str(), true),
+            ("àáâãäåæçèéêëìíîïðñòóôõöøùúûüýþ", "ÀÁÂÃÄÅÆÇÈÉÊËÌÍÎÏÐÑÒÓÔ", true),
+        ] {
+            let mut sql = Sql::default();
+            let row_place = sql.bind(row);
+            let contains = sql.contains(&["note", "title"], text);
+            sql.text = format!(
+                "SELECT count(*) FROM (SELECT 'none' AS note, CAST({row_place} AS text) AS title) AS one WHERE {contains}"
+            );
+            assert_eq!(sql.number(&store).await.expect("it is asked"), i64::from(finds), "{text} in {row}");
+        }
+    }
 }

@@ -11,7 +11,6 @@ use super::entity::{Column, Entity};
 use super::{kind, state};
 use crate::Reads;
 use crate::page::{Counted, Listing, Part, Table, Window};
-use crate::sql::containing;
 
 const TABLE: Table = Table {
     name: "run",
@@ -98,7 +97,7 @@ fn listing(scope: &Scope, filter: &Filter) -> Listing {
         all.ask(|sql| format!("kind = {}", sql.bind(kind.word())));
     }
     if !filter.text.is_empty() {
-        all.ask(|sql| format!("lower(title) LIKE {} ESCAPE '\\'", sql.bind(containing(&filter.text))));
+        all.ask(|sql| sql.contains(&["title"], &filter.text));
     }
     all
 }
