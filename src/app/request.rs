@@ -12,3 +12,4 @@ pub(crate) use order::{facts_of, last_run};
 pub use show::{Asking, Listed, Page, Pause, Waits, count, list, show};
 pub(crate) use start::{end_before_run, start, wake};
 pub use store::request::{Filter, SortBy};
+pub use submit::acceptable_reason;

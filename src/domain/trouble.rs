@@ -95,6 +95,19 @@ impl Trouble {
         Self::invalid(vec![FieldError { field: field.to_owned(), message: message.into() }])
     }
 
+    /// Both, or all that is wrong with either: fields that do not fit are told together.
+    pub fn both<A, B>(one: Result<A, Self>, other: Result<B, Self>) -> Result<(A, B), Self> {
+        match (one, other) {
+            (Ok(one), Ok(other)) => Ok((one, other)),
+            (Err(one), Err(other)) if one.kind == Kind::Invalid && other.kind == Kind::Invalid => {
+                Err(Self::invalid(one.fields.into_iter().chain(other.fields).collect()))
+            }
+            // What is not about fields comes first: there may be nothing that the fields could be of.
+            (Err(fields), Err(other)) if fields.kind == Kind::Invalid => Err(other),
+            (Err(trouble), _) | (_, Err(trouble)) => Err(trouble),
+        }
+    }
+
     /// Something failed that never should; the cause goes to the log, not to the page.
     pub fn bug(cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {

@@ -122,6 +122,33 @@ async fn every_mistake_of_a_body_is_pointed_at() {
 }
 
 #[actix_web::test]
+async fn every_mistake_of_a_change_is_pointed_at() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = token(&house, "rita@example.org", ALL).await;
+    let who = house.person("Rita").await;
+    let request = house.order(&who, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let path = format!("/api/v1/requests/{}/change", request.id);
+    let pointers = async |body: Value| {
+        let answer = post(&house, &rita, &path, body, None).await;
+        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", answer.body);
+        let errors = answer.body["errors"].as_array().unwrap().clone();
+        errors.iter().map(|error| error["pointer"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+    let parameters = json!({ "application": "shop", "nodes": 99 });
+    let too_long = "because ".repeat(300);
+    let unread = json!({ "parameters": parameters, "lease_days": 400, "reason": too_long, "colour": "red" });
+    assert_eq!(
+        pointers(unread).await,
+        set(&["/revision", "/parameters/nodes", "/lease_days", "/reason", "/colour"]),
+        "what can't be read and what does not fit"
+    );
+    let read = json!({ "revision": 1, "parameters": parameters, "lease_days": 400, "reason": "" });
+    assert_eq!(pointers(read).await, set(&["/parameters/nodes", "/lease_days"]));
+    assert_eq!(pointers(json!({ "revision": 1 })).await, set(&["/parameters"]), "and nothing of what is not there");
+}
+
+#[actix_web::test]
 async fn a_change_that_is_sent_again_is_made_once_even_when_it_was_decided_meanwhile() {
     let house = House::asleep(Arc::new(SystemClock)).await;
     let rita = token(&house, "rita@example.org", ALL).await;

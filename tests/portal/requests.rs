@@ -1,5 +1,6 @@
 //! Ordering: what is refused at the counter and says why, and what is ordered once however often it is sent.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::body::to_bytes;
@@ -9,6 +10,7 @@ use actix_web::test::{TestRequest, read_body};
 use app::idempotency::Sent;
 use app::page::{Turn, Window};
 use app::request::{Filter, NewTerms, Order, SortBy, What, submit};
+use domain::blueprint::Period;
 use domain::deployment::DeploymentState;
 use domain::ids::ProjectId;
 use domain::person::Principal;
@@ -177,6 +179,34 @@ async fn a_wrong_order_says_what_is_wrong_at_its_place() {
         assert_eq!(refused.kind, Kind::Invalid, "{field}");
         assert!(refused.fields.iter().any(|error| error.field.contains(field)), "{field}: {:?}", refused.fields);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_that_is_wrong_with_an_order_and_with_its_change_is_told_at_once() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let parameters = json!({ "application": "shop", "nodes": 99, "colour": "red" }).as_object().cloned().unwrap();
+    let (lease, reason) = (Some(Period::of_days(5_000)), "because ".repeat(300));
+    let told = |refused: Trouble| {
+        assert_eq!(refused.kind, Kind::Invalid, "{refused}");
+        refused.fields.into_iter().map(|wrong| wrong.field).collect::<BTreeSet<_>>()
+    };
+    let everything = BTreeSet::from(["colour", "nodes", "lease", "reason"].map(str::to_owned));
+
+    let what = What::Provision {
+        project: project(&house, &rita, "shop").await,
+        blueprint: "scale-out-tomcat".into(),
+        version: None,
+        parameters: parameters.clone(),
+        lease,
+    };
+    let order = Order { what, reason: reason.clone(), via: "portal", key: app::secret::fresh() };
+    assert_eq!(told(submit(&house.app, &rita, order).await.expect_err("four things are wrong")), everything);
+
+    let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    let terms = NewTerms { revision: request.revision, parameters, lease, reason };
+    let refused = app::request::change(&house.app, &rita, request.id, terms, &Sent::PORTAL).await;
+    assert_eq!(told(refused.expect_err("the same four")), everything);
 }
 
 #[tokio::test(flavor = "multi_thread")]

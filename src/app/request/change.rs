@@ -100,10 +100,10 @@ async fn change_once(
     terms: NewTerms,
     sent: &Sent,
 ) -> Result<Request, Trouble> {
-    let reason = acceptable_reason(&terms.reason)?;
     let before = to_change(app, who, id).await?;
     let project = super::submit::project_to_order_in(app, who, before.project).await?;
-    let plan = replan(app, who, &project, &before, &terms).await?;
+    let plan = replan(app, who, &project, &before, &terms).await;
+    let (plan, reason) = Trouble::both(plan, acceptable_reason(&terms.reason))?;
     let tx = app.store.begin().await.map_err(database)?;
     let request = own(&tx, who, id).await?;
     if !sent.is_new(app, &tx, who).await? {

@@ -86,13 +86,19 @@ async fn ordered_before(app: &App, who: &Principal, once: &Once) -> Result<Optio
 
 /// What is to be filed, planned.
 async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Trouble> {
-    let reason = acceptable_reason(&order.reason)?;
-    let filing = match order.what {
+    let filing = planned(app, who, order.what).await;
+    let (filing, reason) = Trouble::both(filing, acceptable_reason(&order.reason))?;
+    Ok(Filing { reason, via: order.via, ..filing })
+}
+
+/// What it comes to, as yet without its reason.
+async fn planned(app: &App, who: &Principal, what: What) -> Result<Filing, Trouble> {
+    match what {
         What::Provision { project, blueprint, version, parameters, lease } => {
             let project = project_to_order_in(app, who, project).await?;
             let plan = catalog::plan(app, who, project.id, &blueprint, &parameters, lease).await?;
             refuse_stale_version(version.as_deref(), &plan)?;
-            of_plan(RequestKind::Provision, project, store::fresh_id(), plan.order_title(), plan)
+            Ok(of_plan(RequestKind::Provision, project, store::fresh_id(), plan.order_title(), plan))
         }
         What::Action { deployment, action, parameters, seen } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
@@ -105,14 +111,13 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
             let request = catalog::facts(who, Some(&project));
             let plan = catalog::plan_action(app, &request, edition, &action, &parameters, &facts).await?;
             let title = format!("{} of {}", plan.title, deployment.name);
-            Filing { seen, ..of_plan(RequestKind::Action, project, deployment.id, title, plan) }
+            Ok(Filing { seen, ..of_plan(RequestKind::Action, project, deployment.id, title, plan) })
         }
         What::Retire { deployment } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
-            retirement(project, &deployment)
+            Ok(retirement(project, &deployment))
         }
-    };
-    Ok(Filing { reason, via: order.via, ..filing })
+    }
 }
 
 /// Refuses a form that was made from another version than the one that is offered.

@@ -58,7 +58,8 @@ pub(super) async fn project_to_order_in(app: &App, who: &Principal, id: ProjectI
     Ok(project)
 }
 
-pub(super) fn acceptable_reason(reason: &str) -> Result<String, Trouble> {
+/// The reason as it is kept; refused when it is too long.
+pub fn acceptable_reason(reason: &str) -> Result<String, Trouble> {
     let reason = reason.trim();
     if reason.chars().count() > REASON_MAX {
         return Err(Trouble::field("reason", format!("A reason has at most {REASON_MAX} letters.")));

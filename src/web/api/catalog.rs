@@ -178,13 +178,22 @@ async fn plan(
 }
 
 /// How long it is to live, if the order says so.
-pub fn lease(body: &mut Fields) -> Option<Period> {
+fn lease(body: &mut Fields) -> Option<Period> {
     let days = body.optional::<u32>("lease_days")?;
     if days > LONGEST_LEASE {
         body.refuse("lease_days", format!("No lease lasts longer than {LONGEST_LEASE} days."));
         return None;
     }
     Some(Period::of_days(days))
+}
+
+/// Why it is wanted; may be empty.
+pub fn reason(body: &mut Fields) -> String {
+    let reason = body.optional::<String>("reason").unwrap_or_default();
+    if let Err(too_long) = app::request::acceptable_reason(&reason) {
+        too_long.fields.into_iter().for_each(|wrong| body.refuse("reason", wrong.message));
+    }
+    reason
 }
 
 /// What every order says: the parameters and how long.
@@ -196,6 +205,12 @@ pub struct Ordered {
 impl Ordered {
     pub fn of(body: &mut Fields) -> Self {
         Self { parameters: body.optional("parameters").unwrap_or_default(), lease: lease(body) }
+    }
+
+    /// What an order is to be instead, whose parameters have to be said.
+    pub fn anew(body: &mut Fields) -> Option<Self> {
+        let (parameters, lease) = (body.required("parameters"), lease(body));
+        Some(Self { parameters: parameters?, lease })
     }
 
     /// Adds what is wrong with the parameters to a body that is refused anyway, so that all is told at once.

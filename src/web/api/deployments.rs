@@ -17,6 +17,7 @@ use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{Caller, VIA};
+use super::catalog::reason;
 use super::created;
 use super::endpoint::Endpoint;
 use super::fields::{Body, Query, in_order, place_in_order};
@@ -202,7 +203,7 @@ async fn act(
     let who = caller.may(TokenScope::Order)?;
     let (deployment, action) = place.into_inner();
     let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
-    let (reason, key) = (body.optional("reason").unwrap_or_default(), body.key(&asked));
+    let (reason, key) = (reason(&mut body), body.key(&asked));
     if body.is_wrong() {
         let form = deployment::action_form(&house, who, deployment, &action).await?;
         let mut wrong = deployment::action_draft(&house, who, &form, &parameters).await?.errors;
@@ -235,7 +236,7 @@ async fn retire(
     Body(mut body): Body,
 ) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Order)?;
-    let (reason, key) = (body.optional("reason").unwrap_or_default(), body.key(&asked));
+    let (reason, key) = (reason(&mut body), body.key(&asked));
     let what = What::Retire { deployment: *id };
     file(&house, who, body.finish(Some(Order { what, reason, via: VIA, key }))?).await
 }

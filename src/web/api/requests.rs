@@ -13,7 +13,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{Caller, VIA};
-use super::catalog::{Ordered, lease};
+use super::catalog::{Ordered, reason};
 use super::created;
 use super::endpoint::Endpoint;
 use super::fields::{Body, Query, in_order};
@@ -179,12 +179,12 @@ async fn submit(
 ) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Order)?;
     let place = (body.required::<ProjectId>("project"), body.required::<String>("blueprint"));
-    let (version, reason, key) = (body.optional("version"), body.optional("reason"), body.key(&asked));
+    let (version, reason, key) = (body.optional("version"), reason(&mut body), body.key(&asked));
     let ordered = Ordered::of(&mut body);
     ordered.add_mistakes(&house, who, place.1.as_deref(), &mut body).await?;
     let (project, blueprint) = body.finish(place.0.zip(place.1))?;
     let what = What::Provision { project, blueprint, version, parameters: ordered.parameters, lease: ordered.lease };
-    let order = Order { what, reason: reason.unwrap_or_default(), via: VIA, key };
+    let order = Order { what, reason, via: VIA, key };
     let filed = request::submit(&house, who, order).await.map_err(in_order)?;
     Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Waits::default())))
 }
@@ -197,10 +197,13 @@ async fn change(
     Body(mut body): Body,
 ) -> Result<HttpResponse, Problem> {
     let who = caller.may(TokenScope::Order)?;
-    let (revision, parameters) = (body.required("revision"), body.required("parameters"));
-    let (reason, sent) = (body.optional("reason").unwrap_or_default(), body.sent(&asked));
-    let lease = lease(&mut body);
-    let (revision, parameters) = body.finish(revision.zip(parameters))?;
+    let (revision, reason, sent) = (body.required("revision"), reason(&mut body), body.sent(&asked));
+    let ordered = Ordered::anew(&mut body);
+    if let Some(ordered) = ordered.as_ref().filter(|_| body.is_wrong()) {
+        let before = request::show(&house, who, *id).await?.request;
+        ordered.add_mistakes(&house, who, Some(&before.blueprint), &mut body).await?;
+    }
+    let (revision, Ordered { parameters, lease }) = body.finish(revision.zip(ordered))?;
     let terms = NewTerms { revision, parameters, lease, reason };
     let changed = request::change(&house, who, *id, terms, &sent).await.map_err(in_order)?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Waits::default())))

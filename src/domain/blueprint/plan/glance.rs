@@ -29,7 +29,7 @@ impl Blueprint {
     /// The plan of a form that is not finished: what is missing or does not fit is told, and the rest is planned with
     /// the default in its place.
     pub fn draft(&self, order: &Order<'_>, actions: &[Signature]) -> Result<(Plan, Vec<FieldError>), Unplannable> {
-        let mut errors = match self.plan(order, actions) {
+        let errors = match self.plan(order, actions) {
             Err(Unplannable::Fields(errors)) => errors,
             other => return other.map(|plan| (plan, Vec::new())),
         };
@@ -44,14 +44,7 @@ impl Blueprint {
         };
         let parameters: Map<String, Value> = samples.into_iter().map(filled).collect();
         let order = Order { lease: order.lease.filter(|_| !is_wrong(LEASE)), ..*order };
-        let plan = match self.plan_over(parameters.clone(), &order, actions) {
-            Err(Unplannable::Fields(more)) => {
-                errors.extend(more);
-                self.plan_over(parameters, &Order { lease: None, ..order }, actions)?
-            }
-            other => other?,
-        };
-        Ok((plan, errors))
+        Ok((self.plan_over(parameters, &order, actions)?, errors))
     }
 
     fn planned_over(
