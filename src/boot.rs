@@ -109,8 +109,12 @@ impl House {
             datacenter: Some(datacenter),
             press: Press::default(),
         };
-        publish(&app, None).await.map_err(BootError::Publish)?;
         Ok(Self { app, container_hosts: systems.container_hosts })
+    }
+
+    /// Reads the catalog's files and offers what is good: for a process that serves people or drives runs.
+    pub async fn publish(&self) -> Result<(), BootError> {
+        publish(&self.app, None).await.map_err(BootError::Publish)
     }
 }
 

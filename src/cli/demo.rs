@@ -36,6 +36,7 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     let listener = boot::listen(&settings.server)?;
     let url = settings.server.url(listener.local_addr()?.port());
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), true).await?;
+    house.publish().await?;
     app::demo::people(&house.app).await?;
     if let Some(number) = arguments.sample_deployments {
         app::sample::fill(&house.app, number, |done| eprintln!("{done} of {number} sample deployments")).await?;

@@ -40,6 +40,9 @@ struct Arguments {
     /// The settings file, named here or in GATEHOUSE_CONFIG [default: gatehouse.toml, if it is there]
     #[arg(long, global = true, value_name = "FILE", env = "GATEHOUSE_CONFIG", hide_env = true)]
     config: Option<PathBuf>,
+    /// Log what happens, as `[logging]` says; `serve`, `worker` and `demo` always do
+    #[arg(long, short, global = true)]
+    verbose: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -70,6 +73,13 @@ enum Command {
     Audit(audit::Command),
     /// Bring the database's tables up to date, and stop
     Migrate,
+}
+
+impl Command {
+    /// Whether it works on until it is stopped; the others answer and are done.
+    fn goes_on(&self) -> bool {
+        matches!(self, Self::Demo(_) | Self::Serve(_) | Self::Worker(_))
+    }
 }
 
 /// Why a command could not do what it was asked to.
@@ -105,7 +115,7 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::from(2));
         }
     };
-    logs::start(&settings.logging)?;
+    logs::start(&settings.logging, arguments.verbose || arguments.command.goes_on())?;
     match arguments.command {
         Command::Demo(arguments) => demo::run(settings, arguments).await?,
         Command::Serve(arguments) => serve::run(settings, &arguments).await?,

@@ -25,6 +25,7 @@ pub async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Fa
     let listener = boot::listen(&settings.server)?;
     let url = settings.server.url(listener.local_addr()?.port());
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), false).await?;
+    house.publish().await?;
     let stop = stop::asked();
     println!("Gatehouse is open at {url}");
     let process = Process { portal: Some(listener), worker: !arguments.no_worker };

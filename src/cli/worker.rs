@@ -21,6 +21,7 @@ pub async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Fa
     settings.worker.concurrency = arguments.concurrency.map_or(settings.worker.concurrency, usize::from);
     let url = settings.server.url(settings.server.port);
     let house = House::open(&settings, Arc::new(SystemClock), url, false).await?;
+    house.publish().await?;
     println!("This worker drives up to {} runs.", settings.worker.concurrency);
     Process { portal: None, worker: true }.run(house, &settings.server, stop::asked()).await?;
     Ok(())

@@ -53,8 +53,9 @@ impl House {
         settings.database.url = Secret::from(database.address());
         settings.datacenter.file = folder.join("datacenter.json");
         settings.catalog.folder = Some(blueprints_in(&folder));
-        let house = boot::House::open(&settings, clock, "http://localhost".to_owned(), true).await;
-        let app = house.unwrap().app;
+        let house = boot::House::open(&settings, clock, "http://localhost".to_owned(), true).await.unwrap();
+        house.publish().await.unwrap();
+        let app = house.app;
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();

@@ -355,6 +355,28 @@ fn who_only_looks_makes_no_database_and_is_told_that_there_is_none() {
 }
 
 #[test]
+fn who_only_asks_hears_the_answer_and_publishes_nothing() {
+    let folder = Folder::new("quiet");
+    let run = |arguments: &[&str]| {
+        let mut command = gatehouse(arguments);
+        command.env("GATEHOUSE_LOGGING__FILTER", "info").current_dir(&folder.0).output().unwrap()
+    };
+    fs::create_dir(folder.0.join("workflows")).unwrap();
+    fs::write(folder.0.join("gatehouse.toml"), "[catalog]\nfolder = \"workflows\"\n").unwrap();
+    fs::write(folder.0.join("workflows/wrong.yaml"), "blueprint: wrong\n").unwrap();
+    for arguments in [&["migrate"][..], &["user", "list"], &["project", "list"], &["audit", "verify"]] {
+        let answered = run(arguments);
+        assert!(answered.status.success() && answered.stderr.is_empty(), "{arguments:?}: {}", said(&answered));
+    }
+    let talkative = run(&["--verbose", "migrate"]);
+    assert!(talkative.status.success(), "{}", said(&talkative));
+    let refused = run(&["check"]);
+    assert!(said(&refused).contains("wrong.yaml:1:1: a blueprint needs the key `title`"), "{}", said(&refused));
+    let stranger = run(&["plan", "wrong"]);
+    assert!(said(&stranger).contains("wrong.yaml"), "the file that is in the way is named: {}", said(&stranger));
+}
+
+#[test]
 fn lists_that_are_empty_say_so_and_what_to_do() {
     let folder = Folder::new("empty");
     assert!(gatehouse_in(&folder, &["migrate"]).status.success());

@@ -100,28 +100,37 @@ fn no_such_action(blueprint: &Blueprint, wanted: &str) -> String {
     format!("{} has no action `{wanted}`; {hint}", blueprint.name)
 }
 
+/// The blueprint of this name among those that the settings' catalog offers, or of this file.
 fn find(settings: &Settings, wanted: &str) -> Result<Blueprint, Failure> {
-    let is_file = Path::new(wanted).is_file();
-    let path = if is_file { Some(Path::new(wanted)) } else { settings.catalog.folder.as_deref() };
-    let mut names = Vec::new();
-    for file in workflows::read(path)? {
-        let text = file.text.unwrap_or_default();
-        let Ok(blueprint) = Blueprint::parse_checked(&file.name, &text, &actions::signatures()) else {
-            if is_file {
-                return Err(format!("`{wanted}` has mistakes; `gatehouse check {wanted}` lists them").into());
-            }
-            continue;
-        };
-        if is_file || blueprint.name == wanted {
-            return Ok(blueprint);
-        }
-        names.push(blueprint.name);
+    let actions = actions::signatures();
+    if Path::new(wanted).is_file() || wanted.ends_with(".yaml") || wanted.ends_with(".yml") {
+        let file = workflows::read(Some(Path::new(wanted)))?.into_iter().next();
+        let text = file.and_then(|file| file.text.ok()).unwrap_or_default();
+        let mistakes = |_| format!("`{wanted}` has mistakes; `gatehouse check {wanted}` lists them");
+        return Ok(Blueprint::parse_checked(wanted, &text, &actions).map_err(mistakes)?);
     }
+    let (mut names, mut wrong) = (Vec::new(), Vec::new());
+    for file in workflows::read(settings.catalog.folder.as_deref())? {
+        match Blueprint::parse_checked(&file.name, &file.text.unwrap_or_default(), &actions) {
+            Ok(blueprint) if blueprint.name == wanted => return Ok(blueprint),
+            Ok(blueprint) => names.push(blueprint.name),
+            Err(_) => wrong.push(file.name),
+        }
+    }
+    Err(no_such_blueprint(wanted, &names, &wrong).into())
+}
+
+fn no_such_blueprint(wanted: &str, names: &[String], wrong: &[String]) -> String {
     let hint = match nearest(wanted, names.iter().map(String::as_str)) {
-        Some(name) => format!("did you mean `{name}`?"),
-        None => format!("there are {}", names.join(", ")),
+        Some(name) => format!("; did you mean `{name}`?"),
+        None if names.is_empty() => ", nor any other.".to_owned(),
+        None => format!("; there are {}.", names.join(", ")),
     };
-    Err(format!("there is no blueprint `{wanted}`; {hint}").into())
+    let passed_over = match wrong {
+        [] => String::new(),
+        wrong => format!(" What has mistakes was passed over, `gatehouse check` lists them: {}", wrong.join(", ")),
+    };
+    format!("there is no blueprint `{wanted}`{hint}{passed_over}")
 }
 
 /// The values by the kinds that the blueprint declares; names that it does not know stay, so that the plan tells them
