@@ -18,6 +18,15 @@ impl Money {
         Self { cents }
     }
 
+    /// Prices stay below this, so that sums and centuries of them can be counted.
+    pub(crate) const PRICE_LIMIT: Self = Self { cents: 100_000_000_000 };
+
+    /// A monthly price in euros, rounded to the cent; nothing for what is no price: negative, not finite, or absurdly
+    /// high.
+    pub(crate) fn price(euros: f64) -> Option<Self> {
+        Self::from_euros(euros).filter(|price| (0..Self::PRICE_LIMIT.cents).contains(&price.cents))
+    }
+
     /// An amount in euros, rounded to the cent; nothing for what is no amount (not finite, or absurdly large).
     pub(crate) fn from_euros(euros: f64) -> Option<Self> {
         let cents = (euros * 100.0).round();
@@ -90,6 +99,14 @@ mod tests {
         assert_eq!(Money::from_euros(f64::NAN), None);
         assert_eq!(Money::from_euros(1e20), None);
         assert_eq!(Money::from_euros(0.125), Some(Money::from_cents(13)));
+    }
+
+    #[test]
+    fn a_price_is_neither_negative_nor_absurd_and_a_century_of_it_can_be_counted() {
+        assert_eq!(Money::price(-0.01), None);
+        assert_eq!(Money::price(1_000_000_000.0), None);
+        let dear = Money::price(999_999_999.99).unwrap();
+        assert_eq!(dear.over_days(36_500).to_string(), "1,216,666,666,654.50 €");
     }
 
     #[test]

@@ -76,13 +76,16 @@ impl<'f> Mistakes<'f> {
     }
 }
 
+/// So many names are listed: every key of the largest table.
+const LISTED: usize = 16;
+
 /// "did you mean `nodes`?", or the names that are known when none is near.
 pub(super) fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     did_you_mean(nearest(found, known.iter().copied())).or_else(|| match known.len() {
         0 => None,
-        1..=12 => Some(format!("known here: {}", known.join(", "))),
-        more => Some(format!("known here: {} and {} more", known[..12].join(", "), more - 12)),
+        1..=LISTED => Some(format!("known here: {}", known.join(", "))),
+        more => Some(format!("known here: {} and {} more", known[..LISTED].join(", "), more - LISTED)),
     })
 }
 

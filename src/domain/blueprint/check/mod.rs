@@ -6,13 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::expression::Expression;
 use super::mistake::{Mistakes, hint};
-use super::plan::{DeploymentFacts, samples};
+use super::plan::{DeploymentFacts, no_price, samples};
 use super::schema::Parameters;
 use super::shape::{self, Names, UNKNOWN, open_table, table};
 use super::source::{Place, shortened};
 use super::template::Template;
 use super::{Blueprint, Located, Workflow};
 use crate::action::Signature;
+use crate::money::Money;
 
 mod input;
 mod steps;
@@ -73,7 +74,7 @@ impl Check<'_, '_, '_> {
             self.template(template, &names);
         }
         let sample = self.sample_scope(&blueprint.order, None);
-        self.valued(&blueprint.price, &names, &sample, "a number");
+        self.price(&names, &sample);
         for (_, amount) in &blueprint.quota {
             self.valued(amount, &names, &sample, "an integer");
         }
@@ -187,15 +188,21 @@ impl Check<'_, '_, '_> {
         if template.value.whole().is_some() { last } else { json!({ "type": "string" }) }
     }
 
-    /// An expression that has to have a value of a kind over the defaults.
-    fn valued(&mut self, expression: &Located<Expression>, names: &Names, sample: &Map<String, Value>, kind: &str) {
+    /// An expression that has to have a value of a kind over the defaults: that value, where it can be known.
+    fn valued(
+        &mut self,
+        expression: &Located<Expression>,
+        names: &Names,
+        sample: &Map<String, Value>,
+        kind: &str,
+    ) -> Option<Value> {
         if expression.is_unread() {
-            return;
+            return None;
         }
         let before = self.mistakes.count();
         let shape = self.expression(expression, names);
         if self.mistakes.count() > before {
-            return;
+            return None;
         }
         let source = shortened(expression.value.source());
         let wrong = |found: String| format!("{kind} is expected, and `{source}` is {found}");
@@ -207,8 +214,19 @@ impl Check<'_, '_, '_> {
                     self.mistakes.add(expression.at(), format!("`{source}` has no value over the defaults: {why}"));
                 }
                 Ok(value) if !has_kind(&value, kind) => self.mistakes.add(expression.at(), wrong(format!("`{value}`"))),
-                Ok(_) => {}
+                Ok(value) => return Some(value),
             }
+        }
+        None
+    }
+
+    /// The price over the defaults has to be one that can be paid.
+    fn price(&mut self, names: &Names, sample: &Map<String, Value>) {
+        let price = &self.blueprint.price;
+        if let Some(value) = self.valued(price, names, sample, "a number")
+            && value.as_f64().and_then(Money::price).is_none()
+        {
+            self.mistakes.add(price.at(), no_price(&price.value, &value));
         }
     }
 

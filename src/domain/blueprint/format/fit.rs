@@ -4,6 +4,7 @@
 //! So one mistake is told once, and hides no other.
 
 use super::{Key, Presence, Section, Takes};
+use crate::blueprint::Approvers as Who;
 use crate::blueprint::mistake::{Mistakes, Position, did_you_mean, hint, nearest};
 use crate::blueprint::source::{Entry, Node, Tree};
 
@@ -81,12 +82,24 @@ fn tell_misfit(node: &Node, key: &Key, mistakes: &mut Mistakes<'_>) {
     let hint = match (&key.takes, &node.tree) {
         (Takes::Word(words), Tree::Text(text)) if words.len() > FEW => hint(text, words.iter().copied()),
         (Takes::Word(words), Tree::Text(text)) => did_you_mean(nearest(text, words.iter().copied())),
+        (Takes::Quorum, Tree::Text(text)) => did_you_mean(nearest(text, ["any", "all"])),
+        (Takes::Approvers, Tree::Text(text)) => did_you_mean(approvers(text).as_deref()),
         (Takes::Text | Takes::Template | Takes::Name, Tree::Integer(_) | Tree::Float(_) | Tree::Bool(_)) => {
             Some(format!("put it in quotes: \"{}\"", node.json()))
         }
         _ => None,
     };
     mistakes.add_with_hint(node.place.start(), message, hint);
+}
+
+/// Whom a text was most likely meant to name: `grup:owners` and `owners` the group, `ada@example.org` the person.
+fn approvers(text: &str) -> Option<String> {
+    let meant = match text.split_once(':') {
+        Some((kind, who)) => format!("{}:{}", nearest(kind.trim(), ["group", "person"])?, who.trim()),
+        None if text.contains('@') => format!("person:{text}"),
+        None => nearest(text, ["manager"]).map_or_else(|| format!("group:{text}"), str::to_owned),
+    };
+    Who::parse(&meant).map(|_| meant)
 }
 
 /// Tells what is missing, and leaves it as unread.

@@ -96,8 +96,10 @@ impl Takes {
             (Version, Tree::Text(text)) => text.parse::<semver::Version>().is_ok(),
             (Period, Tree::Text(text)) => Span::parse(text).is_some(),
             (Whole(least), Tree::Integer(number)) => u32::try_from(*number).is_ok_and(|number| number >= *least),
-            (Price, Tree::Integer(price)) => u32::try_from(*price).is_ok(),
-            (Price, Tree::Float(price)) => *price >= 0.0 && Money::from_euros(*price).is_some(),
+            (Price, Tree::Integer(price)) => {
+                u32::try_from(*price).is_ok_and(|price| Money::price(price.into()).is_some())
+            }
+            (Price, Tree::Float(price)) => Money::price(*price).is_some(),
             (Expression(_), Tree::Text(_) | Tree::Bool(_) | Tree::Integer(_) | Tree::Float(_)) => true,
             (Word(words), Tree::Text(text)) => words.contains(&text.as_str()),
             (Quorum, Tree::Text(word)) => matches!(word.as_str(), "any" | "all"),

@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::expression::{Expression, Scope};
 use super::schema::{Parameters, plain};
+use super::source::shortened;
 use super::{
     Approvers, Blueprint, Confirm, DayTwo, Located, OnTimeout, Period, Policy, QUOTA_KINDS, Quorum, Retry,
     StepDeclaration, Work, Workflow,
@@ -275,7 +276,10 @@ impl Blueprint {
     pub fn plan(&self, order: &Order<'_>, actions: &[Signature]) -> Result<Plan, Unplannable> {
         let workflow = self.workflow_of(order)?;
         let parameters = workflow.parameters.complete(order.parameters, &outer_scope(order));
-        self.plan_over(parameters.map_err(Unplannable::Fields)?, order, actions)
+        match (parameters, self.lease_of(order)) {
+            (Err(wrong), lease) => Err(Unplannable::Fields(wrong.into_iter().chain(lease.err()).collect())),
+            (Ok(parameters), _) => self.plan_over(parameters, order, actions),
+        }
     }
 
     /// The form, the approval and the steps of what is ordered.
@@ -300,7 +304,7 @@ impl Blueprint {
         let mut scope = outer_scope(order);
         scope.insert("params".into(), Value::Object(parameters.clone()));
         let after = self.parameters_after(day_two, order, &scope)?;
-        let lease = self.lease_of(order)?;
+        let lease = self.lease_of(order).map_err(|wrong| Unplannable::Fields(vec![wrong]))?;
         let before = order.on.map(|(_, deployment)| &deployment.params);
 
         let monthly = self.monthly(&after, &scope)?;
@@ -353,14 +357,14 @@ impl Blueprint {
         Ok(after)
     }
 
-    fn lease_of(&self, order: &Order<'_>) -> Result<Period, Unplannable> {
+    fn lease_of(&self, order: &Order<'_>) -> Result<Period, FieldError> {
         if let Some((_, deployment)) = order.on {
             return Ok(deployment.lease);
         }
         let lease = order.lease.unwrap_or(self.lease.default);
         if lease > self.lease.max || lease.seconds == 0 {
             let message = format!("Lease must be between 1 day and {}.", self.lease.max);
-            return Err(Unplannable::Fields(vec![FieldError { field: LEASE.to_owned(), message }]));
+            return Err(FieldError { field: LEASE.to_owned(), message });
         }
         Ok(lease)
     }
@@ -381,10 +385,7 @@ impl Blueprint {
 
     fn monthly(&self, params: &Map<String, Value>, scope: &Scope) -> Result<Money, Unplannable> {
         let value = evaluate(&self.price, &self.over(params, scope))?;
-        let money = value.as_f64().filter(|euros| *euros >= 0.0).and_then(Money::from_euros);
-        money.ok_or_else(|| {
-            Unplannable::Fault(format!("the price `{}` is no amount: {value}", self.price.value.source()))
-        })
+        value.as_f64().and_then(Money::price).ok_or_else(|| Unplannable::Fault(no_price(&self.price.value, &value)))
     }
 
     fn quota_lines(
@@ -431,6 +432,13 @@ impl Blueprint {
         let application = self.responsible.application.value.fill_text(&scope).map_err(Unplannable::Fault)?;
         Ok(Responsibilities { platform, application })
     }
+}
+
+/// What is wrong with an expression that gives a number which can be no price.
+pub(super) fn no_price(price: &Expression, value: &Value) -> String {
+    let (source, given, limit) = (shortened(price.source()), value.to_string(), Money::PRICE_LIMIT);
+    let given = if source == given { String::new() } else { format!(" gives {given}, which") };
+    format!("`{source}`{given} is no price: a month costs from 0 to less than {limit}")
 }
 
 fn outer_scope(order: &Order<'_>) -> Scope {

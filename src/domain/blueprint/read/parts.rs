@@ -57,7 +57,8 @@ pub(super) fn lease(node: &Node, mistakes: &mut Mistakes<'_>) -> Lease {
     let max = period(node, "max", default);
     let grace = period(node, "grace", Period::of_days(7));
     let at = node.get("default").or_else(|| node.get("max")).map_or(node.at, |node| node.at);
-    if default > max {
+    let is_read = |key| node.get(key).is_none_or(|node: &Node| !node.is_unread());
+    if default > max && is_read("default") {
         mistakes.add(at, format!("the default lease of {default} is longer than the longest, {max}"));
     }
     if default.seconds == 0 {
@@ -83,8 +84,9 @@ pub(super) fn policy(node: &Node, mistakes: &mut Mistakes<'_>) -> Policy {
     if let Quorum::AtLeast(wanted) = quorum
         && wanted as usize > approvers.len()
         && !approvers.iter().any(may_be_many)
+        && !approvers.is_empty()
         && items(node, "approvers").len() == approvers.len()
-        && let Some(node) = node.get("quorum")
+        && let Some(node) = node.get("quorum").filter(|quorum| !quorum.is_unread())
     {
         let people = approvers.len();
         mistakes.add(node.at, format!("{wanted} of {people} approvers can't be reached; at most {people} can say yes"));

@@ -61,7 +61,7 @@ fn mistakes_of_form_are_told_at_their_place() {
         (
             "group:owners",
             "owners",
-            "one.yaml:15:58: `approvers` takes `group:name`, `person:mail` or `manager`, and `owners` was found\n",
+            "one.yaml:15:58: `approvers` takes `group:name`, `person:mail` or `manager`, and `owners` was found\n    did you mean `group:owners`?\n",
         ),
         (
             "default: 2",

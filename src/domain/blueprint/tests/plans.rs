@@ -133,6 +133,39 @@ fn what_can_not_be_ordered_is_refused_with_its_field() {
 }
 
 #[test]
+fn parameters_and_the_lease_that_do_not_fit_are_told_together() {
+    let given = parameters(json!({ "application": "shop", "nodes": 99 }));
+    let order = Order { parameters: &given, lease: Some(Period::of_days(400)), request: &rita(), on: None };
+    let tomcat = shipped("scale-out-tomcat");
+    let Err(Unplannable::Fields(fields)) = tomcat.plan(&order, &actions()) else { panic!("two things are wrong") };
+    let names: Vec<&str> = fields.iter().map(|wrong| wrong.field.as_str()).collect();
+    assert_eq!(names, ["nodes", "lease"]);
+    let (plan, told) = tomcat.draft(&order, &actions()).expect("the rest is planned");
+    assert_eq!((told.len(), plan.lease), (2, Period::of_days(90)));
+}
+
+#[test]
+fn a_price_that_nobody_could_pay_is_refused_when_it_is_planned() {
+    let (file, text) = SHIPPED[3];
+    let priced = |formula: &str| {
+        let line = text.lines().find(|line| line.starts_with("price:")).expect("it has a price");
+        let text = text.replace(line, &format!("price: {{ monthly: \"{formula}\" }}"));
+        let blueprint = Blueprint::parse_checked(file, &text, &actions()).expect("the defaults can be paid");
+        let given = parameters(json!({ "application": "shop", "nodes": 5 }));
+        let order = Order { parameters: &given, lease: None, request: &rita(), on: None };
+        blueprint.plan(&order, &actions()).map(|plan| plan.monthly.to_string()).map_err(|fault| fault.to_string())
+    };
+    assert_eq!(priced("params.nodes * 25.0"), Ok("125.00 €".to_owned()));
+    assert_eq!(
+        priced("params.nodes > 4 ? 1e300 : 25.0"),
+        Err("The blueprint can't be planned with these parameters: `params.nodes > 4 ? 1e300 : 25.0` gives 1e+300, which \
+             is no price: a month costs from 0 to less than 1,000,000,000.00 €."
+            .to_owned())
+    );
+    assert!(priced("(4.0 - params.nodes) * 25.0").expect_err("negative").contains("gives -25.0, which is no price"));
+}
+
+#[test]
 fn a_step_that_undoes_says_so_in_the_words_of_the_action() {
     let (file, text) = SHIPPED[3];
     let silent = text.replace("title: Remove machine", "").replace("title: Take back the configuration", "");
