@@ -52,7 +52,7 @@ pub enum BootError {
     File { file: PathBuf, source: io::Error },
     #[error("the datacenter's file `{file}` can't be opened")]
     Datacenter { file: PathBuf, source: io::Error },
-    #[error("nobody can listen on {address}: another program may hold the port; choose another with --port")]
+    #[error("nobody can listen on {address}: {}", way_out(source))]
     Listen { address: String, source: io::Error },
     #[error("mail can't be sent as `[mail]` says")]
     Mail(#[from] SmtpSettingsError),
@@ -181,6 +181,16 @@ pub fn listen(server: &Server) -> Result<TcpListener, BootError> {
     let wanted = (server.address, server.port);
     TcpListener::bind(wanted)
         .map_err(|source| BootError::Listen { address: format!("{}:{}", wanted.0, wanted.1), source })
+}
+
+/// What to do when an address can't be listened on.
+fn way_out(cause: &io::Error) -> &'static str {
+    match cause.kind() {
+        io::ErrorKind::AddrInUse => "another program holds the port; choose another with --port",
+        io::ErrorKind::PermissionDenied => "ports below 1024 are for the system; choose another with --port",
+        io::ErrorKind::AddrNotAvailable => "this machine has no such address; change server.address",
+        _ => "change server.address, or choose another port with --port",
+    }
 }
 
 /// What one process does, until it is told to stop.

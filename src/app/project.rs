@@ -33,6 +33,8 @@ pub async fn list(app: &App, who: &Principal) -> Result<Vec<Project>, Trouble> {
 pub async fn add_from_command_line(app: &App, new: NewProject) -> Result<(), Trouble> {
     check_word("organisation", &new.organisation)?;
     check_word("project", &new.name)?;
+    check_said("title", &new.title, "Say the project's title, which people read.")?;
+    check_said("team", &new.team, "Say the team that answers for the project's applications.")?;
     let tx = app.store.begin().await.map_err(database)?;
     let organisation = organisation(&tx, &new.organisation).await?;
     let projects = store::project::list(&tx, &Scope::Everything).await.map_err(database)?;
@@ -77,7 +79,8 @@ pub async fn set_quota_from_command_line(
     let tx = app.store.begin().await.map_err(database)?;
     let projects = store::project::list(&tx, &Scope::Everything).await.map_err(database)?;
     let mut named = projects.iter().filter(|it| it.organisation_name == organisation && it.name == name);
-    let project = named.next().ok_or_else(|| Trouble::not_found("project"))?.id;
+    let gone = || Trouble::field("project", format!("There is no project `{organisation}/{name}`."));
+    let project = named.next().ok_or_else(gone)?.id;
     for (kind, amount) in limits {
         store::allocation::set_limit(&tx, project, kind, *amount).await.map_err(database)?;
     }
@@ -113,6 +116,10 @@ async fn organisation(tx: &Tx, name: &str) -> Result<OrganisationId, Trouble> {
     let organisation = Organisation { id: store::fresh_id(), name: name.to_owned(), title: name.to_owned() };
     store::organisation::insert(tx, &organisation).await.map_err(database)?;
     Ok(organisation.id)
+}
+
+fn check_said(field: &str, text: &str, otherwise: &str) -> Result<(), Trouble> {
+    if text.trim().is_empty() { Err(Trouble::field(field, otherwise)) } else { Ok(()) }
 }
 
 /// Words in addresses, names of machines and settings.

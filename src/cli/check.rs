@@ -9,7 +9,7 @@ use clap::Args;
 use domain::action::Signature;
 use domain::blueprint::{Blueprint, file_schema};
 
-use super::{Failure, print};
+use super::{Failure, complain, print};
 use crate::settings::Settings;
 use crate::workflows;
 
@@ -32,23 +32,26 @@ pub fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, Failu
     let mut seen = Seen::default();
     for file in files(settings, &arguments.paths)? {
         match told(&file, &actions) {
-            Ok(blueprint) => seen.good(&file.name, &blueprint),
+            Ok(blueprint) => seen.good(&file.name, &blueprint)?,
             Err(mistakes) => seen.bad(&mistakes),
         }
     }
-    Ok(seen.close())
+    seen.close()
 }
 
 fn files(settings: &Settings, paths: &[PathBuf]) -> Result<Vec<File>, String> {
     if paths.is_empty() {
         return workflows::read(settings.catalog.folder.as_deref());
     }
-    let read = paths.iter().map(|path| workflows::read(Some(path)));
-    read.collect::<Result<Vec<_>, _>>().map(|files| files.into_iter().flatten().collect())
+    // A path that leads nowhere is one mistake among those of the others.
+    Ok(paths
+        .iter()
+        .flat_map(|path| workflows::read(Some(path)).unwrap_or_else(|_| vec![workflows::file(path)]))
+        .collect())
 }
 
 fn told(file: &File, actions: &[Signature]) -> Result<Blueprint, Vec<String>> {
-    let text = file.text.as_ref().map_err(|why| vec![why.clone()])?;
+    let text = file.text.as_ref().map_err(|mistake| vec![mistake.to_string()])?;
     let checked = Blueprint::parse_checked(&file.name, text, actions);
     checked.map_err(|mistakes| mistakes.iter().map(ToString::to_string).collect())
 }
@@ -64,39 +67,40 @@ struct Seen {
 }
 
 impl Seen {
-    fn good(&mut self, file: &str, blueprint: &Blueprint) {
+    fn good(&mut self, file: &str, blueprint: &Blueprint) -> Result<(), Failure> {
         let (name, version) = (&blueprint.name, blueprint.version.to_string());
         if let Some(other) = self.editions.insert((name.clone(), version.clone()), file.to_owned()) {
             let told = format!("{file}:1:1: {other} is {name} {version}, too; only one of them can be published");
-            return self.bad(&[told]);
+            self.bad(&[told]);
+            return Ok(());
         }
         self.files += 1;
-        println!("{file}: {name} {version} is in order");
+        say!("{file}: {name} {version} is in order")
     }
 
     fn bad(&mut self, mistakes: &[String]) {
         self.files += 1;
         self.refused += 1;
         self.mistakes += mistakes.len();
-        mistakes.iter().for_each(|mistake| eprintln!("{mistake}"));
+        mistakes.iter().for_each(|mistake| complain(mistake));
     }
 
     /// Says how it stands, in one line.
-    fn close(&self) -> ExitCode {
+    fn close(&self) -> Result<ExitCode, Failure> {
         let Self { files, refused, mistakes, .. } = self;
         match (files, refused) {
-            (0, _) => eprintln!("There is no blueprint here; its file's name ends in .yaml or .yml."),
+            (0, _) => complain("There is no blueprint here; its file's name ends in .yaml or .yml."),
             (_, 0) => {
-                println!("{} in order.", counted(*files, "blueprint is", "blueprints are"));
-                return ExitCode::SUCCESS;
+                say!("{} in order.", counted(*files, "blueprint is", "blueprints are"))?;
+                return Ok(ExitCode::SUCCESS);
             }
-            _ => eprintln!(
+            _ => complain(&format!(
                 "{} in {refused} of {}; what has a mistake is not published.",
                 counted(*mistakes, "mistake", "mistakes"),
                 counted(*files, "file", "files")
-            ),
+            )),
         }
-        ExitCode::FAILURE
+        Ok(ExitCode::FAILURE)
     }
 }
 

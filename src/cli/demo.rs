@@ -7,7 +7,7 @@ use std::sync::Arc;
 use clap::Args;
 use providers::clock::SystemClock;
 
-use super::{Failure, stop};
+use super::{Failure, complain, stop};
 use crate::boot::{self, House, Process};
 use crate::settings::{Secret, Settings};
 
@@ -39,21 +39,23 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     house.publish().await?;
     app::demo::people(&house.app).await?;
     if let Some(number) = arguments.sample_deployments {
-        app::sample::fill(&house.app, number, |done| eprintln!("{done} of {number} sample deployments")).await?;
+        app::sample::fill(&house.app, number, |done| complain(&format!("{done} of {number} sample deployments")))
+            .await?;
     }
     let stop = stop::asked();
-    introduce(&url);
+    introduce(&url)?;
     Process { portal: Some(listener), worker: true }.run(house, &settings.server, stop).await?;
     Ok(())
 }
 
 /// Says who is there to be played, then where; whoever waits for the address has read the rest by then.
-fn introduce(url: &str) {
-    println!("The people of the demo, and what they sign in with:\n");
+fn introduce(url: &str) -> Result<(), Failure> {
+    say!("The people of the demo, and what they sign in with:")?;
+    say!("")?;
     for person in app::demo::PEOPLE {
-        println!("  {:<18} {:<52} {:<20} {}", person.name, person.part, person.email, person.password);
+        say!("  {:<18} {:<52} {:<20} {}", person.name, person.part, person.email, person.password)?;
     }
-    println!("\nGatehouse's demo is open at {url}");
+    say!("\nGatehouse's demo is open at {url}")
 }
 
 /// The settings with everything that reaches outside turned to the demo's own folder.

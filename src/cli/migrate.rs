@@ -7,6 +7,5 @@ use crate::settings::Settings;
 /// Brings the tables up to date.
 pub async fn run(settings: &Settings) -> Result<(), Failure> {
     open_store(&settings.database).await?;
-    println!("The database's tables are up to date.");
-    Ok(())
+    say!("The database's tables are up to date.")
 }

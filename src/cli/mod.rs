@@ -2,6 +2,11 @@
 //!
 //! Exit codes: 0 all is well, 1 it could not be done (the reason is on standard error), 2 it was not understood.
 
+/// Prints a line, as `println!` does, and fails where it would panic.
+macro_rules! say {
+    ($($words:tt)*) => { $crate::cli::print(&format!($($words)*)) };
+}
+
 mod audit;
 mod check;
 mod demo;
@@ -89,8 +94,14 @@ type Failure = Box<dyn Error + Send + Sync>;
 fn print(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Err(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        printed => Ok(printed?),
+        printed => Ok(printed.map_err(|cause| format!("the answer can't be written: {cause}"))?),
     }
+}
+
+/// Says on standard error what is wrong, or what comes beside the answer.
+fn complain(text: &str) {
+    // Where even this can't be written there is nowhere left to say so; the exit code still does.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 /// Does what the arguments say.
@@ -101,7 +112,7 @@ pub async fn run() -> ExitCode {
     match obey(arguments).await {
         Ok(code) => code,
         Err(failure) => {
-            eprintln!("gatehouse: {}", with_causes(failure.as_ref()));
+            complain(&in_full(failure.as_ref()));
             ExitCode::FAILURE
         }
     }
@@ -111,7 +122,7 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
     let settings = match read_settings(arguments.config.as_deref()) {
         Ok(settings) => settings,
         Err(mistakes) => {
-            mistakes.iter().for_each(|mistake| eprintln!("gatehouse: {mistake}"));
+            mistakes.iter().for_each(|mistake| complain(&format!("gatehouse: {mistake}")));
             return Ok(ExitCode::from(2));
         }
     };
@@ -153,17 +164,21 @@ fn read_settings(named: Option<&Path>) -> Result<Settings, Vec<Mistake>> {
     settings::read(file, variables)
 }
 
-/// The failure with what caused it, each on a line.
-fn with_causes(failure: &(dyn Error + 'static)) -> String {
-    let mut text = failure.to_string();
-    if let Some(trouble) = failure.downcast_ref::<Trouble>() {
-        for wrong in &trouble.fields {
-            text.push_str(&format!("\n  {}: {}", wrong.field, wrong.message));
-        }
+/// The failure with what caused it, each on a line; of input that does not fit, what is wrong with each part.
+fn in_full(failure: &(dyn Error + 'static)) -> String {
+    let wrong = failure.downcast_ref::<Trouble>().map(|trouble| trouble.fields.as_slice()).unwrap_or_default();
+    if !wrong.is_empty() {
+        let lines: Vec<String> = wrong.iter().map(|wrong| format!("gatehouse: {}", wrong.message)).collect();
+        return lines.join("\n");
     }
+    let mut text = format!("gatehouse: {failure}");
     let mut cause = failure.source();
     while let Some(deeper) = cause {
-        text.push_str(&format!("\n  because: {deeper}"));
+        let told = deeper.to_string();
+        // Some say again what the next one says.
+        if !text.ends_with(&told) {
+            text.push_str(&format!("\n  because: {told}"));
+        }
         cause = deeper.source();
     }
     text

@@ -39,18 +39,17 @@ pub struct Add {
 /// Does what was asked with the projects.
 pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add(new) => return add(app, new).await,
-        Command::List => return list(app).await,
+        Command::Add(new) => add(app, new).await,
+        Command::List => list(app).await,
         Command::Quota { place, limits } => {
             let (organisation, name) = parts(&place)?;
             let limits = project::set_quota_from_command_line(app, organisation, name, &limits).await?;
             if limits.is_empty() {
-                println!("{place} has no limits.");
+                say!("{place} has no limits.")?;
             }
-            limits.iter().for_each(|(kind, amount)| println!("{kind}={amount}"));
+            limits.iter().try_for_each(|(kind, amount)| say!("{kind}={amount}"))
         }
     }
-    Ok(())
 }
 
 /// Opens a project.
@@ -58,18 +57,17 @@ pub async fn add(app: &App, Add { place, title, team }: Add) -> Result<(), Failu
     let (organisation, name) = parts(&place)?;
     let new = NewProject { organisation: organisation.to_owned(), name: name.to_owned(), title, team };
     project::add_from_command_line(app, new).await?;
-    println!("{place} is open.");
-    Ok(())
+    say!("{place} is open.")
 }
 
 async fn list(app: &App) -> Result<(), Failure> {
     let projects = project::list_from_command_line(app).await?;
     if projects.is_empty() {
-        println!("There is no project yet. Open the first one with `gatehouse project add`.");
+        say!("There is no project yet. Open the first one with `gatehouse project add`.")?;
     }
     for project in projects {
         let place = format!("{}/{}", project.organisation_name, project.name);
-        println!("{place:<32} {:<24} {}", project.title, project.team);
+        say!("{place:<32} {:<24} {}", project.title, project.team)?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ pub async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Fa
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), false).await?;
     house.publish().await?;
     let stop = stop::asked();
-    println!("Gatehouse is open at {url}");
+    say!("Gatehouse is open at {url}")?;
     let process = Process { portal: Some(listener), worker: !arguments.no_worker };
     process.run(house, &settings.server, stop).await?;
     Ok(())

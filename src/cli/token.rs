@@ -6,7 +6,7 @@ use clap::Subcommand;
 use domain::ids::TokenId;
 use domain::token::TokenScope;
 
-use super::Failure;
+use super::{Failure, complain, print};
 
 #[derive(Subcommand)]
 pub enum Command {
@@ -36,7 +36,8 @@ pub enum Command {
         /// Whose it is
         #[arg(long, value_name = "EMAIL")]
         user: String,
-        /// The id that `create` printed
+        /// The id that `create` and `list` print
+        #[arg(value_parser = id)]
         id: TokenId,
     },
 }
@@ -46,33 +47,33 @@ pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
         Command::Create { user, name, scopes, days } => {
             let (token, secret) = token::create_from_command_line(app, &user, NewToken { name, scopes, days }).await?;
-            eprintln!(
-                "Token {} of {user}, until {}. This is shown once:",
-                token.id,
-                token.expires_at.format("%Y-%m-%d")
-            );
-            println!("{secret}");
+            let until = token.expires_at.format("%Y-%m-%d");
+            complain(&format!("Token {} of {user}, until {until}. This is shown once:", token.id));
+            print(&secret)
         }
-        Command::List { user } => list(app, &user).await?,
+        Command::List { user } => list(app, &user).await,
         Command::Revoke { user, id } => {
             token::revoke_from_command_line(app, &user, id).await?;
-            println!("Token {id} opens nothing any more.");
+            say!("Token {id} opens nothing any more.")
         }
     }
-    Ok(())
 }
 
 async fn list(app: &App, user: &str) -> Result<(), Failure> {
     let tokens = token::list_from_command_line(app, user).await?;
     if tokens.is_empty() {
-        println!("{user} has no token.");
+        say!("{user} has no token.")?;
     }
     for token in tokens {
         let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.word()).collect();
         let (state, until) = (token.state(app.clock.now()), token.expires_at.format("%Y-%m-%d"));
-        println!("{}  {:<24} {:<8} until {until}  {}", token.id, token.name, state, scopes.join(", "));
+        say!("{}  {:<24} {:<8} until {until}  {}", token.id, token.name, state, scopes.join(", "))?;
     }
     Ok(())
+}
+
+fn id(text: &str) -> Result<TokenId, String> {
+    text.parse().map_err(|_| "this is no token's id; `gatehouse token list` shows them".to_owned())
 }
 
 fn scope(word: &str) -> Result<TokenScope, String> {

@@ -52,22 +52,21 @@ pub struct Add {
 /// Does what was asked with the accounts.
 pub async fn run(app: &App, command: Command) -> Result<(), Failure> {
     match command {
-        Command::Add(new) => return add(app, new).await,
-        Command::List => return list(app).await,
+        Command::Add(new) => add(app, new).await,
+        Command::List => list(app).await,
         Command::Disable { email } => {
             person::change_from_command_line(app, &email, Change::Disable).await?;
-            println!("{email} can't come in any more.");
+            say!("{email} can't come in any more.")
         }
         Command::Enable { email } => {
             person::change_from_command_line(app, &email, Change::Enable).await?;
-            println!("{email} can come in again.");
+            say!("{email} can come in again.")
         }
         Command::Password { email, password } => {
             person::change_from_command_line(app, &email, Change::Password(password.read()?)).await?;
-            println!("{email} has a new password.");
+            say!("{email} has a new password.")
         }
     }
-    Ok(())
 }
 
 /// Gives somebody an account.
@@ -79,8 +78,7 @@ pub async fn add(app: &App, add: Add) -> Result<(), Failure> {
     let password = Some(add.password.read()?);
     let new = NewPerson { name: add.name, email: add.email.clone(), password, grants, groups: add.groups };
     person::add_from_command_line(app, new).await?;
-    println!("{} can sign in now.", add.email);
-    Ok(())
+    say!("{} can sign in now.", add.email)
 }
 
 /// Reads `administrator` or `requester@northwind/shop`.
@@ -108,13 +106,13 @@ async fn list(app: &App) -> Result<(), Failure> {
             .map_or_else(String::new, |one| format!("@{}/{}", one.organisation_name, one.name)),
     };
     if directory.people.is_empty() {
-        println!("Nobody has an account yet. Give the first administrator one with `gatehouse user add`.");
+        say!("Nobody has an account yet. Give the first administrator one with `gatehouse user add`.")?;
     }
     for Entry { person, grants, groups } in &directory.people {
         let held = grants.iter().map(|grant| format!("{}{}", grant.role.word(), place(grant.place)));
         let held: Vec<String> = held.chain(groups.iter().map(|group| format!("group {group}"))).collect();
         let closed = if person.active { "" } else { " (closed)" };
-        println!("{:<32} {:<24} {}{closed}", person.email, person.name, held.join(", "));
+        say!("{:<32} {:<24} {}{closed}", person.email, person.name, held.join(", "))?;
     }
     Ok(())
 }

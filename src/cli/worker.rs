@@ -22,7 +22,7 @@ pub async fn run(mut settings: Settings, arguments: &Arguments) -> Result<(), Fa
     let url = settings.server.url(settings.server.port);
     let house = House::open(&settings, Arc::new(SystemClock), url, false).await?;
     house.publish().await?;
-    println!("This worker drives up to {} runs.", settings.worker.concurrency);
+    say!("This worker drives up to {} runs.", settings.worker.concurrency)?;
     Process { portal: None, worker: true }.run(house, &settings.server, stop::asked()).await?;
     Ok(())
 }

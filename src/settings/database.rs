@@ -33,8 +33,11 @@ impl Database {
     }
 
     pub(super) fn objections(&self) -> Vec<Objection> {
-        let Some(file) = &self.url_file else { return Vec::new() };
         let mut found = Vec::new();
+        if self.url.expose().trim() == "sqlite:" {
+            found.push(Objection::new("database.url", "names no file: write `sqlite:` and its path behind"));
+        }
+        let Some(file) = &self.url_file else { return found };
         if self.url != Self::default().url {
             found.push(Objection::new("database.url", "and database.url_file are both set: keep one of them"));
         }

@@ -73,6 +73,11 @@ impl Mail {
         if let (Some(file), Err(cause)) = (&self.password_file, self.password()) {
             found.push(Objection::new("mail.password_file", format!("`{}` can't be read: {cause}", file.display())));
         }
+        if let Some(file) = &self.ca_file
+            && let Err(cause) = std::fs::read(file)
+        {
+            found.push(Objection::new("mail.ca_file", format!("`{}` can't be read: {cause}", file.display())));
+        }
         if !self.from.contains('@') {
             let why = format!("is `{}`: it needs an address, `Gatehouse <gatehouse@example.org>`", self.from);
             found.push(Objection::new("mail.from", why));

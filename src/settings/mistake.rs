@@ -77,6 +77,9 @@ fn in_words(message: &str) -> String {
         };
     }
     let message = message.trim_end();
+    if message == "invalid IP address syntax" {
+        return "this is no address to listen on: write one in numbers, such as 127.0.0.1 or 0.0.0.0".to_owned();
+    }
     let number = KINDS.iter().find_map(|(kind, words)| {
         Some(format!("{}expected {words}", message.strip_suffix(&format!("expected {kind}"))?))
     });

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that can't go on is told as failed")]
 
+mod answers;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -265,6 +267,27 @@ fn mistakes_in_a_blueprint_are_found_before_it_is_published() {
     assert!(said(&twice).contains("only one of them can be published"), "{twice:?}");
 }
 
+#[test]
+fn a_file_that_can_not_be_read_is_named_at_its_place_and_hides_no_other() {
+    let folder = Folder::new("unread");
+    let (latin, wrong, nowhere) = (folder.path("latin.yaml"), folder.path("wrong.yaml"), folder.path("nowhere.yaml"));
+    fs::write(&latin, b"# one\ntitle: J\xf6rg\n").unwrap();
+    fs::write(&wrong, "blueprnt: wrong\n").unwrap();
+    let refused = gatehouse(&["check", &nowhere, &latin, &wrong]).output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let told = said(&refused);
+    for mistake in [
+        format!("{nowhere}:1:1: the file can't be read: No such file"),
+        format!("{latin}:2:9: the file is no UTF-8 text: byte 15 can't be read"),
+        format!("{wrong}:1:1: a blueprint has no key `blueprnt`"),
+    ] {
+        assert!(told.contains(&mistake), "{mistake}: {told}");
+    }
+    assert!(told.ends_with("in 3 of 3 files; what has a mistake is not published.\n"), "{told}");
+    let planned = gatehouse(&["plan", &nowhere]).output().unwrap();
+    assert!(said(&planned).contains(&format!("{nowhere}:1:1: the file can't be read")), "{}", said(&planned));
+}
+
 /// What a plan says, or why there is none.
 fn planned(arguments: &[&str]) -> Result<String, String> {
     let output = gatehouse(&["plan"]).args(arguments).output().unwrap();
@@ -305,6 +328,16 @@ fn every_parameter_that_does_not_fit_is_told_at_once() {
 }
 
 #[test]
+fn a_parameter_that_is_no_pair_or_comes_twice_is_refused() {
+    for odd in ["nodes", "=3"] {
+        let told = planned(&["scale-out-tomcat", "--set", odd]).unwrap_err();
+        assert!(told.contains("write it as NAME=VALUE"), "{told}");
+    }
+    let told = planned(&["scale-out-tomcat", "--set", "nodes=3", "--set", "nodes=4"]).unwrap_err();
+    assert_eq!(told, "gatehouse: --set nodes is given twice; leave one of them out\n");
+}
+
+#[test]
 fn an_action_is_planned_on_a_deployment_that_is_described() {
     let scale = ["scale-out-tomcat", "--action", "scale", "--set", "nodes=4"];
     let text = planned(&[&scale[..], &["--deployed", "application=shop", "--deployed", "nodes=2"]].concat()).unwrap();
@@ -330,99 +363,4 @@ fn a_process_that_is_hung_up_on_reads_the_catalogs_files_again() {
     fs::write(&file, shipped.replace("version: 1.0.0", "version: 1.1.0")).unwrap();
     assert!(Command::new("kill").args(["-HUP", &demo.child.id().to_string()]).status().unwrap().success());
     demo.ask_until(&rita, "/catalog/linux-vm", |offered| offered["version"] == "1.1.0");
-}
-
-/// Gatehouse with its data in a folder of the story.
-fn gatehouse_in(folder: &Folder, arguments: &[&str]) -> Output {
-    gatehouse(arguments).current_dir(&folder.0).output().unwrap()
-}
-
-#[test]
-fn who_only_looks_makes_no_database_and_is_told_that_there_is_none() {
-    let folder = Folder::new("nothing");
-    for arguments in [
-        &["audit", "verify"][..],
-        &["audit", "report"],
-        &["user", "list"],
-        &["project", "list"],
-        &["token", "list", "--user", "rita@example.org"],
-    ] {
-        let refused = gatehouse_in(&folder, arguments);
-        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
-        assert!(said(&refused).contains("there is no database at `gatehouse-data/gatehouse.db`"), "{}", said(&refused));
-    }
-    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0, "and nothing was made");
-}
-
-#[test]
-fn who_only_asks_hears_the_answer_and_publishes_nothing() {
-    let folder = Folder::new("quiet");
-    let run = |arguments: &[&str]| {
-        let mut command = gatehouse(arguments);
-        command.env("GATEHOUSE_LOGGING__FILTER", "info").current_dir(&folder.0).output().unwrap()
-    };
-    fs::create_dir(folder.0.join("workflows")).unwrap();
-    fs::write(folder.0.join("gatehouse.toml"), "[catalog]\nfolder = \"workflows\"\n").unwrap();
-    fs::write(folder.0.join("workflows/wrong.yaml"), "blueprint: wrong\n").unwrap();
-    for arguments in [&["migrate"][..], &["user", "list"], &["project", "list"], &["audit", "verify"]] {
-        let answered = run(arguments);
-        assert!(answered.status.success() && answered.stderr.is_empty(), "{arguments:?}: {}", said(&answered));
-    }
-    let talkative = run(&["--verbose", "migrate"]);
-    assert!(talkative.status.success(), "{}", said(&talkative));
-    let refused = run(&["check"]);
-    assert!(said(&refused).contains("wrong.yaml:1:1: a blueprint needs the key `title`"), "{}", said(&refused));
-    let stranger = run(&["plan", "wrong"]);
-    assert!(said(&stranger).contains("wrong.yaml"), "the file that is in the way is named: {}", said(&stranger));
-}
-
-#[test]
-fn lists_that_are_empty_say_so_and_what_to_do() {
-    let folder = Folder::new("empty");
-    assert!(gatehouse_in(&folder, &["migrate"]).status.success());
-    let printed = |arguments: &[&str]| {
-        let output = gatehouse_in(&folder, arguments);
-        assert!(output.status.success(), "{}", said(&output));
-        String::from_utf8(output.stdout).unwrap()
-    };
-    assert!(printed(&["user", "list"]).starts_with("Nobody has an account yet."));
-    assert!(printed(&["project", "list"]).starts_with("There is no project yet."));
-    printed(&["project", "add", "northwind/shop", "--title", "Shop", "--team", "shop-team"]);
-    assert!(printed(&["project", "list"]).starts_with("northwind/shop"));
-}
-
-#[test]
-fn every_command_explains_itself_and_each_of_its_arguments() {
-    let help = |command: &[&str]| {
-        let output = gatehouse(command).arg("--help").output().unwrap();
-        String::from_utf8(output.stdout).unwrap()
-    };
-    for command in [
-        &["demo"][..],
-        &["serve"],
-        &["worker"],
-        &["check"],
-        &["plan"],
-        &["migrate"],
-        &["user", "add"],
-        &["user", "list"],
-        &["user", "disable"],
-        &["user", "enable"],
-        &["user", "password"],
-        &["project", "add"],
-        &["project", "list"],
-        &["project", "quota"],
-        &["token", "create"],
-        &["token", "list"],
-        &["token", "revoke"],
-        &["audit", "verify"],
-        &["audit", "report"],
-    ] {
-        let text = help(command);
-        assert!(text.contains("Usage: gatehouse") && !text.starts_with("Usage"), "{command:?} says what it is: {text}");
-        let lines: Vec<&str> = text.lines().collect();
-        let bare = |pair: &&[&str]| pair[0].starts_with("  ") && pair[0].trim_end().ends_with('>');
-        let unexplained = lines.windows(2).filter(bare).find(|pair| !pair[1].starts_with("          "));
-        assert_eq!(unexplained, None, "{command:?}: {text}");
-    }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use domain::audit::{Actor, Note};
-use domain::blueprint::{Blueprint, Edition, EditionState};
+use domain::blueprint::{Blueprint, Edition, EditionState, Mistake};
 use domain::person::{Principal, Role};
 use domain::trouble::Trouble;
 use serde_json::json;
@@ -21,7 +21,7 @@ use crate::{App, audit, database};
 pub struct File {
     /// Its name, `linux-vm.yaml`.
     pub name: String,
-    pub text: Result<String, String>,
+    pub text: Result<String, Mistake>,
 }
 
 /// What reading the files came to.
@@ -128,8 +128,8 @@ fn read(catalog: &Catalog, file: &File, known: &[Edition], now: DateTime<Utc>) -
         problems: Vec::new(),
         read_at: now,
     };
-    if let Err(why) = &file.text {
-        return Edition { problems: vec![format!("{}: {why}", file.name)], ..edition };
+    if let Err(mistake) = &file.text {
+        return Edition { problems: vec![mistake.to_string()], ..edition };
     }
     match Blueprint::parse_checked(&file.name, source, catalog.actions()) {
         Err(mistakes) => Edition { problems: mistakes.iter().map(ToString::to_string).collect(), ..edition },
@@ -241,10 +241,13 @@ mod tests {
     async fn a_file_with_mistakes_is_refused_and_the_others_work_on() {
         let ((_database, store), catalog) = (store().await, catalog());
         let wrong = File { text: Ok("blueprint: two\n".to_owned()), ..file("two", "1.0.0", "Two") };
-        let no_text = File { text: Err("the file is no UTF-8 text".to_owned()), ..file("three", "1.0.0", "Three") };
+        let three = file("three", "1.0.0", "Three");
+        let message = "the file is no UTF-8 text".to_owned();
+        let no_text =
+            File { text: Err(Mistake { file: three.name.clone(), line: 2, column: 7, message, hint: None }), ..three };
         let told = published(&store, &catalog, &[file("one", "1.0.0", "One"), wrong, no_text]).await;
         assert!(told.contains(&"workflows/two.yaml:1:1: a blueprint needs the key `title`".to_owned()), "{told:?}");
-        assert!(told.contains(&"workflows/three.yaml: the file is no UTF-8 text".to_owned()), "{told:?}");
+        assert!(told.contains(&"workflows/three.yaml:2:7: the file is no UTF-8 text".to_owned()), "{told:?}");
         assert_eq!(offered(&catalog), ["one 1.0.0 One"]);
         let mended = [file("one", "1.0.0", "One"), file("two", "1.0.0", "Two")];
         assert!(published(&store, &catalog, &mended).await.is_empty());

@@ -36,6 +36,8 @@ pub struct Arguments {
 
 /// Prints the plan of an order by nobody in particular.
 pub fn run(settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
+    refuse_twice("--set", &arguments.set)?;
+    refuse_twice("--deployed", &arguments.deployed)?;
     let blueprint = find(settings, &arguments.blueprint)?;
     let plan = planned(&blueprint, arguments)?;
     let text = if arguments.json { serde_json::to_string_pretty(&plan)? } else { readable::readable(&plan)? };
@@ -44,9 +46,15 @@ pub fn run(settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
 
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
-        Some((name, value)) => Ok((name.trim().to_owned(), value.to_owned())),
-        None => Err("write it as NAME=VALUE".into()),
+        Some((name, value)) if !name.trim().is_empty() => Ok((name.trim().to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".into()),
     }
+}
+
+/// Refuses a parameter that is given twice: which of the values was meant is not ours to guess.
+fn refuse_twice(option: &str, given: &[(String, String)]) -> Result<(), String> {
+    let twice = given.iter().enumerate().find(|(nth, (name, _))| given[..*nth].iter().any(|(other, _)| other == name));
+    twice.map_or(Ok(()), |(_, (name, _))| Err(format!("{option} {name} is given twice; leave one of them out")))
 }
 
 fn planned(blueprint: &Blueprint, arguments: &Arguments) -> Result<Plan, Failure> {
@@ -104,8 +112,7 @@ fn no_such_action(blueprint: &Blueprint, wanted: &str) -> String {
 fn find(settings: &Settings, wanted: &str) -> Result<Blueprint, Failure> {
     let actions = actions::signatures();
     if Path::new(wanted).is_file() || wanted.ends_with(".yaml") || wanted.ends_with(".yml") {
-        let file = workflows::read(Some(Path::new(wanted)))?.into_iter().next();
-        let text = file.and_then(|file| file.text.ok()).unwrap_or_default();
+        let text = workflows::file(Path::new(wanted)).text.map_err(|mistake| mistake.to_string())?;
         let mistakes = |_| format!("`{wanted}` has mistakes; `gatehouse check {wanted}` lists them");
         return Ok(Blueprint::parse_checked(wanted, &text, &actions).map_err(mistakes)?);
     }

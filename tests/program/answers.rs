@@ -1,0 +1,198 @@
+//! Commands that answer and are done: what they say, to whom, and what they leave alone.
+
+use std::fs;
+use std::io::Write;
+use std::process::{Output, Stdio};
+
+use crate::{Folder, gatehouse, said};
+
+/// Gatehouse with its data in a folder of the story.
+fn gatehouse_in(folder: &Folder, arguments: &[&str]) -> Output {
+    gatehouse(arguments).current_dir(&folder.0).output().unwrap()
+}
+
+#[test]
+fn who_only_looks_makes_no_database_and_is_told_that_there_is_none() {
+    let folder = Folder::new("nothing");
+    for arguments in [
+        &["audit", "verify"][..],
+        &["audit", "report"],
+        &["user", "list"],
+        &["project", "list"],
+        &["token", "list", "--user", "rita@example.org"],
+    ] {
+        let refused = gatehouse_in(&folder, arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        assert!(said(&refused).contains("there is no database at `gatehouse-data/gatehouse.db`"), "{}", said(&refused));
+    }
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0, "and nothing was made");
+}
+
+#[test]
+fn who_only_asks_hears_the_answer_and_publishes_nothing() {
+    let folder = Folder::new("quiet");
+    let run = |arguments: &[&str]| {
+        let mut command = gatehouse(arguments);
+        command.env("GATEHOUSE_LOGGING__FILTER", "info").current_dir(&folder.0).output().unwrap()
+    };
+    fs::create_dir(folder.0.join("workflows")).unwrap();
+    fs::write(folder.0.join("gatehouse.toml"), "[catalog]\nfolder = \"workflows\"\n").unwrap();
+    fs::write(folder.0.join("workflows/wrong.yaml"), "blueprint: wrong\n").unwrap();
+    for arguments in [&["migrate"][..], &["user", "list"], &["project", "list"], &["audit", "verify"]] {
+        let answered = run(arguments);
+        assert!(answered.status.success() && answered.stderr.is_empty(), "{arguments:?}: {}", said(&answered));
+    }
+    let talkative = run(&["--verbose", "migrate"]);
+    assert!(talkative.status.success(), "{}", said(&talkative));
+    let refused = run(&["check"]);
+    assert!(said(&refused).contains("wrong.yaml:1:1: a blueprint needs the key `title`"), "{}", said(&refused));
+    let stranger = run(&["plan", "wrong"]);
+    assert!(said(&stranger).contains("wrong.yaml"), "the file that is in the way is named: {}", said(&stranger));
+}
+
+#[test]
+fn lists_that_are_empty_say_so_and_what_to_do() {
+    let folder = Folder::new("empty");
+    assert!(gatehouse_in(&folder, &["migrate"]).status.success());
+    let printed = |arguments: &[&str]| {
+        let output = gatehouse_in(&folder, arguments);
+        assert!(output.status.success(), "{}", said(&output));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    assert!(printed(&["user", "list"]).starts_with("Nobody has an account yet."));
+    assert!(printed(&["project", "list"]).starts_with("There is no project yet."));
+    printed(&["project", "add", "northwind/shop", "--title", "Shop", "--team", "shop-team"]);
+    assert!(printed(&["project", "list"]).starts_with("northwind/shop"));
+}
+
+/// Answers that may be long, of a folder with a database.
+const ANSWERS: [&[&str]; 7] = [
+    &["audit", "report"],
+    &["audit", "report", "--json"],
+    &["audit", "verify"],
+    &["user", "list"],
+    &["project", "list"],
+    &["check"],
+    &["plan", "linux-vm", "--set", "application=shop"],
+];
+
+#[cfg(unix)]
+#[test]
+fn whoever_reads_an_answer_may_have_had_enough() {
+    let folder = Folder::new("pipe");
+    assert!(gatehouse_in(&folder, &["migrate"]).status.success());
+    for arguments in ANSWERS {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut answer = gatehouse(arguments);
+        let answered = answer.current_dir(&folder.0).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert!(answered.status.success() && answered.stderr.is_empty(), "{arguments:?}: {}", said(&answered));
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn an_answer_that_can_not_be_written_is_a_failure_and_no_crash() {
+    let folder = Folder::new("full");
+    assert!(gatehouse_in(&folder, &["migrate"]).status.success());
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    for arguments in ANSWERS {
+        let mut answer = gatehouse(arguments);
+        let answered = answer.current_dir(&folder.0).stdout(full()).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(answered.status.code(), Some(1), "{arguments:?}");
+        assert!(said(&answered).starts_with("gatehouse: the answer can't be written: "), "{}", said(&answered));
+    }
+    let silent = gatehouse(&["check", "nowhere.yaml"]).current_dir(&folder.0).stderr(full()).status().unwrap();
+    assert_eq!(silent.code(), Some(1), "there is nowhere left to say why");
+}
+
+/// Gives somebody an account, in a folder of the story.
+fn add_user(folder: &Folder, email: &str, more: &[&str]) -> Output {
+    let arguments = [&["user", "add", email, "--role", "administrator", "--password-stdin"], more].concat();
+    let mut adding = gatehouse(&arguments);
+    adding.current_dir(&folder.0).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = adding.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"a long pass phrase\n").unwrap();
+    child.wait_with_output().unwrap()
+}
+
+#[test]
+fn what_is_wrong_with_an_argument_is_said_in_a_sentence() {
+    let folder = Folder::new("sentences");
+    assert!(add_user(&folder, "ada@example.org", &["--name", "Ada"]).status.success());
+    let told = |refused: Output| {
+        assert!(!refused.status.success());
+        said(&refused)
+    };
+    let twice = told(add_user(&folder, "Ada@example.org", &["--name", "Ada"]));
+    assert_eq!(twice, "gatehouse: ada@example.org has an account already.\n");
+    for (arguments, sentence) in [
+        (&["project", "add", "northwind/shop", "--title", "", "--team", "shop"][..], "Say the project's title"),
+        (&["project", "add", "northwind/shop", "--title", "Shop", "--team", " "], "Say the team that answers"),
+        (&["project", "quota", "northwind/shop", "cpu=3"], "There is no project `northwind/shop`."),
+        (&["audit", "report", "--as-of", "2026-13-01"], "this is no day; write year, month and day"),
+        (&["token", "revoke", "--user", "ada@example.org", "x"], "this is no token's id; `gatehouse token list`"),
+        (&["user", "disable", "eve@example.org"], "Nobody has an account as eve@example.org."),
+    ] {
+        let told = told(gatehouse_in(&folder, arguments));
+        assert!(told.contains(sentence) && !told.contains("field"), "{arguments:?}: {told}");
+    }
+}
+
+#[test]
+fn where_nobody_can_listen_or_keep_anything_it_is_said_why() {
+    let folder = Folder::new("nowhere");
+    fs::write(folder.0.join("text.db"), "no database at all, but a text that is long enough to be looked at").unwrap();
+    let told = |name: &str, value: &str| {
+        let refused = gatehouse(&["serve", "--port", "0"]).env(name, value).current_dir(&folder.0).output().unwrap();
+        assert!(matches!(refused.status.code(), Some(1 | 2)), "{refused:?}");
+        said(&refused)
+    };
+    let nowhere = told("GATEHOUSE_SERVER__ADDRESS", "203.0.113.7");
+    assert!(nowhere.contains("203.0.113.7:0: this machine has no such address; change server.address"), "{nowhere}");
+    let name = told("GATEHOUSE_SERVER__ADDRESS", "localhost");
+    assert!(name.contains("this is no address to listen on: write one in numbers"), "{name}");
+    let nameless = told("GATEHOUSE_DATABASE__URL", "sqlite:");
+    assert!(nameless.contains("GATEHOUSE_DATABASE__URL: database.url names no file"), "{nameless}");
+    let text = told("GATEHOUSE_DATABASE__URL", "sqlite:text.db");
+    assert_eq!(text.matches("because:").count(), 1, "{text}");
+    assert!(text.contains("`sqlite:text.db` could not be opened") && text.contains("not a database"), "{text}");
+    let ca = told("GATEHOUSE_MAIL__CA_FILE", "/nowhere.pem");
+    assert!(ca.contains("mail.ca_file `/nowhere.pem` can't be read"), "{ca}");
+}
+
+#[test]
+fn every_command_explains_itself_and_each_of_its_arguments() {
+    let help = |command: &[&str]| {
+        let output = gatehouse(command).arg("--help").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    for command in [
+        &["demo"][..],
+        &["serve"],
+        &["worker"],
+        &["check"],
+        &["plan"],
+        &["migrate"],
+        &["user", "add"],
+        &["user", "list"],
+        &["user", "disable"],
+        &["user", "enable"],
+        &["user", "password"],
+        &["project", "add"],
+        &["project", "list"],
+        &["project", "quota"],
+        &["token", "create"],
+        &["token", "list"],
+        &["token", "revoke"],
+        &["audit", "verify"],
+        &["audit", "report"],
+    ] {
+        let text = help(command);
+        assert!(text.contains("Usage: gatehouse") && !text.starts_with("Usage"), "{command:?} says what it is: {text}");
+        let lines: Vec<&str> = text.lines().collect();
+        let bare = |pair: &&[&str]| pair[0].starts_with("  ") && pair[0].trim_end().ends_with('>');
+        let unexplained = lines.windows(2).filter(bare).find(|pair| !pair[1].starts_with("          "));
+        assert_eq!(unexplained, None, "{command:?}: {text}");
+    }
+}
