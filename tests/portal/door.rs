@@ -156,7 +156,7 @@ async fn a_link_scanner_decides_nothing_whatever_it_tries() {
 }
 
 /// Opens the link of the first mail about a request: the page's address, its cookie, and the page.
-async fn open_link(house: &House, request: &Request) -> (String, Cookie<'static>, String) {
+pub async fn open_link(house: &House, request: &Request) -> (String, Cookie<'static>, String) {
     let mails = store::mail::of_request(&house.app.store, request.id).await.unwrap();
     let at = mails[0].text.find("/decide/").unwrap();
     let path = mails[0].text[at..].split_whitespace().next().unwrap();

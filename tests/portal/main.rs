@@ -5,6 +5,7 @@
 mod api;
 mod approvals;
 mod audit_report;
+mod bad_input;
 mod blueprints;
 mod deployments;
 mod door;

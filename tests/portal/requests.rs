@@ -314,22 +314,22 @@ async fn who_only_looks_orders_nothing() {
 }
 
 /// Somebody of the demo at the portal's pages.
-struct Browser<'h> {
+pub struct Browser<'h> {
     house: &'h House,
     session: Cookie<'static>,
 }
 
 impl<'h> Browser<'h> {
-    async fn of(house: &'h House, email: &str, password: &str) -> Self {
+    pub async fn of(house: &'h House, email: &str, password: &str) -> Self {
         Self { house, session: door::session(&door::sign_in(house, email, password).await) }
     }
 
-    async fn get(&self, path: &str) -> (StatusCode, String) {
+    pub async fn get(&self, path: &str) -> (StatusCode, String) {
         self.send(TestRequest::get().uri(path)).await
     }
 
     /// Sends a form as the page at `path` has it, with these fields filled in.
-    async fn send_form(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
+    pub async fn send_form(&self, path: &str, csrf: &str, fields: &[(&str, &str)]) -> (StatusCode, String) {
         let fields: Vec<(&str, &str)> = [("csrf", csrf)].into_iter().chain(fields.iter().copied()).collect();
         self.send(TestRequest::post().uri(path).insert_header(("Sec-Fetch-Site", "same-origin")).set_form(fields)).await
     }
@@ -342,7 +342,7 @@ impl<'h> Browser<'h> {
 }
 
 /// The hidden field of the page's forms.
-fn csrf(page: &str) -> String {
+pub fn csrf(page: &str) -> String {
     page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
 }
 
