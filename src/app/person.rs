@@ -11,7 +11,9 @@ use domain::project::Project;
 use domain::trouble::Trouble;
 use serde_json::json;
 use store::Tx;
+pub use store::person::{Filter, SortBy};
 
+use crate::page::{Counted, Part, Window};
 use crate::{App, audit, database, secret};
 
 /// Somebody who is to have an account.
@@ -25,7 +27,7 @@ pub struct NewPerson {
     pub groups: Vec<String>,
 }
 
-/// A person as the list of people shows him.
+/// A person with what he holds.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub person: Person,
@@ -36,33 +38,102 @@ pub struct Entry {
 /// Everybody with an account, and the places where roles can be held.
 pub struct Directory {
     pub people: Vec<Entry>,
+    pub places: Places,
+}
+
+/// The places where roles can be held, besides everywhere.
+pub struct Places {
     pub organisations: Vec<Organisation>,
     pub projects: Vec<Project>,
 }
 
-/// The list of people, for administrators.
+impl Places {
+    async fn of(app: &App) -> Result<Self, Trouble> {
+        let organisations = store::organisation::list(&app.store).await.map_err(database)?;
+        let projects = store::project::list(&app.store, &Scope::Everything).await.map_err(database)?;
+        Ok(Self { organisations, projects })
+    }
+
+    /// A role and where it is held, in words: `requester in Northwind`.
+    pub fn in_words(&self, grant: &Grant) -> String {
+        format!("{} {}", grant.role.word(), self.held_at(grant.place))
+    }
+
+    fn held_at(&self, place: Place) -> String {
+        match place {
+            Place::Everywhere => "everywhere".to_owned(),
+            Place::Organisation(id) => {
+                let found = self.organisations.iter().find(|organisation| organisation.id == id);
+                found.map_or_else(String::new, |organisation| format!("in {}", organisation.title))
+            }
+            Place::Project(id) => {
+                let found = self.projects.iter().find(|project| project.id == id);
+                found.map_or_else(String::new, |project| format!("in {}/{}", project.organisation_name, project.title))
+            }
+        }
+    }
+}
+
+/// A line of the list of people.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub person: Person,
+    /// What he holds and where, in words.
+    pub roles: Vec<String>,
+    pub groups: BTreeSet<String>,
+}
+
+/// A part of the people, for administrators: five statements whatever their number.
+pub async fn list(
+    app: &App,
+    who: &Principal,
+    filter: &Filter,
+    window: Window<SortBy, PersonId>,
+) -> Result<Part<Listed>, Trouble> {
+    only_administrators(who)?;
+    let on = &app.store;
+    let part = store::person::list(on, filter, window).await.map_err(database)?;
+    let ids: Vec<PersonId> = part.rows.iter().map(|person| person.id).collect();
+    let grants = store::person::grants(on, Some(&ids)).await.map_err(database)?;
+    let mut groups = store::person::groups(on, Some(&ids)).await.map_err(database)?;
+    let places = Places::of(app).await?;
+    Ok(part.map(|person| Listed {
+        roles: grants.get(&person.id).into_iter().flatten().map(|grant| places.in_words(grant)).collect(),
+        groups: groups.remove(&person.id).unwrap_or_default(),
+        person,
+    }))
+}
+
+/// How many people the filter leaves, up to a thousand; for administrators.
+pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counted, Trouble> {
+    only_administrators(who)?;
+    store::person::count(&app.store, filter).await.map_err(database)
+}
+
+/// The places where roles can be held, for administrators.
+pub async fn places(app: &App, who: &Principal) -> Result<Places, Trouble> {
+    only_administrators(who)?;
+    Places::of(app).await
+}
+
+/// Everybody, for administrators.
 pub async fn directory(app: &App, who: &Principal) -> Result<Directory, Trouble> {
     only_administrators(who)?;
     directory_from_command_line(app).await
 }
 
-/// The list of people; whoever has a shell on the server may see it.
+/// Everybody; whoever has a shell on the server may see the list.
 pub async fn directory_from_command_line(app: &App) -> Result<Directory, Trouble> {
     let on = &app.store;
-    let mut grants = store::person::grants(on).await.map_err(database)?;
-    let mut groups = store::person::groups(on).await.map_err(database)?;
-    let people = store::person::list(on).await.map_err(database)?;
-    let people = people
-        .into_iter()
-        .map(|person| Entry {
-            grants: grants.remove(&person.id).unwrap_or_default(),
-            groups: groups.remove(&person.id).unwrap_or_default(),
-            person,
-        })
-        .collect();
-    let organisations = store::organisation::list(on).await.map_err(database)?;
-    let projects = store::project::list(on, &Scope::Everything).await.map_err(database)?;
-    Ok(Directory { people, organisations, projects })
+    let mut grants = store::person::grants(on, None).await.map_err(database)?;
+    let mut groups = store::person::groups(on, None).await.map_err(database)?;
+    let people = store::person::everybody(on).await.map_err(database)?;
+    let entry = |person: Person| Entry {
+        grants: grants.remove(&person.id).unwrap_or_default(),
+        groups: groups.remove(&person.id).unwrap_or_default(),
+        person,
+    };
+    Ok(Directory { people: people.into_iter().map(entry).collect(), places: Places::of(app).await? })
 }
 
 /// Gives somebody an account, as an administrator.

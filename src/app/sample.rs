@@ -25,7 +25,7 @@ const PAST: TimeDelta = TimeDelta::days(300);
 /// with the number that there are so far.
 pub async fn fill(app: &App, deployments: u32, progress: impl Fn(u32)) -> Result<(), Trouble> {
     let projects = store::project::list(&app.store, &Scope::Everything).await.map_err(database)?;
-    let requester = store::person::list(&app.store).await.map_err(database)?.into_iter().next();
+    let requester = store::person::everybody(&app.store).await.map_err(database)?.into_iter().next();
     let (Some(requester), false) = (requester, projects.is_empty()) else {
         return Err(Trouble::new(
             Kind::Conflict,

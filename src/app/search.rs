@@ -10,7 +10,7 @@ use domain::request::{Request, number, number_in};
 use domain::trouble::Trouble;
 use store::ci::{CiQuery, CiSort};
 use store::page::{Part, Turn, Window};
-use store::{deployment, request};
+use store::{deployment, person, request};
 use uuid::Uuid;
 
 use crate::{App, ci, database};
@@ -146,9 +146,7 @@ async fn cis(app: &App, scope: &Scope, text: &str, noun: Noun) -> Result<Group, 
 }
 
 async fn people(app: &App, text: &str) -> Result<Group, Trouble> {
-    let mut found = store::person::containing(&app.store, text, SHOWN + 1).await.map_err(database)?;
-    let more = found.len() as u64 > SHOWN;
-    found.truncate(SHOWN as usize);
-    let hit = |it: domain::person::Person| Hit { id: it.id.0, name: it.name, note: it.email, reads: None };
-    Ok(Group { noun: Noun::People, hits: found.into_iter().map(hit).collect(), more })
+    let filter = person::Filter { text: text.to_owned(), ..person::Filter::default() };
+    let part = person::list(&app.store, &filter, first(person::SortBy::Name, false)).await.map_err(database)?;
+    Ok(group(Noun::People, part, |it| Hit { id: it.id.0, name: it.name, note: it.email, reads: None }))
 }

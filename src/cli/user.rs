@@ -95,11 +95,13 @@ async fn list(app: &App) -> Result<(), Failure> {
     let place = |place: Place| match place {
         Place::Everywhere => String::new(),
         Place::Organisation(id) => directory
+            .places
             .organisations
             .iter()
             .find(|one| one.id == id)
             .map_or_else(String::new, |one| format!("@{}", one.name)),
         Place::Project(id) => directory
+            .places
             .projects
             .iter()
             .find(|one| one.id == id)

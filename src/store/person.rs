@@ -3,14 +3,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::ids::{PersonId, ProjectId};
-use domain::person::{Grant, Person, Place, Principal, Role};
+use domain::person::{Grant, Person, Place, Principal, Role, Scope};
 use domain::project::Project;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ActiveValue, Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
-use crate::sql::Sql;
+use crate::page::{Counted, Listing, Part, Table, Window};
 use crate::{Reads, Tx, fresh_id, project};
+
+const TABLE: Table = Table { name: "person", tie: "id", columns: "t.*" };
 
 pub(crate) mod row {
     use sea_orm::entity::prelude::*;
@@ -85,6 +87,26 @@ impl From<row::Model> for Person {
     }
 }
 
+/// Which people a list shows.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Part of the name or the email, in any case.
+    pub text: String,
+    /// Whether they may come in; nothing for all.
+    pub active: Option<bool>,
+    /// A role that they hold somewhere.
+    pub role: Option<Role>,
+}
+
+/// By what a list of people is sorted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SortBy {
+    #[default]
+    Name,
+    Email,
+    Created,
+}
+
 /// Adds a person; the email must be free.
 pub async fn insert(tx: &Tx, person: &Person, password_hash: Option<String>) -> Result<(), DbErr> {
     let row = row::Model {
@@ -119,18 +141,38 @@ pub async fn find_by_email(on: &impl Reads, email: &str) -> Result<Option<(Perso
     }))
 }
 
-/// Everybody with an account, by name.
-pub async fn list(on: &impl Reads) -> Result<Vec<Person>, DbErr> {
-    let rows = row::Entity::find().order_by_asc(row::Column::Name).all(on.db()).await?;
-    Ok(rows.into_iter().map(Person::from).collect())
+/// A part of the people whom the filter leaves.
+pub async fn list(on: &impl Reads, filter: &Filter, window: Window<SortBy, PersonId>) -> Result<Part<Person>, DbErr> {
+    let column = match window.sort {
+        SortBy::Name => "name",
+        SortBy::Email => "email",
+        SortBy::Created => "created_at",
+    };
+    listing(filter).part::<row::Model, _, _>(on, column, window).await.map(|part| part.map(Person::from))
 }
 
-/// People with this text in their name or email, by name.
-pub async fn containing(on: &impl Reads, text: &str, limit: u64) -> Result<Vec<Person>, DbErr> {
-    let mut sql = Sql::default();
-    let found = sql.contains(&["name", "email"], text);
-    sql.text = format!("SELECT * FROM person WHERE {found} ORDER BY name, id LIMIT {limit}");
-    let rows: Vec<row::Model> = sql.all(on).await?;
+/// How many people the filter leaves, up to a thousand.
+pub async fn count(on: &impl Reads, filter: &Filter) -> Result<Counted, DbErr> {
+    listing(filter).count(on).await
+}
+
+fn listing(filter: &Filter) -> Listing {
+    let mut all = Listing::new(TABLE, &Scope::Everything, None);
+    if !filter.text.is_empty() {
+        all.ask(|sql| sql.contains(&["name", "email"], &filter.text));
+    }
+    if let Some(active) = filter.active {
+        all.ask(|sql| format!("active = {}", sql.bind(active)));
+    }
+    if let Some(role) = filter.role {
+        all.ask(|sql| format!("id IN (SELECT person_id FROM role_grant WHERE role = {})", sql.bind(role.word())));
+    }
+    all
+}
+
+/// Everybody with an account, by name.
+pub async fn everybody(on: &impl Reads) -> Result<Vec<Person>, DbErr> {
+    let rows = row::Entity::find().order_by_asc(row::Column::Name).all(on.db()).await?;
     Ok(rows.into_iter().map(Person::from).collect())
 }
 
@@ -193,20 +235,28 @@ fn place_columns(place: Place) -> (Option<Uuid>, Option<Uuid>) {
     }
 }
 
-/// What everybody holds, in one statement.
-pub async fn grants(on: &impl Reads) -> Result<BTreeMap<PersonId, Vec<Grant>>, DbErr> {
+/// What people hold, in one statement: these, or everybody.
+pub async fn grants(on: &impl Reads, of: Option<&[PersonId]>) -> Result<BTreeMap<PersonId, Vec<Grant>>, DbErr> {
+    let mut held = role_grant::Entity::find();
+    if let Some(people) = of {
+        held = held.filter(role_grant::Column::PersonId.is_in(people.iter().map(|id| id.0)));
+    }
     let mut by_person: BTreeMap<PersonId, Vec<Grant>> = BTreeMap::new();
-    for row in role_grant::Entity::find().all(on.db()).await? {
+    for row in held.all(on.db()).await? {
         let person = row.person_id.into();
         by_person.entry(person).or_default().extend(grant_of(&row));
     }
     Ok(by_person)
 }
 
-/// Everybody's groups, in one statement.
-pub async fn groups(on: &impl Reads) -> Result<BTreeMap<PersonId, BTreeSet<String>>, DbErr> {
+/// The groups of people, in one statement: of these, or of everybody.
+pub async fn groups(on: &impl Reads, of: Option<&[PersonId]>) -> Result<BTreeMap<PersonId, BTreeSet<String>>, DbErr> {
+    let mut joined = group_member::Entity::find();
+    if let Some(people) = of {
+        joined = joined.filter(group_member::Column::PersonId.is_in(people.iter().map(|id| id.0)));
+    }
     let mut by_person: BTreeMap<PersonId, BTreeSet<String>> = BTreeMap::new();
-    for row in group_member::Entity::find().all(on.db()).await? {
+    for row in joined.all(on.db()).await? {
         by_person.entry(row.person_id.into()).or_default().insert(row.group_name);
     }
     Ok(by_person)

@@ -222,6 +222,24 @@ async fn a_list_turns_its_pages_forth_and_back_and_its_file_has_them_all() {
 }
 
 #[actix_web::test]
+async fn people_are_found_narrowed_and_taken_along_by_administrators_alone() {
+    let house = House::asleep(Arc::new(SystemClock)).await;
+    let ada = session(&sign_in(&house, "ada@example.org", "ada-manages-people").await);
+    let page = text(&house, &ada, "/people?q=RITA").await;
+    assert!(page.contains("1 account") && page.contains("rita@example.org") && !page.contains("adam@example.org"));
+    let auditors = text(&house, &ada, "/people?role=auditor").await;
+    assert!(auditors.contains("auditor everywhere") && !auditors.contains("rita@example.org"));
+    assert!(text(&house, &ada, "/people?access=no").await.contains("Nothing fits"));
+    let file = text(&house, &ada, "/people.csv?sort=-email").await;
+    let emails: Vec<&str> = file.lines().skip(1).map(|line| line.split(',').nth(2).unwrap()).collect();
+    assert!(emails.len() == 7 && emails.is_sorted_by(|one, other| one > other), "{file}");
+    let rita = rita(&house).await;
+    for address in ["/people", "/people.csv", "/people/new"] {
+        assert_eq!(visit(&house, &rita, address).await.0, StatusCode::FORBIDDEN, "{address}");
+    }
+}
+
+#[actix_web::test]
 async fn what_a_list_can_not_read_is_named_and_nothing_else_is_lost() {
     let (house, _) = house().await;
     let rita = rita(&house).await;

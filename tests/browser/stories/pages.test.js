@@ -11,7 +11,7 @@ const pages = [
   [requester, ["/catalog", "/catalog/linux-vm", "/catalog/sql-database-vm", "/catalog/docker-machine",
     "/catalog/container-space", "/requests", "/deployments", "/approvals", "/cmdb", "/audit", "/account"]],
   [operator, ["/operations", "/operations/mail", "/operations/blueprints", "/operations/datacenter"]],
-  [administrator, ["/people"]],
+  [administrator, ["/people", "/people/new"]],
 ];
 
 describe("Every page", () => {
@@ -114,7 +114,35 @@ describe("Every page", () => {
     const answer = await guest.page.goto(`/decide/${"a".repeat(43)}`);
     assert.ok(answer.status() === 404 || answer.status() === 410);
     await inspect(guest, "link-unknown");
+    const late = await guest.page.goto("/decide/question/018f0000-0000-7000-8000-000000000000");
+    assert.equal(late.status(), 410);
+    await guest.page.getByText("Open the link in the mail once more.").waitFor();
+    await inspect(guest, "link-late");
     await guest.close();
+  });
+
+  it("an address that can not be read says so, in the frame or without it", async () => {
+    const rita = await signIn(browser, demo, requester);
+    assert.equal((await rita.page.goto("/requests.csv?state=odd")).status(), 400);
+    await rita.page.getByText("There is no state `odd`").waitFor();
+    await inspect(rita, "unreadable");
+    await rita.close();
+    const guest = await openWindow(browser, demo);
+    assert.equal((await guest.page.goto("/nowhere")).status(), 404);
+    await inspect(guest, "not-found-outside");
+    await guest.close();
+  });
+
+  it("the bar of a phone shows that it goes on, and what is cut off is reached by keyboard", async () => {
+    const otto = await signIn(browser, demo, operator, { viewport: { width: 360, height: 740 } });
+    await otto.page.goto("/catalog");
+    const last = otto.page.locator(".rail .nav a").last();
+    const cut = await otto.page.locator(".rail .nav a").evaluateAll((links) =>
+      links.map((link) => link.getBoundingClientRect()).some(({ left, right }) => left < innerWidth - 12 && right > innerWidth));
+    assert.ok(cut, "a part of the next entry is seen at the edge");
+    await last.focus();
+    assert.ok(await last.evaluate((link) => link.getBoundingClientRect().right <= innerWidth + 1), "it comes into view");
+    await otto.close();
   });
 
   it("the slash goes to the search, and the theme stays as chosen", async () => {

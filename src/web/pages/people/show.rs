@@ -11,7 +11,7 @@ use domain::person::{Grant, Role};
 use domain::trouble::{Kind, Trouble};
 use serde::Deserialize;
 
-use super::index;
+use super::{offered, place_word, roles};
 use crate::csrf::Form;
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
@@ -64,17 +64,17 @@ async fn shown(
     let entry = directory.people.iter().find(|entry| entry.person.id == id).cloned();
     let entry = entry.ok_or_else(|| Trouble::not_found("person"))?;
     let held = |grant: &Grant| Held {
-        words: index::held(grant, &directory),
+        words: directory.places.in_words(grant),
         role: grant.role.word(),
-        place: index::place_word(grant.place, &directory),
+        place: place_word(grant.place, &directory.places),
     };
     let others = directory.people.iter().filter(|other| other.person.id != id);
     let named = others.map(|other| (other.person.id.to_string(), other.person.name.clone()));
     let view = Show {
         shell: visitor.shell(entry.person.name.clone(), Section::People),
         held: entry.grants.iter().map(held).collect(),
-        roles: index::roles(),
-        places: index::places(&directory),
+        roles: roles(),
+        places: offered(&directory.places),
         people: std::iter::once((String::new(), "Nobody".to_owned())).chain(named).collect(),
         manager: entry.person.manager.map(|manager| manager.to_string()).unwrap_or_default(),
         entry,
