@@ -9,11 +9,11 @@ use domain::token::TokenScope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::{Caller, VIA};
 use super::endpoint::Endpoint;
 use super::fields::Body;
 use crate::pages::absence::whole_days;
-use crate::problem::Problem;
 
 /// Whether the caller is away, and who stands in.
 #[derive(Serialize, ToSchema)]
@@ -59,16 +59,16 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn show(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller) -> Reply {
     shown(&house, &caller, TokenScope::Read).await
 }
 
-async fn shown(house: &App, caller: &Caller, scope: TokenScope) -> Result<HttpResponse, Problem> {
+async fn shown(house: &App, caller: &Caller, scope: TokenScope) -> Reply {
     let absence = away(house, caller.may(scope)?).await?.map(Absence::from);
     Ok(HttpResponse::Ok().json(AbsenceDetails { absence }))
 }
 
-async fn set(house: Data<App>, caller: Caller, Body(mut body): Body) -> Result<HttpResponse, Problem> {
+async fn set(house: Data<App>, caller: Caller, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Decide)?;
     let delegate = body.required::<String>("delegate");
     let days = body.required("from").zip(body.required("until"));
@@ -78,7 +78,7 @@ async fn set(house: Data<App>, caller: Caller, Body(mut body): Body) -> Result<H
     shown(&house, &caller, TokenScope::Decide).await
 }
 
-async fn end(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn end(house: Data<App>, caller: Caller) -> Reply {
     come_back(&house, caller.may(TokenScope::Decide)?, VIA).await?;
     Ok(HttpResponse::NoContent().finish())
 }

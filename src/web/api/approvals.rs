@@ -1,7 +1,7 @@
 //! The caller's own questions, and deciding them.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::approval::{self, Decider, Question, Standing};
 use app::request::Waits;
@@ -13,6 +13,7 @@ use domain::token::TokenScope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::Caller;
 use super::catalog::PlanDetails;
 use super::endpoint::Endpoint;
@@ -20,7 +21,6 @@ use super::fields::Body;
 use super::projects::QuotaChange;
 use super::requests::RequestDetails;
 use crate::pages::approvals::client;
-use crate::problem::Problem;
 
 /// A question to the caller.
 #[derive(Serialize, ToSchema)]
@@ -92,31 +92,25 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller) -> Reply {
     let inbox = approval::inbox(&house, caller.may(TokenScope::Read)?).await?;
     let all = inbox.open.into_iter().chain(inbox.closed);
     Ok(HttpResponse::Ok().json(Approvals { items: all.map(ApprovalDetails::from).collect() }))
 }
 
-async fn show(house: Data<App>, caller: Caller, id: Path<ApprovalId>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, id: Path<ApprovalId>) -> Reply {
     let question = approval::look_signed_in(&house, caller.may(TokenScope::Read)?, *id).await?;
     Ok(HttpResponse::Ok().json(QuestionDetails::from(question)))
 }
 
-async fn decide(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<ApprovalId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+async fn decide(house: Data<App>, caller: Caller, id: Path<ApprovalId>, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Decide)?;
-    let once = body.sent(&asked).once;
+    let (once, client) = (body.sent().once, client(&body.request));
     let answer = body.required::<Answer>("decision");
     let reason = body.optional::<String>("reason").unwrap_or_default();
     let answer = body.finish(answer)?;
     let decider = Decider::Person { who, approval: *id, via: Via::Api, once };
-    let decided = approval::decide(&house, decider, answer, &reason, client(&asked)).await?;
+    let decided = approval::decide(&house, decider, answer, &reason, client).await?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(decided.request, Waits::default())))
 }
 

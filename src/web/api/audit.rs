@@ -1,6 +1,5 @@
 //! The CMDB audit report, the same as the page's file.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
 use domain::token::TokenScope;
@@ -8,12 +7,12 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::fields::Query;
 use super::kinds::Instant;
 use crate::pages::audit_report::files;
-use crate::problem::Problem;
 
 /// What exists, who ordered and approved it, who answers for it, and what is wrong.
 #[derive(Serialize, ToSchema)]
@@ -55,7 +54,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![report.needs(TokenScope::Read).asks::<AsOf>().gives::<AuditReport>()]
 }
 
-async fn report(house: Data<App>, caller: Caller, Query(mut query): Query) -> Result<HttpResponse, Problem> {
+async fn report(house: Data<App>, caller: Caller, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?.clone();
     let as_of = query.optional::<Instant>("as_of").map(|Instant(at)| at);
     let as_of = query.finish(Some(as_of))?;

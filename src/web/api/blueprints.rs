@@ -12,9 +12,9 @@ use domain::trouble::Trouble;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
-use crate::problem::Problem;
 
 /// One version of a blueprint, or a file that was refused.
 #[derive(Serialize, ToSchema)]
@@ -63,12 +63,12 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller) -> Reply {
     let editions = catalog::editions(&house, caller.may(TokenScope::Read)?).await?;
     Ok(HttpResponse::Ok().json(Editions { items: editions.into_iter().map(|it| EditionEntry::of(it).0).collect() }))
 }
 
-async fn show(house: Data<App>, caller: Caller, id: Path<BlueprintId>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, id: Path<BlueprintId>) -> Reply {
     let editions = catalog::editions(&house, caller.may(TokenScope::Read)?).await?;
     let found = editions.into_iter().find(|edition| edition.id == *id);
     let (edition, source) = EditionEntry::of(found.ok_or_else(|| Trouble::not_found("version of a blueprint"))?);

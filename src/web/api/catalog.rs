@@ -13,9 +13,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
-use super::fields::{Body, Fields, in_order, place_in_order};
+use super::fields::{Body, Fields, in_order};
 use super::projects::ProjectReference;
 use crate::problem::Problem;
 
@@ -152,22 +153,17 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller) -> Reply {
     let cards = catalog::list(&house, caller.may(TokenScope::Read)?, None).await?;
     Ok(HttpResponse::Ok().json(Catalog { items: cards.into_iter().map(CatalogEntry::from).collect() }))
 }
 
-async fn show(house: Data<App>, caller: Caller, blueprint: Path<String>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, blueprint: Path<String>) -> Reply {
     let form = catalog::form(&house, caller.may(TokenScope::Read)?, &blueprint, None).await?;
     Ok(HttpResponse::Ok().json(BlueprintDetails::from(form)))
 }
 
-async fn plan(
-    house: Data<App>,
-    caller: Caller,
-    blueprint: Path<String>,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+async fn plan(house: Data<App>, caller: Caller, blueprint: Path<String>, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let project = body.required::<ProjectId>("project");
     let ordered = Ordered::of(&mut body);
@@ -222,9 +218,7 @@ impl Ordered {
         body: &mut Fields,
     ) -> Result<(), Problem> {
         let Some(blueprint) = blueprint.filter(|_| body.is_wrong()) else { return Ok(()) };
-        let mut wrong = catalog::mistakes(house, who, blueprint, &self.parameters, self.lease).await?;
-        wrong.iter_mut().for_each(|wrong| wrong.field = place_in_order(&wrong.field));
-        body.also(wrong);
+        body.also_in_order(catalog::mistakes(house, who, blueprint, &self.parameters, self.lease).await?);
         Ok(())
     }
 }

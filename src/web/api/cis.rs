@@ -1,7 +1,7 @@
 //! The CMDB: what exists, where it belongs, who answers for it.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::ci::{self, CiQuery, CiSort, CiView, Hop};
 use chrono::{DateTime, Utc};
@@ -12,13 +12,13 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Reply;
 use super::audit::AsOf;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::fields::Query;
 use super::kinds::Instant;
-use super::paging::{Paging, Part};
-use crate::problem::Problem;
+use super::paging::Part;
 
 /// Which CIs are wanted.
 #[derive(IntoParams)]
@@ -99,9 +99,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/cis", index)
             .is("CMDB", "The CIs that the caller may see, by name")
             .needs(TokenScope::Read)
-            .asks::<Paging>()
-            .asks::<Wanted>()
-            .lists::<CiEntry>(),
+            .lists::<CiEntry>()
+            .asks::<Wanted>(),
         Endpoint::get("/cis/{id}", show)
             .is("CMDB", "A CI, now or as it was")
             .needs(TokenScope::Read)
@@ -110,12 +109,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(
-    house: Data<App>,
-    caller: Caller,
-    Query(mut query): Query,
-    asked: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let part = Part::of(&mut query);
     let wanted = CiQuery {
@@ -127,15 +121,10 @@ async fn index(
     };
     let wanted = query.finish(Some(wanted))?;
     let found = ci::list(&house, who, &wanted, part.window(CiSort::Name)?).await?;
-    Ok(part.answer(&asked, found, |ci| ci.id, CiEntry::from))
+    Ok(part.answer(found, |ci| ci.id, CiEntry::from))
 }
 
-async fn show(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<CiId>,
-    Query(mut query): Query,
-) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, id: Path<CiId>, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let as_of = query.optional::<Instant>("as_of").map(|Instant(at)| at);
     let as_of = query.finish(Some(as_of))?;

@@ -1,10 +1,10 @@
 //! What stands, and what may be done with it.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::deployment::{self, Details, Filter, Listed, Offered, SortBy};
-use app::request::{self, Order, What};
+use app::request::{Order, What};
 use chrono::{DateTime, Utc};
 use domain::deployment::{Deployment, DeploymentState};
 use domain::ids::DeploymentId;
@@ -16,14 +16,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
+use super::Reply;
 use super::caller::{Caller, VIA};
 use super::catalog::reason;
-use super::created;
 use super::endpoint::Endpoint;
-use super::fields::{Body, Query, in_order, place_in_order};
-use super::paging::{Paging, Part};
-use super::requests::RequestDetails;
-use crate::problem::Problem;
+use super::fields::{Body, Query};
+use super::paging::Part;
+use super::requests::{RequestDetails, file};
 
 /// Which deployments are wanted.
 #[derive(IntoParams)]
@@ -138,9 +137,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/deployments", index)
             .is("Deployments", "The deployments that the caller may see, oldest first")
             .needs(TokenScope::Read)
-            .asks::<Paging>()
-            .asks::<Wanted>()
-            .lists::<DeploymentEntry>(),
+            .lists::<DeploymentEntry>()
+            .asks::<Wanted>(),
         Endpoint::get("/deployments/{id}", show)
             .is("Deployments", "A deployment")
             .needs(TokenScope::Read)
@@ -149,8 +147,7 @@ pub fn endpoints() -> Vec<Endpoint> {
             .is("Deployments", "Do something with a deployment")
             .needs(TokenScope::Order)
             .takes::<NewAction>()
-            .orders::<RequestDetails>()
-            .may(&[409]),
+            .orders::<RequestDetails>(),
         Endpoint::post("/deployments/{id}/prolong", prolong)
             .is("Deployments", "Let a deployment live longer")
             .needs(TokenScope::Order)
@@ -161,17 +158,11 @@ pub fn endpoints() -> Vec<Endpoint> {
             .is("Deployments", "Take a deployment down")
             .needs(TokenScope::Order)
             .takes::<NewRetirement>()
-            .orders::<RequestDetails>()
-            .may(&[409]),
+            .orders::<RequestDetails>(),
     ]
 }
 
-async fn index(
-    house: Data<App>,
-    caller: Caller,
-    Query(mut query): Query,
-    asked: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let part = Part::of(&mut query);
     let filter = Filter {
@@ -182,68 +173,43 @@ async fn index(
     };
     let filter = query.finish(Some(filter))?;
     let found = deployment::list(&house, who, &filter, part.window(SortBy::Created)?).await?.part;
-    Ok(part.answer(&asked, found, |listed| listed.deployment.id, DeploymentEntry::from))
+    Ok(part.answer(found, |listed| listed.deployment.id, DeploymentEntry::from))
 }
 
-async fn show(house: Data<App>, caller: Caller, id: Path<DeploymentId>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, id: Path<DeploymentId>) -> Reply {
     shown(&house, caller.may(TokenScope::Read)?, *id).await
 }
 
-async fn shown(house: &App, who: &Principal, id: DeploymentId) -> Result<HttpResponse, Problem> {
+async fn shown(house: &App, who: &Principal, id: DeploymentId) -> Reply {
     Ok(HttpResponse::Ok().json(DeploymentDetails::from(deployment::show(house, who, id).await?)))
 }
 
-async fn act(
-    house: Data<App>,
-    caller: Caller,
-    place: Path<(DeploymentId, String)>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+async fn act(house: Data<App>, caller: Caller, place: Path<(DeploymentId, String)>, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Order)?;
     let (deployment, action) = place.into_inner();
     let parameters = body.optional::<Map<String, Value>>("parameters").unwrap_or_default();
-    let (reason, key) = (reason(&mut body), body.key(&asked));
+    let (reason, key) = (reason(&mut body), body.key());
     if body.is_wrong() {
         let form = deployment::action_form(&house, who, deployment, &action).await?;
-        let mut wrong = deployment::action_draft(&house, who, &form, &parameters).await?.errors;
-        wrong.iter_mut().for_each(|wrong| wrong.field = place_in_order(&wrong.field));
-        body.also(wrong);
+        body.also_in_order(deployment::action_draft(&house, who, &form, &parameters).await?.errors);
     }
     let what = What::Action { deployment, action, parameters, seen: None };
     file(&house, who, body.finish(Some(Order { what, reason, via: VIA, key }))?).await
 }
 
-async fn prolong(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<DeploymentId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+async fn prolong(house: Data<App>, caller: Caller, id: Path<DeploymentId>, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Order)?;
-    let (days, sent) = (body.required("days"), body.sent(&asked));
+    let (days, sent) = (body.required("days"), body.sent());
     let days = body.finish(days)?;
     deployment::prolong(&house, who, *id, days, &sent).await?;
     shown(&house, who, *id).await
 }
 
-async fn retire(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<DeploymentId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+async fn retire(house: Data<App>, caller: Caller, id: Path<DeploymentId>, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Order)?;
-    let (reason, key) = (reason(&mut body), body.key(&asked));
+    let (reason, key) = (reason(&mut body), body.key());
     let what = What::Retire { deployment: *id };
     file(&house, who, body.finish(Some(Order { what, reason, via: VIA, key }))?).await
-}
-
-async fn file(house: &App, who: &Principal, order: Order) -> Result<HttpResponse, Problem> {
-    let filed = request::submit(house, who, order).await.map_err(in_order)?;
-    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, request::Waits::default())))
 }
 
 impl From<Listed> for DeploymentEntry {

@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 use utoipa::openapi::path::ParameterIn;
 use utoipa::{IntoParams, ToSchema};
 
+use super::paging::Paging;
+
 /// What every operation may answer: larger than we take, our own mistake, and too slow or without a database.
 const ALWAYS: [u16; 4] = [400, 413, 500, 503];
 
@@ -142,13 +144,13 @@ impl Endpoint {
         self
     }
 
-    /// Orders, so that the key is needed, and says where the new request is.
+    /// Orders, so that the key is needed; says where the new request is, or what stands against it.
     pub fn orders<T: ToSchema>(mut self) -> Self {
         for parameter in self.parameters.iter_mut().filter(|parameter| parameter["in"] == "header") {
             parameter["required"] = json!(true);
         }
         self.answer = (201, self.refer_to::<T>());
-        self
+        self.may(&[409])
     }
 
     /// What it answers.
@@ -163,7 +165,7 @@ impl Endpoint {
         self
     }
 
-    /// What it answers: a page of a list.
+    /// What it answers: the page of a list that its address asks for.
     pub fn lists<T: ToSchema>(mut self) -> Self {
         let items = json!({ "type": "array", "items": self.refer_to::<T>() });
         let next =
@@ -176,7 +178,7 @@ impl Endpoint {
                 "properties": { "items": items, "next": next },
             }),
         );
-        self
+        self.asks::<Paging>()
     }
 
     fn header(mut self, name: &str, description: &str) -> Self {

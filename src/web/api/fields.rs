@@ -18,6 +18,8 @@ use crate::problem::Problem;
 
 /// The fields that were sent, and what is wrong with those that were taken out so far.
 pub struct Fields {
+    /// What they came with.
+    pub request: HttpRequest,
     sent: Map<String, Value>,
     taken: BTreeSet<&'static str>,
     wrong: Vec<FieldError>,
@@ -31,8 +33,8 @@ pub struct Body(pub Fields);
 pub struct Query(pub Fields);
 
 impl Fields {
-    fn new(sent: Map<String, Value>, in_address: bool) -> Self {
-        Self { sent, taken: BTreeSet::new(), wrong: Vec::new(), in_address }
+    fn new(request: HttpRequest, sent: Map<String, Value>, in_address: bool) -> Self {
+        Self { request, sent, taken: BTreeSet::new(), wrong: Vec::new(), in_address }
     }
 
     /// A field that must be there.
@@ -62,27 +64,31 @@ impl Fields {
         self.wrong.push(FieldError { field, message: message.into() });
     }
 
-    /// Adds what a use case says is wrong.
-    pub fn also(&mut self, wrong: Vec<FieldError>) {
-        self.wrong.extend(wrong);
+    /// Adds what a use case says is wrong with an order's fields.
+    pub fn also_in_order(&mut self, wrong: Vec<FieldError>) {
+        self.wrong.extend(wrong.into_iter().map(placed_in_order));
     }
 
     /// How this write came in; with a key when one was sent.
-    pub fn sent(&mut self, request: &HttpRequest) -> Sent {
-        let key = request.headers().get("Idempotency-Key").map(|key| String::from_utf8_lossy(key.as_bytes()));
-        let once = key.map(|key| Once::new(&key, &json!([request.path(), self.sent])));
+    pub fn sent(&mut self) -> Sent {
+        let once = self.idempotency_key().map(|key| Once::new(&key, &json!([self.request.path(), self.sent])));
         let once = once.transpose().map_err(|trouble| self.wrong.extend(trouble.fields)).ok().flatten();
         Sent { via: VIA, once }
     }
 
     /// The key of an order, which has to bear one.
-    pub fn key(&mut self, request: &HttpRequest) -> String {
-        let key = request.headers().get("Idempotency-Key").map(|key| String::from_utf8_lossy(key.as_bytes()));
+    pub fn key(&mut self) -> String {
+        let key = self.idempotency_key();
         if key.is_none() {
             let message = "Send this header, new for each order, so that trying again orders once.".to_owned();
             self.wrong.push(FieldError { field: "Idempotency-Key:".to_owned(), message });
         }
-        key.unwrap_or_default().into_owned()
+        key.unwrap_or_default()
+    }
+
+    fn idempotency_key(&self) -> Option<String> {
+        let key = self.request.headers().get("Idempotency-Key")?;
+        Some(String::from_utf8_lossy(key.as_bytes()).into_owned())
     }
 
     /// Whether something is wrong with what was taken, or something else was sent that nobody asks for.
@@ -110,18 +116,19 @@ impl Fields {
 
 /// Says where in an order's body the fields stand that a use case names.
 pub fn in_order(mut trouble: Trouble) -> Problem {
-    trouble.fields.iter_mut().for_each(|wrong| wrong.field = place_in_order(&wrong.field));
+    trouble.fields = trouble.fields.into_iter().map(placed_in_order).collect();
     Problem(trouble)
 }
 
-/// Where a field of an order stands in its body: parameters in an object of their own.
-pub fn place_in_order(field: &str) -> String {
-    match field {
+/// What is wrong with a field of an order, by its place in the body: parameters stand in an object of their own.
+fn placed_in_order(wrong: FieldError) -> FieldError {
+    let field = match wrong.field.as_str() {
         "lease" => "/lease_days".to_owned(),
         "reason" => "/reason".to_owned(),
-        placed if placed.starts_with('/') || placed.ends_with(':') => placed.to_owned(),
+        placed if placed.starts_with('/') || placed.ends_with(':') => return wrong,
         parameter => format!("/parameters/{}", escaped(parameter)),
-    }
+    };
+    FieldError { field, ..wrong }
 }
 
 /// The number that a text says: in an address everything is text.
@@ -150,7 +157,7 @@ impl FromRequest for Query {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let pairs = url::form_urlencoded::parse(request.query_string().as_bytes());
         let sent = pairs.map(|(name, value)| (name.into_owned(), Value::String(value.into_owned()))).collect();
-        ready(Ok(Self(Fields::new(sent, true))))
+        ready(Ok(Self(Fields::new(request.clone(), sent, true))))
     }
 }
 
@@ -162,16 +169,17 @@ impl FromRequest for Body {
         let kind = request.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
         let is_json = kind.split(';').next().is_some_and(|kind| kind.trim() == "application/json");
         let bytes = Bytes::from_request(request, payload);
+        let request = request.clone();
         Box::pin(async move {
             let bytes = bytes.await.map_err(unread)?;
             if bytes.is_empty() {
-                return Ok(Self(Fields::new(Map::new(), false)));
+                return Ok(Self(Fields::new(request, Map::new(), false)));
             }
             if !is_json {
                 let what = "The body is not sent as `Content-Type: application/json`.";
                 return Err(Problem(Trouble::new(Kind::WrongType, what, "Send it as JSON, and say so in the head.")));
             }
-            Ok(Self(Fields::new(object(&bytes)?, false)))
+            Ok(Self(Fields::new(request, object(&bytes)?, false)))
         })
     }
 }

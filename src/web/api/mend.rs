@@ -1,7 +1,6 @@
 //! What an operator's program does about a run that needs somebody.
 
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::run::{self, Mend};
 use domain::ids::RunId;
@@ -13,7 +12,6 @@ use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::fields::{Body, Fields};
 use super::runs::{RunDetails, shown};
-use crate::problem::Problem;
 
 /// A step that is tried again.
 #[derive(ToSchema)]
@@ -63,83 +61,35 @@ pub struct Cancellation {
 
 /// What there is.
 pub fn endpoints() -> Vec<Endpoint> {
-    let mends = [
-        Endpoint::post("/runs/{id}/retry", retry).is("Runs", "Try a step again").takes::<Retrial>(),
-        Endpoint::post("/runs/{id}/skip", skip).is("Runs", "Go on without a step").takes::<Omission>(),
-        Endpoint::post("/runs/{id}/resume", resume).is("Runs", "Try all that failed again").takes::<Resumption>(),
-        Endpoint::post("/runs/{id}/compensate", compensate)
-            .is("Runs", "Take back what was built")
-            .takes::<TakingBack>(),
-        Endpoint::post("/runs/{id}/cancel", cancel).is("Runs", "Cancel a run").takes::<Cancellation>(),
-    ];
-    mends.map(|mend| mend.needs(TokenScope::Operate).gives::<RunDetails>().may(&[409])).into()
+    vec![
+        mend::<Retrial>("/runs/{id}/retry", "Try a step again", |body| {
+            let (step, input) = (body.required("step"), body.optional("input"));
+            Some(Mend::Retry { step: step?, input })
+        }),
+        mend::<Omission>("/runs/{id}/skip", "Go on without a step", |body| {
+            let (step, output) = (body.required("step"), body.optional("output"));
+            Some(Mend::Skip { step: step?, output })
+        }),
+        mend::<Resumption>("/runs/{id}/resume", "Try all that failed again", |_| Some(Mend::Resume)),
+        mend::<TakingBack>("/runs/{id}/compensate", "Take back what was built", |_| Some(Mend::Compensate)),
+        mend::<Cancellation>("/runs/{id}/cancel", "Cancel a run", |body| body.required("wish").map(Mend::Cancel)),
+    ]
 }
 
-async fn retry(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RunId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
-    let (step, input) = (body.required("step"), body.optional("input"));
-    mend(&house, &caller, *id, &asked, body, step.map(|step| Mend::Retry { step, input })).await
-}
-
-async fn skip(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RunId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
-    let (step, output) = (body.required("step"), body.optional("output"));
-    mend(&house, &caller, *id, &asked, body, step.map(|step| Mend::Skip { step, output })).await
-}
-
-async fn resume(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RunId>,
-    asked: HttpRequest,
-    Body(body): Body,
-) -> Result<HttpResponse, Problem> {
-    mend(&house, &caller, *id, &asked, body, Some(Mend::Resume)).await
-}
-
-async fn compensate(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RunId>,
-    asked: HttpRequest,
-    Body(body): Body,
-) -> Result<HttpResponse, Problem> {
-    mend(&house, &caller, *id, &asked, body, Some(Mend::Compensate)).await
-}
-
-async fn cancel(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RunId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
-    let wish = body.required("wish").map(Mend::Cancel);
-    mend(&house, &caller, *id, &asked, body, wish).await
-}
-
-/// Does it, once, and answers how the run stands then.
-async fn mend(
-    house: &App,
-    caller: &Caller,
-    id: RunId,
-    asked: &HttpRequest,
-    mut body: Fields,
-    wish: Option<Mend>,
-) -> Result<HttpResponse, Problem> {
-    let who = caller.may(TokenScope::Operate)?;
-    let (reason, sent) = (body.optional::<String>("reason").unwrap_or_default(), body.sent(asked));
-    let wish = body.finish(wish)?;
-    run::mend(house, who, id, wish, &reason, &sent).await?;
-    shown(house, who, id).await
+/// What is done about a run, once, and answered with how the run stands then; `wish` reads it from the body.
+fn mend<B: ToSchema>(path: &'static str, summary: &'static str, wish: fn(&mut Fields) -> Option<Mend>) -> Endpoint {
+    let handler = move |house: Data<App>, caller: Caller, id: Path<RunId>, Body(mut body): Body| async move {
+        let who = caller.may(TokenScope::Operate)?;
+        let wish = wish(&mut body);
+        let (reason, sent) = (body.optional::<String>("reason").unwrap_or_default(), body.sent());
+        let wish = body.finish(wish)?;
+        run::mend(&house, who, *id, wish, &reason, &sent).await?;
+        shown(&house, who, *id).await
+    };
+    Endpoint::post(path, handler)
+        .is("Runs", summary)
+        .needs(TokenScope::Operate)
+        .takes::<B>()
+        .gives::<RunDetails>()
+        .may(&[409])
 }

@@ -32,10 +32,13 @@ use actix_web::{HttpRequest, HttpResponse};
 use domain::trouble::{Kind, Trouble};
 use endpoint::Endpoint;
 
-use crate::problem;
+use crate::problem::{self, Problem};
 
 /// Where every path of the API begins.
 const BASE: &str = "/api/v1";
+
+/// What an operation answers, or why it refuses.
+type Reply = Result<HttpResponse, Problem>;
 
 /// Every operation.
 fn endpoints() -> Vec<Endpoint> {
@@ -83,9 +86,4 @@ fn not_allowed(request: &HttpRequest, allowed: &str) -> HttpResponse {
         answer.headers_mut().insert(header::ALLOW, allowed);
     }
     answer
-}
-
-/// Says 201 and where the new request is.
-fn created(path: &str, body: &impl serde::Serialize) -> HttpResponse {
-    HttpResponse::Created().insert_header((header::LOCATION, format!("{BASE}{path}"))).json(body)
 }

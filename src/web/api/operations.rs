@@ -11,10 +11,10 @@ use domain::token::TokenScope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::runs::RunEntry;
-use crate::problem::Problem;
 
 /// The platform at a glance.
 #[derive(Serialize, ToSchema)]
@@ -55,7 +55,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![overview.needs(TokenScope::Read).gives::<OperationsOverview>()]
 }
 
-async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller) -> Reply {
     let overview = operations::overview(&house, caller.may(TokenScope::Read)?).await?;
     Ok(HttpResponse::Ok().json(OperationsOverview::from(overview)))
 }

@@ -35,6 +35,8 @@ pub struct Paging {
 
 /// How many to show, and after what.
 pub struct Part {
+    /// Who wants the next page asks as was asked for this one.
+    asked: HttpRequest,
     after: Option<String>,
     limit: u64,
 }
@@ -51,7 +53,7 @@ impl Part {
         if cursor.is_some() && after.is_none() {
             query.refuse("after", NOT_OURS);
         }
-        Self { after, limit }
+        Self { asked: query.request.clone(), after, limit }
     }
 
     /// The part of a list that this is, in rising order.
@@ -74,7 +76,6 @@ impl Part {
     /// The page with what was found; the next one begins after the last item's id.
     pub fn answer<F, T: Serialize, Id: Display>(
         &self,
-        request: &HttpRequest,
         found: page::Part<F>,
         id: impl Fn(&F) -> Id,
         item: impl Fn(F) -> T,
@@ -83,7 +84,7 @@ impl Part {
         let next = last.map(|last| URL_SAFE_NO_PAD.encode(format!("{MARK}{}", id(last))));
         let mut answer = HttpResponse::Ok();
         if let Some(cursor) = &next {
-            let link = format!("<{}?{}>; rel=\"next\"", request.path(), self.query(request, cursor));
+            let link = format!("<{}?{}>; rel=\"next\"", self.asked.path(), self.query(cursor));
             answer.insert_header((header::LINK, link));
         }
         let items: Vec<T> = found.rows.into_iter().map(item).collect();
@@ -91,8 +92,8 @@ impl Part {
     }
 
     /// The caller's own filters with the next page's place.
-    fn query(&self, request: &HttpRequest, cursor: &str) -> String {
-        let filters = url::form_urlencoded::parse(request.query_string().as_bytes());
+    fn query(&self, cursor: &str) -> String {
+        let filters = url::form_urlencoded::parse(self.asked.query_string().as_bytes());
         let mut query = url::form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(filters.filter(|(name, _)| name != "after" && name != "limit"));
         query.append_pair("after", cursor).append_pair("limit", &self.limit.to_string()).finish()

@@ -10,9 +10,9 @@ use domain::token::TokenScope;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
-use crate::problem::Problem;
 
 /// A project.
 #[derive(Serialize, ToSchema)]
@@ -73,12 +73,12 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller) -> Reply {
     let projects = app::project::list(&house, caller.may(TokenScope::Read)?).await?;
     Ok(HttpResponse::Ok().json(Projects { items: projects.into_iter().map(ProjectReference::from).collect() }))
 }
 
-async fn quota(house: Data<App>, caller: Caller, id: Path<ProjectId>) -> Result<HttpResponse, Problem> {
+async fn quota(house: Data<App>, caller: Caller, id: Path<ProjectId>) -> Reply {
     let (project, usage) = app::quota::of_project(&house, caller.may(TokenScope::Read)?, *id).await?;
     let items = usage.into_iter().map(QuotaUsage::from).collect();
     Ok(HttpResponse::Ok().json(ProjectQuota { project: project.into(), items }))

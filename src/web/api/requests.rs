@@ -1,11 +1,13 @@
 //! Ordering, and looking at what was ordered.
 
+use actix_web::HttpResponse;
+use actix_web::http::header;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::request::{self, Filter, Listed, NewTerms, Order, SortBy, Waits, What};
 use chrono::{DateTime, Utc};
 use domain::ids::{ProjectId, RequestId};
+use domain::person::Principal;
 use domain::request::{Request, RequestState, number};
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -14,11 +16,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::caller::{Caller, VIA};
 use super::catalog::{Ordered, reason};
-use super::created;
 use super::endpoint::Endpoint;
 use super::fields::{Body, Query, in_order};
-use super::paging::{Paging, Part};
-use crate::problem::Problem;
+use super::paging::Part;
+use super::{BASE, Reply};
 
 /// A request: an order for a blueprint, or for an action on a deployment.
 #[derive(Serialize, ToSchema)]
@@ -117,15 +118,14 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/requests", index)
             .is("Requests", "The requests that the caller may see, oldest first")
             .needs(TokenScope::Read)
-            .asks::<Paging>()
-            .asks::<Wanted>()
-            .lists::<RequestDetails>(),
+            .lists::<RequestDetails>()
+            .asks::<Wanted>(),
         Endpoint::post("/requests", submit)
             .is("Requests", "Order a blueprint")
             .needs(TokenScope::Order)
             .takes::<NewRequest>()
             .orders::<RequestDetails>()
-            .may(&[404, 409]),
+            .may(&[404]),
         Endpoint::get("/requests/{id}", show)
             .is("Requests", "A request")
             .needs(TokenScope::Read)
@@ -145,12 +145,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(
-    house: Data<App>,
-    caller: Caller,
-    Query(mut query): Query,
-    asked: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let part = Part::of(&mut query);
     let filter = Filter {
@@ -161,43 +156,37 @@ async fn index(
     };
     let filter = query.finish(Some(filter))?;
     let found = request::list(&house, who, &filter, part.window(SortBy::Number)?).await?.part;
-    Ok(part.answer(&asked, found, |listed| listed.request.id, RequestDetails::from))
+    Ok(part.answer(found, |listed| listed.request.id, RequestDetails::from))
 }
 
-async fn show(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Reply {
     let page = request::show(&house, caller.may(TokenScope::Read)?, *id).await?;
     let paused_because = page.pause.map(|pause| pause.why);
     let details = RequestDetails::of(page.request, page.waits);
     Ok(HttpResponse::Ok().json(RequestDetails { paused_because, ..details }))
 }
 
-async fn submit(
-    house: Data<App>,
-    caller: Caller,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+async fn submit(house: Data<App>, caller: Caller, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Order)?;
     let place = (body.required::<ProjectId>("project"), body.required::<String>("blueprint"));
-    let (version, reason, key) = (body.optional("version"), reason(&mut body), body.key(&asked));
+    let (version, reason, key) = (body.optional("version"), reason(&mut body), body.key());
     let ordered = Ordered::of(&mut body);
     ordered.add_mistakes(&house, who, place.1.as_deref(), &mut body).await?;
     let (project, blueprint) = body.finish(place.0.zip(place.1))?;
     let what = What::Provision { project, blueprint, version, parameters: ordered.parameters, lease: ordered.lease };
-    let order = Order { what, reason, via: VIA, key };
-    let filed = request::submit(&house, who, order).await.map_err(in_order)?;
-    Ok(created(&format!("/requests/{}", filed.id), &RequestDetails::of(filed, Waits::default())))
+    file(&house, who, Order { what, reason, via: VIA, key }).await
 }
 
-async fn change(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RequestId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
+/// Files an order, and says where the new request is.
+pub async fn file(house: &App, who: &Principal, order: Order) -> Reply {
+    let filed = request::submit(house, who, order).await.map_err(in_order)?;
+    let place = (header::LOCATION, format!("{BASE}/requests/{}", filed.id));
+    Ok(HttpResponse::Created().insert_header(place).json(RequestDetails::of(filed, Waits::default())))
+}
+
+async fn change(house: Data<App>, caller: Caller, id: Path<RequestId>, Body(mut body): Body) -> Reply {
     let who = caller.may(TokenScope::Order)?;
-    let (revision, reason, sent) = (body.required("revision"), reason(&mut body), body.sent(&asked));
+    let (revision, reason, sent) = (body.required("revision"), reason(&mut body), body.sent());
     let ordered = Ordered::anew(&mut body);
     if let Some(ordered) = ordered.as_ref().filter(|_| body.is_wrong()) {
         let before = request::show(&house, who, *id).await?.request;
@@ -209,14 +198,8 @@ async fn change(
     Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Waits::default())))
 }
 
-async fn withdraw(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RequestId>,
-    asked: HttpRequest,
-    Body(mut body): Body,
-) -> Result<HttpResponse, Problem> {
-    let sent = body.sent(&asked);
+async fn withdraw(house: Data<App>, caller: Caller, id: Path<RequestId>, Body(mut body): Body) -> Reply {
+    let sent = body.sent();
     body.finish(Some(()))?;
     let withdrawn = request::withdraw(&house, caller.may(TokenScope::Order)?, *id, &sent).await?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(withdrawn, Waits::default())))

@@ -1,7 +1,7 @@
 //! How runs stand, and what happened to them.
 
+use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
-use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::run::{self, Details, Filter, RunSummary, SortBy};
 use chrono::{DateTime, Utc};
@@ -14,11 +14,11 @@ use serde::Serialize;
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::fields::Query;
-use super::paging::{Paging, Part};
-use crate::problem::Problem;
+use super::paging::Part;
 
 /// Which runs are wanted.
 #[derive(IntoParams)]
@@ -128,9 +128,8 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/runs", index)
             .is("Runs", "The runs that the caller may see, oldest first")
             .needs(TokenScope::Read)
-            .asks::<Paging>()
-            .asks::<Wanted>()
-            .lists::<RunEntry>(),
+            .lists::<RunEntry>()
+            .asks::<Wanted>(),
         Endpoint::get("/runs/{id}", show)
             .is("Runs", "A run with its steps")
             .needs(TokenScope::Read)
@@ -138,17 +137,11 @@ pub fn endpoints() -> Vec<Endpoint> {
         Endpoint::get("/runs/{id}/events", events)
             .is("Runs", "What happened to a run, oldest first")
             .needs(TokenScope::Read)
-            .asks::<Paging>()
             .lists::<EventDetails>(),
     ]
 }
 
-async fn index(
-    house: Data<App>,
-    caller: Caller,
-    Query(mut query): Query,
-    asked: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let part = Part::of(&mut query);
     let filter = Filter {
@@ -159,30 +152,24 @@ async fn index(
     };
     let filter = query.finish(Some(filter))?;
     let found = run::list(&house, who, &filter, part.window(SortBy::Created)?).await?.part;
-    Ok(part.answer(&asked, found, |run| run.id, RunEntry::from))
+    Ok(part.answer(found, |run| run.id, RunEntry::from))
 }
 
-async fn show(house: Data<App>, caller: Caller, id: Path<RunId>) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, id: Path<RunId>) -> Reply {
     shown(&house, caller.may(TokenScope::Read)?, *id).await
 }
 
 /// The run as it stands.
-pub async fn shown(house: &App, who: &Principal, id: RunId) -> Result<HttpResponse, Problem> {
+pub async fn shown(house: &App, who: &Principal, id: RunId) -> Reply {
     Ok(HttpResponse::Ok().json(RunDetails::from(run::show(house, who, id, None).await?)))
 }
 
-async fn events(
-    house: Data<App>,
-    caller: Caller,
-    id: Path<RunId>,
-    Query(mut query): Query,
-    asked: HttpRequest,
-) -> Result<HttpResponse, Problem> {
+async fn events(house: Data<App>, caller: Caller, id: Path<RunId>, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let part = Part::of(&mut query);
     let part = query.finish(Some(part))?;
     let found = run::events(&house, who, *id, part.after()?.unwrap_or(0), part.limit()).await?;
-    Ok(part.answer(&asked, found, |event| event.number, EventDetails::from))
+    Ok(part.answer(found, |event| event.number, EventDetails::from))
 }
 
 impl From<RunSummary> for RunEntry {

@@ -8,10 +8,10 @@ use domain::token::TokenScope;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
+use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::fields::Query;
-use crate::problem::Problem;
 
 /// What is looked for.
 #[derive(IntoParams)]
@@ -55,7 +55,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     vec![search.needs(TokenScope::Read).asks::<Sought>().gives::<SearchAnswer>()]
 }
 
-async fn show(house: Data<App>, caller: Caller, Query(mut query): Query) -> Result<HttpResponse, Problem> {
+async fn show(house: Data<App>, caller: Caller, Query(mut query): Query) -> Reply {
     let who = caller.may(TokenScope::Read)?;
     let q = query.required::<String>("q");
     let q = query.finish(q)?;

@@ -11,9 +11,9 @@ use domain::token::{Token, TokenScope};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Reply;
 use super::caller::{Caller, VIA};
 use super::endpoint::Endpoint;
-use crate::problem::Problem;
 
 /// A token; its secret was shown once and is kept nowhere.
 #[derive(Serialize, ToSchema)]
@@ -51,7 +51,7 @@ pub fn endpoints() -> Vec<Endpoint> {
     ]
 }
 
-async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem> {
+async fn index(house: Data<App>, caller: Caller) -> Reply {
     let tokens = token::list(&house, caller.may(TokenScope::Read)?).await?;
     let (now, own) = (house.clock.now(), caller.token());
     let details = |token: Token| TokenDetails {
@@ -67,7 +67,7 @@ async fn index(house: Data<App>, caller: Caller) -> Result<HttpResponse, Problem
     Ok(HttpResponse::Ok().json(Tokens { items: tokens.into_iter().map(details).collect() }))
 }
 
-async fn revoke(house: Data<App>, caller: Caller, id: Path<TokenId>) -> Result<HttpResponse, Problem> {
+async fn revoke(house: Data<App>, caller: Caller, id: Path<TokenId>) -> Reply {
     let who = caller.gives_itself_up(*id)?;
     token::revoke(&house, who, Actor::person(who, VIA), *id).await?;
     Ok(HttpResponse::NoContent().finish())
