@@ -7,10 +7,11 @@ use domain::deployment::{Deployment, DeploymentState, Lease};
 use domain::ids::{DeploymentId, ProjectId, RequestId};
 use domain::person::Scope;
 use sea_orm::entity::prelude::*;
-use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect, Select};
+use sea_orm::{IntoActiveModel, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 
 use crate::page::{Counted, Listing, Part, Table, Window};
+use crate::sql::within;
 use crate::{Reads, Tx};
 
 const TABLE: Table = Table { name: "deployment", tie: "id", columns: "t.*" };
@@ -93,7 +94,8 @@ pub async fn lock(tx: &Tx, id: DeploymentId) -> Result<Option<Deployment>, DbErr
 
 /// The deployment, if it is within the scope.
 pub async fn find_in(on: &impl Reads, id: DeploymentId, scope: &Scope) -> Result<Option<Deployment>, DbErr> {
-    within(row::Entity::find_by_id(id.0), scope).one(on.db()).await?.map(deployment).transpose()
+    let rows = within(row::Entity::find_by_id(id.0), row::Column::ProjectId, scope);
+    rows.one(on.db()).await?.map(deployment).transpose()
 }
 
 /// What these deployments are called.
@@ -164,13 +166,6 @@ fn listing(scope: &Scope, filter: &Filter) -> Listing {
         all.ask(|sql| format!("blueprint = {}", sql.bind(blueprint.as_str())));
     }
     all
-}
-
-fn within(rows: Select<row::Entity>, scope: &Scope) -> Select<row::Entity> {
-    match scope {
-        Scope::Everything => rows,
-        Scope::Projects(projects) => rows.filter(row::Column::ProjectId.is_in(projects.iter().map(|id| id.0))),
-    }
 }
 
 fn row(deployment: &Deployment) -> row::Model {

@@ -6,11 +6,11 @@ use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId, RunId};
 use domain::person::Scope;
 use domain::request::{Request, RequestKind, RequestState, number_in};
 use sea_orm::entity::prelude::*;
-use sea_orm::{ConnectionTrait, DbBackend, IntoActiveModel, QueryOrder, QuerySelect, Select};
+use sea_orm::{ConnectionTrait, DbBackend, IntoActiveModel, QueryOrder, QuerySelect};
 use serde_json::{Map, Value};
 
 use crate::page::{Counted, Listing, Part, Table, Window};
-use crate::sql::Sql;
+use crate::sql::{Sql, within};
 use crate::{Reads, Tx};
 
 const TABLE: Table = Table { name: "request", tie: "number", columns: "t.*" };
@@ -123,13 +123,14 @@ pub async fn lock(tx: &Tx, id: RequestId) -> Result<Option<Request>, DbErr> {
 
 /// The request, if it is within the scope.
 pub async fn find_in(on: &impl Reads, id: RequestId, scope: &Scope) -> Result<Option<Request>, DbErr> {
-    within(row::Entity::find(), scope).filter(row::Column::Id.eq(id.0)).one(on.db()).await?.map(request).transpose()
+    let rows = within(row::Entity::find().filter(row::Column::Id.eq(id.0)), row::Column::ProjectId, scope);
+    rows.one(on.db()).await?.map(request).transpose()
 }
 
 /// The request with this number, if it is within the scope.
 pub async fn find_by_number(on: &impl Reads, number: i32, scope: &Scope) -> Result<Option<Request>, DbErr> {
-    let found = within(row::Entity::find(), scope).filter(row::Column::Number.eq(number)).one(on.db()).await?;
-    found.map(request).transpose()
+    let rows = within(row::Entity::find().filter(row::Column::Number.eq(number)), row::Column::ProjectId, scope);
+    rows.one(on.db()).await?.map(request).transpose()
 }
 
 /// The requests with these ids.
@@ -224,13 +225,6 @@ fn listing(scope: &Scope, filter: &Filter) -> Listing {
         });
     }
     all
-}
-
-fn within(rows: Select<row::Entity>, scope: &Scope) -> Select<row::Entity> {
-    match scope {
-        Scope::Everything => rows,
-        Scope::Projects(projects) => rows.filter(row::Column::ProjectId.is_in(projects.iter().map(|id| id.0))),
-    }
 }
 
 fn plan_column(request: &Request) -> Result<Option<Value>, DbErr> {

@@ -13,8 +13,9 @@ use domain::ids::{DeploymentId, RequestId, RunId};
 use domain::person::Scope;
 use domain::run::{Cancel, Run, RunKind, RunState};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select, Set};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
 
+use crate::sql::within;
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
@@ -76,7 +77,7 @@ pub async fn find(on: &impl Reads, id: RunId) -> Result<Option<Run>, DbErr> {
 
 /// The run with this id, if it is within the scope.
 pub async fn find_in(on: &impl Reads, id: RunId, scope: &Scope) -> Result<Option<Run>, DbErr> {
-    let rows = within(Entity::find(), scope).filter(Column::Id.eq(id.0));
+    let rows = within(Entity::find_by_id(id.0), Column::ProjectId, scope);
     rows.one(on.db()).await?.map(run).transpose()
 }
 
@@ -311,13 +312,6 @@ pub async fn usual_durations(on: &impl Reads, kind: RunKind) -> Result<BTreeMap<
         took.get(took.len() / 2).copied()
     };
     Ok(durations.into_iter().filter_map(|(blueprint, took)| Some((blueprint, median(took)?))).collect())
-}
-
-fn within(rows: Select<Entity>, scope: &Scope) -> Select<Entity> {
-    match scope {
-        Scope::Everything => rows,
-        Scope::Projects(projects) => rows.filter(Column::ProjectId.is_in(projects.iter().map(|project| project.0))),
-    }
 }
 
 fn active(run: &Run) -> Result<ActiveModel, DbErr> {

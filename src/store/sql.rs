@@ -1,11 +1,14 @@
-//! Statements written out by hand, where it matters which index the database walks.
+//! Statements written out by hand, where it matters which index the database walks; and the conditions that several
+//! nouns put.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use domain::ids::ProjectId;
 use domain::person::Scope;
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select, Statement, Value,
+};
 use uuid::Uuid;
 
 use crate::Reads;
@@ -95,6 +98,14 @@ impl Sql {
 
     fn statement(self, on: &impl Reads) -> Statement {
         Statement::from_sql_and_values(on.db().get_database_backend(), self.text, self.values)
+    }
+}
+
+/// The rows of the projects within the scope; `project` is the column that names a row's project.
+pub(crate) fn within<E: EntityTrait>(rows: Select<E>, project: E::Column, scope: &Scope) -> Select<E> {
+    match scope {
+        Scope::Everything => rows,
+        Scope::Projects(projects) => rows.filter(project.is_in(projects.iter().map(|id| id.0))),
     }
 }
 

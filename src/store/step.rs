@@ -96,12 +96,7 @@ pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<
         .order_by_asc(Column::Position)
         .all(on.db())
         .await?;
-    let mut by_run: HashMap<RunId, Vec<Step>> = HashMap::new();
-    for row in rows {
-        let step = step(row)?;
-        by_run.entry(step.run).or_default().push(step);
-    }
-    Ok(by_run)
+    by_run(rows)
 }
 
 /// The steps of these runs at which an operator has to look, in the order of their workflows, in one statement.
@@ -113,6 +108,10 @@ pub async fn failed_of_runs(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<R
         .order_by_asc(Column::Position)
         .all(on.db())
         .await?;
+    by_run(rows)
+}
+
+fn by_run(rows: Vec<Model>) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
     let mut by_run: HashMap<RunId, Vec<Step>> = HashMap::new();
     for row in rows {
         let step = step(row)?;
