@@ -226,12 +226,17 @@ impl Driver {
                 }
             },
             Ok(Outcome::Wait { until, remember, why }) => {
-                if self.held.steps[at].why.as_ref() != Some(why) {
-                    draft.tell(now, Some(at), format!("Waits: {why}"));
-                }
+                self.tell_wait(at, why, draft);
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
             Err(error) => self.fail(at, error, draft),
+        }
+    }
+
+    /// Says why the step waits, unless that was said before.
+    pub(crate) fn tell_wait(&self, at: usize, why: &String, draft: &mut Draft) {
+        if self.held.steps[at].why.as_ref() != Some(why) {
+            draft.tell(self.now(), Some(at), format!("Waits: {why}"));
         }
     }
 
@@ -280,23 +285,24 @@ impl Driver {
 
     /// A failure: tried again later, or left to a person.
     fn fail(&mut self, at: usize, error: &ActionError, draft: &mut Draft) -> Result<(), DriveError> {
-        let now = self.now();
-        match self.verdict(at, error) {
-            Verdict::TryAgain { after } => {
-                draft.tell(now, Some(at), format!("{} Tried again in {} s.", error.what, after.num_seconds()));
-                self.change(at, draft, |step| step.retrying(now + after, error.what.clone()))
-            }
-            Verdict::GiveUp => {
-                draft.tell(now, Some(at), format!("Failed. {error}"));
-                self.change(at, draft, |step| step.failed(error.what.clone(), error.next.clone(), now))
-            }
+        if self.try_again(at, error, draft)? {
+            return Ok(());
         }
+        let now = self.now();
+        draft.tell(now, Some(at), format!("Failed. {error}"));
+        self.change(at, draft, |step| step.failed(error.what.clone(), error.next.clone(), now))
     }
 
-    pub(crate) fn verdict(&self, at: usize, error: &ActionError) -> Verdict {
+    /// Lets a step that failed be tried again later, if its policy says so. False when it is given up.
+    pub(crate) fn try_again(&mut self, at: usize, error: &ActionError, draft: &mut Draft) -> Result<bool, DriveError> {
         let settings = &self.engine.0.settings;
         let policy = self.held.run.workflow[at].planned.retry.unwrap_or(settings.retry);
-        retry::decide(error, self.held.steps[at].failures, &policy, (settings.chance)())
+        let verdict = retry::decide(error, self.held.steps[at].failures, &policy, (settings.chance)());
+        let Verdict::TryAgain { after } = verdict else { return Ok(false) };
+        let now = self.now();
+        draft.tell(now, Some(at), format!("{} Tried again in {} s.", error.what, after.num_seconds()));
+        self.change(at, draft, |step| step.retrying(now + after, error.what.clone()))?;
+        Ok(true)
     }
 
     /// Says where the run stands when nothing is under way.

@@ -8,7 +8,6 @@ use domain::step::StepState;
 use crate::attempt::{Call, Finished};
 use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
-use crate::retry::Verdict;
 use crate::{ActionError, Outcome};
 
 impl Driver {
@@ -95,9 +94,7 @@ impl Driver {
                 Ok(())
             }
             Ok(Outcome::Wait { until, remember, why }) => {
-                if self.held.steps[at].why.as_ref() != Some(why) {
-                    draft.tell(now, Some(at), format!("Waits: {why}"));
-                }
+                self.tell_wait(at, why, draft);
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
             Err(error) => self.fail_undo(at, error, draft),
@@ -105,18 +102,12 @@ impl Driver {
     }
 
     fn fail_undo(&mut self, at: usize, error: &ActionError, draft: &mut Draft) -> Result<(), DriveError> {
-        let now = self.now();
-        match self.verdict(at, error) {
-            Verdict::TryAgain { after } => {
-                draft.tell(now, Some(at), format!("{} Tried again in {} s.", error.what, after.num_seconds()));
-                self.change(at, draft, |step| step.retrying(now + after, error.what.clone()))
-            }
-            Verdict::GiveUp => {
-                let why = format!("{}{}", error.what, self.left_behind(at));
-                draft.tell(now, Some(at), format!("Could not be taken back. {why} {}", error.next));
-                self.change(at, draft, |step| step.undo_failed(why, error.next.clone(), now))
-            }
+        if self.try_again(at, error, draft)? {
+            return Ok(());
         }
+        let (now, why) = (self.now(), format!("{}{}", error.what, self.left_behind(at)));
+        draft.tell(now, Some(at), format!("Could not be taken back. {why} {}", error.next));
+        self.change(at, draft, |step| step.undo_failed(why, error.next.clone(), now))
     }
 
     /// The objects that are left, with their ids, so that a person can find them.
