@@ -9,15 +9,5 @@ use store::Store;
 
 /// The simulated datacenter in every part, with the built-in CMDB.
 pub fn simulated(datacenter: &Datacenter, store: &Store) -> Systems {
-    let datacenter = Arc::new(datacenter.clone());
-    Systems {
-        names: datacenter.clone(),
-        machines: datacenter.clone(),
-        configuration: datacenter.clone(),
-        balancer: datacenter.clone(),
-        container_hosts: datacenter.clone(),
-        spaces: datacenter.clone(),
-        probe: datacenter,
-        cmdbs: vec![Arc::new(BuiltIn { store: store.clone() })],
-    }
+    Systems::one(Arc::new(datacenter.clone()), vec![Arc::new(BuiltIn { store: store.clone() })])
 }

@@ -30,6 +30,25 @@ pub struct Systems {
     pub cmdbs: Vec<Arc<dyn Cmdb>>,
 }
 
+impl Systems {
+    /// One system that is everything, with the CMDBs.
+    pub fn one<S>(system: Arc<S>, cmdbs: Vec<Arc<dyn Cmdb>>) -> Self
+    where
+        S: Names + Machines + Configuration + Balancer + ContainerHost + Spaces + Probe + 'static,
+    {
+        Self {
+            names: system.clone(),
+            machines: system.clone(),
+            configuration: system.clone(),
+            balancer: system.clone(),
+            container_hosts: system.clone(),
+            spaces: system.clone(),
+            probe: system,
+            cmdbs,
+        }
+    }
+}
+
 /// All actions, working on these systems.
 pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
     let Systems { names, machines, configuration, balancer, container_hosts, spaces, probe, cmdbs } = systems.clone();

@@ -2,6 +2,7 @@
 //! fails leaves neither a second object nor an orphan.
 
 mod faults;
+mod members;
 mod stage;
 mod stories;
 

@@ -83,17 +83,7 @@ impl Stage {
     }
 
     pub fn systems(&self) -> Systems {
-        let datacenter = Arc::new(self.datacenter.clone());
-        Systems {
-            names: datacenter.clone(),
-            machines: datacenter.clone(),
-            configuration: datacenter.clone(),
-            balancer: datacenter.clone(),
-            container_hosts: datacenter.clone(),
-            spaces: datacenter.clone(),
-            probe: datacenter,
-            cmdbs: vec![self.cmdb.clone()],
-        }
+        Systems::one(Arc::new(self.datacenter.clone()), vec![self.cmdb.clone()])
     }
 
     /// Runs the step to its end; commits its intents before and its record after.

@@ -2,12 +2,10 @@
 
 use std::sync::atomic::Ordering;
 
-use chrono::TimeDelta;
-use domain::ports::balancer::Balancer;
-use domain::ports::datacenter::{DatacenterControls, Fault, Operation};
+use domain::ports::datacenter::DatacenterControls;
 use domain::ports::machines::{MachineOrder, Machines};
-use engine::{Failure, Outcome};
-use serde_json::{Value, json};
+use engine::Failure;
+use serde_json::json;
 
 use super::stage::Stage;
 
@@ -63,140 +61,6 @@ async fn two_machines_with_tomcat_answer_behind_a_pool_and_stand_in_the_cmdb() {
     }
     assert!(stage.datacenter.overview().await.unwrap().objects.is_empty());
     assert!(stage.standing_cis().is_empty());
-}
-
-#[tokio::test]
-async fn a_member_that_leaves_a_pool_drains_and_its_ci_is_retired() {
-    let mut stage = Stage::ready().await;
-    let (first, _) = stage.machine(1, "tomcat").await;
-    let (second, _) = stage.machine(2, "tomcat").await;
-    let (third, _) = stage.machine(3, "tomcat").await;
-    let input = json!({ "name": "shop", "members": [first, second], "port": 8080, "check": "GET /" });
-    let pool = stage.run("balancer.pool", "pool", input).await.unwrap();
-    let members = json!({ "pool": pool, "members": [first, third] });
-    let changed = stage.run("balancer.members", "members", members.clone()).await.unwrap();
-    assert_eq!(changed["members"].as_array().unwrap().len(), 2);
-    let again = stage.run("balancer.members", "members", members).await.unwrap();
-    assert_eq!((&again["members"], &again["joined"]), (&changed["members"], &json!([])), "nothing moves twice");
-    let standing = stage.standing_cis();
-    assert!(!standing[7..].contains(&"shop-2".to_owned()) && standing.contains(&"shop-3".to_owned()), "{standing:?}");
-
-    stage.undo("balancer.pool", "pool").await.unwrap();
-    let members = ["shop-1", "shop-2", "shop-3"];
-    let left = stage.standing_cis();
-    assert!(members.iter().all(|name| left.iter().filter(|ci| ci == name).count() == 1), "only machines: {left:?}");
-}
-
-/// A stage with three machines and a pool of the first two: the pool, the machines.
-async fn pool_of_two() -> (Stage, Value, [Value; 3]) {
-    let mut stage = Stage::ready().await;
-    let (first, _) = stage.machine(1, "tomcat").await;
-    let (second, _) = stage.machine(2, "tomcat").await;
-    let (third, _) = stage.machine(3, "tomcat").await;
-    let input = json!({ "name": "shop", "members": [first, second], "port": 8080, "check": "GET /" });
-    let pool = stage.run("balancer.pool", "pool", input).await.unwrap();
-    (stage, pool, [first, second, third])
-}
-
-async fn behind(stage: &Stage, pool: &Value) -> Vec<String> {
-    let pool = Balancer::describe(&stage.datacenter, pool["id"].as_str().unwrap()).await.unwrap();
-    pool.members.into_iter().map(|member| member.name).collect()
-}
-
-/// What a call that waits asks to remember.
-fn remembered(outcome: Outcome) -> Value {
-    match outcome {
-        Outcome::Wait { remember, .. } => remember,
-        Outcome::Done(record) => panic!("it does not wait: {record:?}"),
-    }
-}
-
-#[tokio::test]
-async fn members_that_joined_leave_again_when_the_step_is_taken_back() {
-    let (mut stage, pool, [first, second, third]) = pool_of_two().await;
-    let before = stage.standing_cis();
-    let grown = json!({ "pool": pool, "members": [first, second, third] });
-    let output = stage.run("balancer.members", "members", grown.clone()).await.unwrap();
-    assert_eq!(output["joined"], json!(["shop-3"]));
-    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2", "shop-3"]);
-    stage.undo_with("balancer.members", "members", grown, Some(output), None).await.unwrap();
-    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"], "it has drained");
-    assert_eq!(stage.standing_cis(), before);
-    let row = stage.ledger.iter().find(|row| row.kind == "pool").unwrap();
-    assert_eq!(row.attributes["members"].as_array().unwrap().len(), 2);
-}
-
-#[tokio::test]
-async fn members_that_joined_leave_again_when_the_step_stopped_on_its_way() {
-    let (mut stage, pool, [first, second, third]) = pool_of_two().await;
-    let grown = json!({ "pool": pool, "members": [first, second, third] });
-    let moves = remembered(stage.call("balancer.members", "members", grown.clone(), None).await.unwrap());
-    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"], "nothing moves before it is remembered");
-    stage.call("balancer.members", "members", grown.clone(), Some(moves.clone())).await.unwrap();
-    assert_eq!(behind(&stage, &pool).await.len(), 3);
-    stage.undo_with("balancer.members", "members", grown, None, Some(moves)).await.unwrap();
-    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"]);
-}
-
-#[tokio::test]
-async fn a_step_that_is_tried_again_knows_who_joined_in_its_first_try() {
-    let (mut stage, pool, [first, second, third]) = pool_of_two().await;
-    let grown = json!({ "pool": pool, "members": [first, second, third] });
-    let moves = remembered(stage.call("balancer.members", "members", grown.clone(), None).await.unwrap());
-    // The balancer does it, the worker dies before that is committed, and a person has the step tried again.
-    stage.call("balancer.members", "members", grown.clone(), Some(moves.clone())).await.unwrap();
-    let output = stage.try_again("balancer.members", "members", grown.clone(), moves).await.unwrap();
-    assert_eq!(output["joined"], json!(["shop-3"]));
-    stage.undo_with("balancer.members", "members", grown, Some(output), None).await.unwrap();
-    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"], "as before the first try");
-}
-
-#[tokio::test]
-async fn a_member_that_left_in_the_first_try_and_comes_again_has_not_joined() {
-    let (mut stage, pool, [first, second, third]) = pool_of_two().await;
-    let wrong = json!({ "pool": pool, "members": [first, third] });
-    let moves = remembered(stage.call("balancer.members", "members", wrong.clone(), None).await.unwrap());
-    stage.call("balancer.members", "members", wrong, Some(moves.clone())).await.unwrap();
-    let right = json!({ "pool": pool, "members": [first, second, third] });
-    let output = stage.try_again("balancer.members", "members", right.clone(), moves).await.unwrap();
-    assert_eq!(output["joined"], json!(["shop-3"]));
-    stage.undo_with("balancer.members", "members", right, Some(output), None).await.unwrap();
-    assert_eq!(behind(&stage, &pool).await, ["shop-1", "shop-2"], "as before the first try");
-}
-
-#[tokio::test]
-async fn a_member_whose_leaving_was_not_committed_is_retired_all_the_same() {
-    let (mut stage, pool, [first, second, _]) = pool_of_two().await;
-    let shrunk = json!({ "pool": pool, "members": [first] });
-    let moves = remembered(stage.call("balancer.members", "members", shrunk.clone(), None).await.unwrap());
-    // The worker dies after the balancer was told, and another one goes on long after the member is gone.
-    stage.call("balancer.members", "members", shrunk.clone(), Some(moves.clone())).await.unwrap();
-    stage.clock.wind(TimeDelta::minutes(5));
-    assert_eq!(behind(&stage, &pool).await, ["shop-1"]);
-    stage.go_on("balancer.members", "members", shrunk, Some(moves)).await.unwrap();
-    let second = second["name"].as_str().unwrap();
-    assert_eq!(stage.standing_cis().iter().filter(|name| *name == second).count(), 1, "only the machine stands");
-}
-
-#[tokio::test]
-async fn members_that_cannot_be_set_keep_serving_and_an_unanswered_change_is_not_made_twice() {
-    let mut stage = Stage::ready().await;
-    let (first, _) = stage.machine(1, "tomcat").await;
-    let (second, _) = stage.machine(2, "tomcat").await;
-    let input = json!({ "name": "shop", "members": [first], "port": 8080, "check": "GET /" });
-    let pool = stage.run("balancer.pool", "pool", input).await.unwrap();
-    for (fault, failure) in [
-        (Fault::Refuse, Failure::Permanent),
-        (Fault::TimeOut, Failure::Transient),
-        (Fault::LoseAnswer, Failure::Transient),
-    ] {
-        stage.datacenter.arm(Operation::PoolMembers, fault, Some(1)).await.unwrap();
-        let wanted = json!({ "pool": pool, "members": [first, second] });
-        assert_eq!(stage.run("balancer.members", "members", wanted).await.unwrap_err().failure, failure);
-    }
-    stage.datacenter.arm(Operation::PoolMembers, Fault::Refuse, None).await.unwrap();
-    let wanted = json!({ "pool": pool, "members": [first, second] });
-    stage.run("balancer.members", "members", wanted).await.unwrap();
 }
 
 #[tokio::test]
