@@ -6,7 +6,7 @@ use std::sync::Arc;
 use actix_web::cookie::Cookie;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
-use domain::ci::{Cause, CiChange, CiClass, Source};
+use domain::ci::{Cause, CiChange, CiClass};
 use domain::request::Request;
 use providers::clock::{ManualClock, SystemClock};
 use serde_json::{Value, json};
@@ -93,16 +93,7 @@ async fn record(house: &House, request: &Request, name: &str) {
         name: name.to_owned(),
         attributes: serde_json::Map::new(),
     };
-    let cause = Cause {
-        source: Source::Workflow,
-        project: request.project,
-        deployment: Some(request.deployment),
-        run: None,
-        step: None,
-        platform: Some("ops-platform".into()),
-        application: Some("dev-shop".into()),
-        at: house.app.clock.now(),
-    };
+    let cause = Cause { application: Some("dev-shop".into()), ..house.cause(request) };
     let tx = house.app.store.begin().await.unwrap();
     store::ci::apply(&tx, &[machine], &cause).await.unwrap();
     tx.commit().await.unwrap();

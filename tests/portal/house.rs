@@ -10,6 +10,7 @@ use app::approval::{Decider, decide, inbox};
 use app::deployment::Details;
 use app::request::{Order, What, submit};
 use domain::approval::{Answer, Client, Via};
+use domain::ci::{Cause, Source};
 use domain::deployment::DeploymentState;
 use domain::ids::DeploymentId;
 use domain::person::Principal;
@@ -139,6 +140,20 @@ impl House {
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect("it never came to that")
+    }
+
+    /// Why a step of the request's run would tell the CMDB something; nobody answers for the application.
+    pub fn cause(&self, request: &Request) -> Cause {
+        Cause {
+            source: Source::Workflow,
+            project: request.project,
+            deployment: Some(request.deployment),
+            run: None,
+            step: None,
+            platform: Some("ops-platform".into()),
+            application: None,
+            at: self.app.clock.now(),
+        }
     }
 
     /// Ends the story: the worker hands back what it holds.

@@ -6,7 +6,7 @@ use actix_web::cookie::Cookie;
 use actix_web::http::{StatusCode, header};
 use actix_web::test::{TestRequest, read_body};
 use chrono::TimeDelta;
-use domain::ci::{Cause, CiChange, CiClass, Source};
+use domain::ci::{CiChange, CiClass};
 use domain::deployment::{Deployment, DeploymentState};
 use domain::request::Request;
 use providers::clock::SystemClock;
@@ -50,23 +50,9 @@ async fn house() -> (House, Request) {
         attributes: attributes.as_object().cloned().unwrap(),
     };
     let tx = house.app.store.begin().await.unwrap();
-    store::ci::apply(&tx, &[machine], &cause(&house, &request)).await.unwrap();
+    store::ci::apply(&tx, &[machine], &house.cause(&request)).await.unwrap();
     tx.commit().await.unwrap();
     (house, request)
-}
-
-/// As a step of the request's run would tell the CMDB.
-fn cause(house: &House, request: &Request) -> Cause {
-    Cause {
-        source: Source::Workflow,
-        project: request.project,
-        deployment: Some(request.deployment),
-        run: None,
-        step: None,
-        platform: Some("ops-platform".into()),
-        application: None,
-        at: house.app.clock.now(),
-    }
 }
 
 /// So many more deployments like the one that there is.
@@ -159,7 +145,7 @@ async fn a_program_finds_a_request_by_its_number_and_a_machine_among_many_worklo
     };
     let workloads: Vec<CiChange> = (0..8).map(workload).collect();
     let tx = house.app.store.begin().await.unwrap();
-    store::ci::apply(&tx, &workloads, &cause(&house, &request)).await.unwrap();
+    store::ci::apply(&tx, &workloads, &house.cause(&request)).await.unwrap();
     tx.commit().await.unwrap();
     let token = api::token(&house, "rita@example.org", api::READ).await;
     let found = async |q: &str, noun: &str| {
@@ -192,7 +178,7 @@ async fn a_machine_whose_lease_ended_says_so_on_its_page_and_an_engine_what_it_r
         name: "Engine of tools-1".into(),
         attributes: serde_json::Map::new(),
     };
-    store::ci::apply(&tx, &[engine], &cause(&house, &request)).await.unwrap();
+    store::ci::apply(&tx, &[engine], &house.cause(&request)).await.unwrap();
     tx.commit().await.unwrap();
     assert!(text(&house, &rita, &machine).await.contains("Expired but running"));
     let deployment = text(&house, &rita, &format!("/deployments/{}", request.deployment)).await;
