@@ -4,6 +4,8 @@ use domain::blueprint::schema::{FieldKind, FormField};
 use domain::trouble::FieldError;
 use serde_json::Value;
 
+use crate::problem;
+
 /// A field on a page. Text for its bounds is empty where there are none, as the components want it.
 #[derive(Clone, Debug)]
 pub struct FieldView {
@@ -76,10 +78,9 @@ pub fn groups<'t>(
 }
 
 fn view(field: FormField, value: String, errors: &[FieldError]) -> FieldView {
-    let error = errors.iter().find(|error| error.field == field.name);
     let bound = |bound: Option<f64>| bound.map(|bound| bound.to_string()).unwrap_or_default();
     FieldView {
-        error: error.map(|error| error.message.clone()).unwrap_or_default(),
+        error: problem::message_at(errors, &field.name).to_owned(),
         minimum: bound(field.minimum),
         maximum: bound(field.maximum),
         step: if field.kind == FieldKind::Integer { "1" } else { "any" },

@@ -37,6 +37,11 @@ impl ResponseError for Problem {
     }
 }
 
+/// What is wrong with a field of a form; empty when nothing is.
+pub fn message_at<'e>(errors: &'e [FieldError], field: &str) -> &'e str {
+    errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
+}
+
 /// The HTTP status (RFC 9110) that says this sort of trouble.
 pub fn status(kind: Kind) -> StatusCode {
     match kind {

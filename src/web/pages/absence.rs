@@ -43,7 +43,7 @@ struct Typed {
 
 impl Absence {
     fn error(&self, field: &str) -> &str {
-        self.errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
+        problem::message_at(&self.errors, field)
     }
 }
 

@@ -66,7 +66,7 @@ impl Account {
     }
 
     fn error(&self, field: &str) -> &str {
-        self.errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
+        problem::message_at(&self.errors, field)
     }
 }
 

@@ -86,7 +86,7 @@ impl Show {
     }
 
     fn error(&self, field: &str) -> &str {
-        self.errors.iter().find(|error| error.field == field).map_or("", |error| error.message.as_str())
+        problem::message_at(&self.errors, field)
     }
 }
 

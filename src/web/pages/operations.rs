@@ -59,8 +59,7 @@ impl Index {
 
     /// The sentence at a field of a form that was refused.
     fn error(&self, run: &RunId, act: &str, field: &str) -> &str {
-        let mut errors = self.refused.errors.iter().filter(|error| error.field == field);
-        errors.next().filter(|_| self.is_refused(run, act)).map_or("", |error| &error.message)
+        if self.is_refused(run, act) { problem::message_at(&self.refused.errors, field) } else { "" }
     }
 }
 

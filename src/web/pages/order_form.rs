@@ -10,6 +10,7 @@ use domain::trouble::{FieldError, Trouble};
 use serde_json::{Map, Value};
 
 use crate::csrf::{AnyFields, Form};
+use crate::problem;
 
 /// The form as it was filled in.
 #[derive(Clone, Debug)]
@@ -103,7 +104,7 @@ impl askama::filters::HtmlSafe for Fields<'_> {}
 
 impl Fields<'_> {
     fn error(&self, field: &str) -> &str {
-        message(self.errors, field)
+        problem::message_at(self.errors, field)
     }
 
     /// The headings of the form with their fields, in the order of the blueprint.
@@ -118,11 +119,6 @@ impl Fields<'_> {
         }
         groups
     }
-}
-
-/// What is wrong with a field; empty when nothing is.
-pub(super) fn message<'e>(errors: &'e [FieldError], field: &str) -> &'e str {
-    errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
 }
 
 /// The pairs that a list offers.

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::icon;
 use crate::csrf::{AnyFields, Form};
-use crate::pages::order_form::{Fields, Typed, message};
+use crate::pages::order_form::{Fields, Typed};
 use crate::pages::see_other;
 use crate::pages::summary::Summary;
 use crate::problem::{self, Problem};
@@ -51,7 +51,7 @@ impl OrderPage {
     }
 
     fn error(&self, field: &str) -> &str {
-        message(&self.errors, field)
+        problem::message_at(&self.errors, field)
     }
 
     fn project_options(&self) -> Vec<(String, String)> {

@@ -40,7 +40,7 @@ pub(super) struct Typed {
 
 impl New {
     fn error(&self, field: &str) -> &str {
-        self.errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
+        problem::message_at(&self.errors, field)
     }
 }
 

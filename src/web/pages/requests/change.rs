@@ -12,7 +12,7 @@ use domain::request::number;
 use domain::trouble::{FieldError, Kind, Trouble};
 
 use crate::csrf::{AnyFields, Form};
-use crate::pages::order_form::{Fields, Typed, message};
+use crate::pages::order_form::{Fields, Typed};
 use crate::pages::see_other;
 use crate::pages::summary::Summary;
 use crate::problem::{self, Problem};
@@ -40,7 +40,7 @@ impl Change {
     }
 
     fn error(&self, field: &str) -> &str {
-        message(&self.errors, field)
+        problem::message_at(&self.errors, field)
     }
 
     /// The page of the request.

@@ -17,7 +17,7 @@ use super::run_id;
 use crate::drawing::{Drawing, Edge, Node, run_graph};
 use crate::look;
 use crate::pages::plan;
-use crate::problem::Problem;
+use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
 use crate::visitor::Visitor;
 
@@ -151,7 +151,7 @@ impl View {
 
     /// The sentence at a field of a refused form, or nothing.
     fn error(&self, field: &str) -> &str {
-        self.errors.iter().find(|error| error.field == field).map_or("", |error| &error.message)
+        problem::message_at(&self.errors, field)
     }
 
     /// Whether this form was the one that was refused, and stays open.
