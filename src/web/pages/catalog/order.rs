@@ -42,6 +42,11 @@ impl OrderPage {
         Ok(Self { shell, form, typed, summary, errors: Vec::new(), refusal: None })
     }
 
+    /// Where the form goes.
+    fn sends_to(&self) -> String {
+        format!("/catalog/{}", self.form.blueprint.name)
+    }
+
     fn icon(&self) -> &'static str {
         icon(&self.form.blueprint.name)
     }

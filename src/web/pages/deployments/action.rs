@@ -39,6 +39,11 @@ impl Action {
     fn address(&self) -> String {
         format!("/deployments/{}", self.form.deployment.id)
     }
+
+    /// Where the form goes.
+    fn sends_to(&self) -> String {
+        format!("{}/actions/{}", self.address(), self.form.offered.name)
+    }
 }
 
 /// What was typed: parameters, and the fields that every action has.

@@ -47,6 +47,11 @@ impl Change {
     fn address(&self) -> String {
         format!("/requests/{}", self.it.request.id)
     }
+
+    /// Where the form goes.
+    fn sends_to(&self) -> String {
+        format!("{}/change", self.address())
+    }
 }
 
 /// The form with what was ordered.
