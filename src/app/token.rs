@@ -5,7 +5,7 @@ use domain::audit::{Actor, Note};
 use domain::ids::{PersonId, TokenId};
 use domain::person::Principal;
 use domain::token::{LONGEST_LIFE, Token, TokenScope};
-use domain::trouble::{FieldError, Trouble};
+use domain::trouble::{FieldError, Kind, Trouble};
 use serde_json::json;
 
 use crate::{App, audit, database, secret};
@@ -100,7 +100,11 @@ pub async fn revoke(app: &App, who: &Principal, actor: Actor, id: TokenId) -> Re
 
 /// Takes a token of the person with this email out of use; whoever has a shell on the server may.
 pub async fn revoke_from_command_line(app: &App, email: &str, id: TokenId) -> Result<(), Trouble> {
-    revoke_of(app, person_of(app, email).await?, Actor::command_line(), id).await
+    let revoked = revoke_of(app, person_of(app, email).await?, Actor::command_line(), id).await;
+    revoked.map_err(|trouble| match trouble.kind {
+        Kind::NotFound => Trouble::field("token", format!("{email} has no token {id} that could be revoked.")),
+        _ => trouble,
+    })
 }
 
 async fn revoke_of(app: &App, person: PersonId, actor: Actor, id: TokenId) -> Result<(), Trouble> {

@@ -77,6 +77,9 @@ fn in_words(message: &str) -> String {
         };
     }
     let message = message.trim_end();
+    if message.starts_with("invalid boolean") || message.starts_with("string values must be quoted") {
+        return "this is no value: text stands in quotes; numbers, true and false stand without".to_owned();
+    }
     if message == "invalid IP address syntax" {
         return "this is no address to listen on: write one in numbers, such as 127.0.0.1 or 0.0.0.0".to_owned();
     }

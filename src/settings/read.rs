@@ -142,6 +142,14 @@ mod tests {
     }
 
     #[test]
+    fn text_without_quotes_is_named_as_such() {
+        for value in ["starttls", "tls"] {
+            let told = complaint(&format!("[mail]\nsecurity = {value}\n"));
+            assert_eq!(told, ":2:12: this is no value: text stands in quotes; numbers, true and false stand without");
+        }
+    }
+
+    #[test]
     fn a_section_that_is_no_table_is_refused() {
         let told = ":1:1: `server` is a section: write `[server]`, and its settings below";
         assert_eq!(complaint("server = 80\n"), told);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sea_orm::sqlx::{self, PgPool, SqlitePool};
+use sea_orm::sqlx::{self, Connection, PgConnection, PgPool, SqlitePool};
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
     Statement, TransactionOptions, TransactionTrait,
@@ -59,10 +59,11 @@ impl Store {
     pub async fn open(address: &str) -> Result<Self, OpenError> {
         let unreachable = |source| OpenError::Unreachable { address: without_password(address), source };
         let mut store = if address.starts_with("sqlite:") {
-            Self::open_sqlite(address)
-                .await
-                .map_err(|cause| unreachable(DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))))?
+            Self::open_sqlite(address).await.map_err(|cause| unreachable(connection(cause)))?
         } else if address.starts_with("postgres:") || address.starts_with("postgresql:") {
+            // A pool waits for a server that does not answer, and then says no more than that it waited.
+            let first = PgConnection::connect(address).await.map_err(|cause| unreachable(connection(cause)))?;
+            first.close().await.map_err(|cause| unreachable(connection(cause)))?;
             // Statements are not logged: their parameters are people's data.
             let mut options = ConnectOptions::new(address);
             options.sqlx_logging(false);
@@ -173,6 +174,10 @@ impl Store {
             reads: Arc::default(),
         })
     }
+}
+
+fn connection(cause: sqlx::Error) -> DbErr {
+    DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))
 }
 
 /// The address as it may be shown: the password of `scheme://user:password@host` replaced.

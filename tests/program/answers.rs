@@ -132,6 +132,10 @@ fn what_is_wrong_with_an_argument_is_said_in_a_sentence() {
         (&["project", "quota", "northwind/shop", "cpu=3"], "There is no project `northwind/shop`."),
         (&["audit", "report", "--as-of", "2026-13-01"], "this is no day; write year, month and day"),
         (&["token", "revoke", "--user", "ada@example.org", "x"], "this is no token's id; `gatehouse token list`"),
+        (
+            &["token", "revoke", "--user", "ada@example.org", "019d0000-0000-7000-8000-000000000000"],
+            "ada@example.org has no token 019d0000-0000-7000-8000-000000000000 that could be revoked.",
+        ),
         (&["user", "disable", "eve@example.org"], "Nobody has an account as eve@example.org."),
     ] {
         let told = told(gatehouse_in(&folder, arguments));
@@ -157,6 +161,9 @@ fn where_nobody_can_listen_or_keep_anything_it_is_said_why() {
     let text = told("GATEHOUSE_DATABASE__URL", "sqlite:text.db");
     assert_eq!(text.matches("because:").count(), 1, "{text}");
     assert!(text.contains("`sqlite:text.db` could not be opened") && text.contains("not a database"), "{text}");
+    let silent = told("GATEHOUSE_DATABASE__URL", "postgres://gate:s3cret@127.0.0.1:1/gate");
+    assert!(silent.contains("refused") && !silent.contains("timed out"), "{silent}");
+    assert!(!silent.contains("s3cret"), "{silent}");
     let ca = told("GATEHOUSE_MAIL__CA_FILE", "/nowhere.pem");
     assert!(ca.contains("mail.ca_file `/nowhere.pem` can't be read"), "{ca}");
 }
