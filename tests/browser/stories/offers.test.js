@@ -51,6 +51,9 @@ describe("The catalog's other offers", () => {
     await comeBackUntil(rita.page, "/cmdb?class=workload", (page) => page.locator(".table a.row-link"));
     await inspect(rita, "cmdb-workloads");
     await rita.page.goto(address);
+    const containers = rita.page.getByRole("region", { name: "Containers, as a table" });
+    await containers.getByRole("row").nth(1).waitFor();
+    assert.ok(await containers.evaluate((table) => table.scrollWidth <= table.clientWidth), "all of it is seen at once");
     await inspect(rita, "deployment-docker");
   });
 

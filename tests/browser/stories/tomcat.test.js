@@ -97,6 +97,8 @@ describe("Scale Out Tomcat", () => {
     let reloads = 0;
     page.on("load", () => { reloads += 1; });
     await page.locator(".node.is-running").first().waitFor({ timeout: BUILD });
+    await page.locator(".run-line", { hasText: "usual time not known yet" }).waitFor();
+    await page.locator(".log-step", { hasText: "Create machine 1" }).first().waitFor();
     await inspect(rita, "run-building");
     await page.locator(".badge.is-done", { hasText: "Done" }).first().waitFor({ timeout: BUILD });
     assert.equal(reloads, 0, "the page followed the run by itself");
@@ -113,6 +115,8 @@ describe("Scale Out Tomcat", () => {
     deployment = new URL(page.url()).pathname;
     const topology = page.locator(".drawing").first();
     for (const name of ["shop-production-1", "shop-production-2"]) await topology.getByText(name).first().waitFor();
+    const height = async (text) => (await topology.getByText(text, { exact: true }).first().boundingBox()).y;
+    assert.ok(await height("Application service") < await height("shop-production-1"), "the application stands on top");
     await page.getByText("ops-middleware").first().waitFor();
     await inspect(rita, "deployment");
   });
@@ -124,8 +128,10 @@ describe("Scale Out Tomcat", () => {
     await fill(page, "Machines", "3");
     await page.getByRole("button", { name: /^(Order|Send|Add)/ }).click();
     await page.waitForURL(/\/(requests|runs)\/[^/]+$/);
+    await page.goto(deployment);
+    await page.getByText(`waits for ${approver.name}`).waitFor();
+    await inspect(rita, "deployment-asked");
     await approveByMail(browser, demo, approver);
-    await page.getByRole("link", { name: "Deployment", exact: true }).click();
     await page.locator(".drawing").first().getByText("shop-production-3").waitFor({ timeout: BUILD });
     await page.locator(".page-head .badge", { hasText: "Live" }).waitFor({ timeout: BUILD });
   });
