@@ -89,10 +89,20 @@ impl Proof {
         locked(&self.bends).entry((key.to_owned(), side)).or_default().extend(bends);
     }
 
-    /// Enqueues a run of this workflow; all runs of a proof are of one deployment.
+    /// What follows is of another deployment, with no bend to come.
+    pub(crate) fn turn_to_a_new_deployment(&mut self) {
+        self.deployment = store::fresh_id();
+        locked(&self.bends).clear();
+    }
+
+    /// Enqueues a run of this workflow, of the proof's deployment.
     pub(crate) async fn enqueue(&self, workflow: Vec<WorkflowStep>) -> RunId {
+        self.enqueue_run(self.order(workflow)).await
+    }
+
+    pub(crate) async fn enqueue_run(&self, new: NewRun) -> RunId {
         let tx = self.store.begin().await.expect("the database answers");
-        let run = self.engine.enqueue(&tx, self.order(workflow)).await.expect("the run is enqueued");
+        let run = self.engine.enqueue(&tx, new).await.expect("the run is enqueued");
         tx.commit().await.expect("the database takes it");
         run
     }
@@ -114,7 +124,7 @@ impl Proof {
         }
     }
 
-    /// The deployment of all runs of this proof.
+    /// The deployment of the runs that are enqueued.
     pub(crate) fn deployment(&self) -> DeploymentId {
         self.deployment
     }
@@ -185,7 +195,7 @@ impl HandClock {
         self.asked.load(Ordering::Relaxed)
     }
 
-    fn wind_to(&self, time: DateTime<Utc>) {
+    pub(crate) fn wind_to(&self, time: DateTime<Utc>) {
         let mut now = locked(&self.time);
         *now = time.max(*now);
     }

@@ -7,7 +7,7 @@ use super::*;
 use crate::proof::{Bend, Side};
 
 /// Drives a run but dies after being woken so many times; true when it came to its end before.
-async fn drive_and_die(proof: &Proof, run: domain::ids::RunId, polls: usize) -> bool {
+pub(super) async fn drive_and_die(proof: &Proof, run: domain::ids::RunId, polls: usize) -> bool {
     let mut left = polls;
     let mut drive = Box::pin(proof.drive_as(run, "doomed"));
     std::future::poll_fn(|cx| {

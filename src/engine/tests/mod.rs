@@ -1,5 +1,6 @@
 //! Stories of runs, told with actions that make things in a world in memory, over a real database.
 
+mod chance;
 mod cmdb;
 mod crash;
 mod leaning;
@@ -8,12 +9,13 @@ mod saga;
 mod time;
 mod waking;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use domain::action::Signature;
 use domain::ci::{CiChange, CiClass, Relation};
+use domain::ids::DeploymentId;
 use domain::mail::{Notice, Recipients};
 use domain::resource::{Intent, LedgerChange, Tie};
 use domain::run::{Run, RunState};
@@ -33,6 +35,8 @@ pub(super) struct World {
     undone: Mutex<Vec<String>>,
     /// The keys of what is behind a pool, by the pool's key.
     behind: Mutex<BTreeMap<String, Vec<String>>>,
+    /// What must never be asked of a world, and was.
+    complaints: Mutex<Vec<String>>,
     /// Calls under way, and the most there ever were.
     busy: Mutex<(usize, usize)>,
     /// When set, calls that make things wait for it.
@@ -42,6 +46,28 @@ pub(super) struct World {
 impl World {
     pub(super) fn things(&self) -> Vec<String> {
         self.things.lock().unwrap().keys().map(|key| key.split('/').next_back().unwrap().to_owned()).collect()
+    }
+
+    /// The keys of the things that bear this deployment's.
+    pub(super) fn keys_of(&self, deployment: DeploymentId) -> BTreeSet<String> {
+        let (things, whose) = (self.things.lock().unwrap(), format!("{deployment}/"));
+        things.keys().filter(|key| key.starts_with(&whose)).cloned().collect()
+    }
+
+    /// Ends the call, and is kept for the test: the engine takes a panic of an action for a failure like others.
+    fn complain(&self, what: &str) -> ! {
+        self.complaints.lock().unwrap().push(what.to_owned());
+        panic!("{what}");
+    }
+
+    pub(super) fn complaints(&self) -> Vec<String> {
+        self.complaints.lock().unwrap().clone()
+    }
+
+    /// A person removes a thing, past the engine.
+    pub(super) fn remove_by_hand(&self, key: &str) {
+        self.things.lock().unwrap().remove(key);
+        self.behind.lock().unwrap().remove(key);
     }
 
     /// How many things were ever made.
@@ -102,7 +128,9 @@ impl Action for Make {
             None => tokio::task::yield_now().await,
         }
         self.0.busy.lock().unwrap().0 -= 1;
-        assert!(!work.ledger.is_empty(), "the intent is committed before the call");
+        if work.ledger.is_empty() {
+            self.0.complain(&format!("{} is made before its intent is committed", work.step_key));
+        }
         self.0.things.lock().unwrap().entry(work.key.clone()).or_insert_with(|| {
             *self.0.made.lock().unwrap() += 1;
             1
@@ -125,8 +153,10 @@ impl Action for Make {
         let mut behind = self.0.behind.lock().unwrap();
         behind.remove(&work.key);
         let serving = behind.values().flatten().any(|member| *member == work.key);
-        assert!(!serving, "{} is removed while a pool sends to it", work.step_key);
         drop(behind);
+        if serving {
+            self.0.complain(&format!("{} is removed while a pool sends to it", work.step_key));
+        }
         if self.0.things.lock().unwrap().remove(&work.key).is_some() {
             self.0.undone.lock().unwrap().push(work.step_key.clone());
         }
