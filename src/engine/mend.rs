@@ -196,7 +196,7 @@ impl Engine {
         store::step::save(tx, &changed).await.map_err(Trouble::bug)?;
         store::run_event::append(tx, &events).await.map_err(Trouble::bug)?;
         self.0.consequences.run_changed(tx, &patient.run, now).await.map_err(Trouble::bug)?;
-        queue::push(tx, patient.run.id, now).await.map_err(Trouble::bug)
+        queue::push(tx, patient.run.id).await.map_err(Trouble::bug)
     }
 }
 

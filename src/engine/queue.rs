@@ -14,7 +14,6 @@ use std::time::Duration;
 use apalis::prelude::{BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerError};
 use apalis_postgres::{PgListener, PgPool, PostgresStorage};
 use apalis_sqlite::{SqlitePool, SqliteStorage};
-use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
@@ -63,9 +62,9 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
 }
 
 /// Puts a run into the queue; workers see it when the transaction commits.
-pub(crate) async fn push(tx: &Tx, run: RunId, now: DateTime<Utc>) -> Result<(), DbErr> {
+pub(crate) async fn push(tx: &Tx, run: RunId) -> Result<(), DbErr> {
     let payload = serde_json::to_vec(&DriveRun { run }).map_err(|cause| DbErr::Json(cause.to_string()))?;
-    store::job::insert(tx, QUEUE, &ulid(store::fresh_id()), &payload, now.timestamp()).await
+    store::job::insert(tx, QUEUE, &ulid(store::fresh_id()), &payload).await
 }
 
 /// Takes a job out of the queue: the run it stands for was carried as far as it goes.

@@ -22,7 +22,7 @@ impl Engine {
         let tx = self.0.store.begin().await?;
         store::run::put_off(&tx, &due, now + self.0.settings.look_again).await?;
         for run in &due {
-            queue::push(&tx, *run, now).await?;
+            queue::push(&tx, *run).await?;
         }
         tx.commit().await?;
         self.0.bell.ring();

@@ -7,18 +7,15 @@ use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
-/// Puts a job into a queue; workers see it when the transaction commits. `id` is a ULID, `now` seconds since 1970.
-pub async fn insert(tx: &Tx, queue: &str, id: &str, payload: &[u8], now: i64) -> Result<(), DbErr> {
+/// Puts a job into a queue; workers see it when the transaction commits. `id` is a ULID.
+pub async fn insert(tx: &Tx, queue: &str, id: &str, payload: &[u8]) -> Result<(), DbErr> {
     let backend = tx.db().get_database_backend();
     let columns = "(job, id, job_type, status, attempts, max_attempts, priority, metadata, run_at)";
-    let mut values: Vec<Value> = vec![payload.to_vec().into(), id.into(), queue.into()];
+    let values: [Value; 3] = [payload.to_vec().into(), id.into(), queue.into()];
+    // The queue asks the database for the time: by another clock, a job might seem not to be due yet.
     let due = match backend {
-        // PostgreSQL is the one clock of many machines: by another's, a job might seem not to be due yet.
         DbBackend::Postgres => "'', now()",
-        _ => {
-            values.push(now.into());
-            "'{}', $4"
-        }
+        _ => "'{}', unixepoch()",
     };
     let statement =
         format!("INSERT INTO {} {columns} VALUES ($1, $2, $3, 'Pending', 0, 1000, 0, {due})", jobs(backend));

@@ -19,7 +19,9 @@ pub struct Tx(pub(crate) DatabaseTransaction, pub(crate) Arc<AtomicU64>);
 impl Tx {
     /// Makes everything written so far durable, at once.
     pub async fn commit(self) -> Result<(), DbErr> {
+        test_boundary::pass("before a commit");
         self.0.commit().await?;
+        test_boundary::pass("after a commit");
         self.1.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }

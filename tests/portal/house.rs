@@ -1,6 +1,7 @@
 //! A house of its own for each story, swept when the story ends.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -32,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct House {
     pub app: App,
     worker: Option<Worker>,
+    settings: Settings,
     folder: PathBuf,
     _database: TestDatabase,
 }
@@ -60,7 +62,26 @@ impl House {
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
-        Self { app, worker: None, folder, _database: database }
+        Self { app, worker: None, settings, folder, _database: database }
+    }
+
+    /// The same house as another process sees it, by a clock of its own.
+    pub async fn seen_by(&self, clock: Arc<dyn Clock>) -> App {
+        boot::House::open(&self.settings, clock, "http://localhost".to_owned(), true).await.unwrap().app
+    }
+
+    /// A worker of this house as a process of its own, for the story to start.
+    pub fn worker_process(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+        command
+            .arg("worker")
+            .env("GATEHOUSE_DATABASE__URL", self.settings.database.url.expose())
+            .env("GATEHOUSE_DATACENTER__FILE", &self.settings.datacenter.file)
+            .env("GATEHOUSE_CATALOG__FOLDER", self.folder.join("workflows"))
+            .env("GATEHOUSE_LOGGING__FILTER", "error")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        command
     }
 
     /// A blueprint's file in this house's own catalog.

@@ -10,6 +10,7 @@ mod blueprints;
 mod deployments;
 mod door;
 mod house;
+mod kills;
 mod lists;
 mod openapi;
 mod operations;

@@ -93,7 +93,12 @@ impl Datacenter {
         let now = self.clock.now();
         let moment = Moment::new(now, &pace, operation, object, fault);
         let object = object.to_owned();
-        self.change(move |world| struck(world, operation, &object, fault, now, |world| work(world, &moment))).await?
+        test_boundary::pass("before a call");
+        let answer = self
+            .change(move |world| struck(world, operation, &object, fault, now, |world| work(world, &moment)))
+            .await?;
+        test_boundary::pass("after a call");
+        answer
     }
 
     /// Lets `work` change the world, alone, and keeps what it changed.

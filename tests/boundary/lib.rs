@@ -1,0 +1,35 @@
+//! The boundaries at which a process may be killed: before and after a commit, before and after a call of an outside
+//! system. Tests start a process with `GATEHOUSE_KILL_AT=7`, and it is killed when it comes to the seventh: by the
+//! system, at once, with nothing tidied up. A release build has none of this.
+
+/// Says how many boundaries the process may come to; it does not pass the last of them.
+pub const KILL_AT: &str = "GATEHOUSE_KILL_AT";
+
+/// The process comes to a boundary, and passes it unless it is to die here.
+#[inline]
+pub fn pass(boundary: &str) {
+    #[cfg(debug_assertions)]
+    killing::pass(boundary);
+    #[cfg(not(debug_assertions))]
+    let _ = boundary;
+}
+
+#[cfg(debug_assertions)]
+mod killing {
+    use std::process::Command;
+    use std::sync::LazyLock;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    static LAST: LazyLock<Option<u64>> = LazyLock::new(|| std::env::var(super::KILL_AT).ok()?.parse().ok());
+    static PASSED: AtomicU64 = AtomicU64::new(0);
+
+    pub fn pass(boundary: &str) {
+        let Some(last) = *LAST else { return };
+        if PASSED.fetch_add(1, Ordering::SeqCst) + 1 == last {
+            eprintln!("killed at boundary {last}: {boundary}");
+            // Whether the order goes through shows in that the process is gone; this thread goes no further.
+            let _ = Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
+            std::process::abort();
+        }
+    }
+}
