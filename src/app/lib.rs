@@ -1,6 +1,7 @@
 //! Use cases: one file a noun, one function for each thing a person can do. This room alone decides order,
 //! authorisation and transactions.
 
+pub mod ailment;
 pub mod approval;
 pub mod audit;
 pub mod audit_report;

@@ -10,6 +10,7 @@ macro_rules! say {
 mod audit;
 mod check;
 mod demo;
+mod doctor;
 mod logs;
 mod migrate;
 mod password;
@@ -76,6 +77,8 @@ enum Command {
     /// Prove what was done
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Look for what must never be so in a live database, and say what to do about it
+    Doctor(doctor::Arguments),
     /// Bring the database's tables up to date, and stop
     Migrate,
 }
@@ -139,6 +142,7 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Project(command) => project::run(&open_what_is_there(&settings).await?, command).await?,
         Command::Token(command) => token::run(&open_what_is_there(&settings).await?, command).await?,
         Command::Audit(command) => return audit::run(&open_what_is_there(&settings).await?, command).await,
+        Command::Doctor(arguments) => return doctor::run(&open_what_is_there(&settings).await?, &arguments).await,
         Command::Migrate => migrate::run(&settings).await?,
     }
     Ok(ExitCode::SUCCESS)

@@ -4,6 +4,7 @@
 //! arguments. [`ports`] holds the traits of the systems outside, in our words.
 
 pub mod action;
+pub mod ailment;
 pub mod allocation;
 pub mod approval;
 pub mod audit;

@@ -6,6 +6,7 @@
 
 pub mod action;
 mod advance;
+mod ailment;
 mod attempt;
 mod compensate;
 mod draft;

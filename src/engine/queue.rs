@@ -24,7 +24,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
 
-const QUEUE: &str = "runs";
+pub(crate) const QUEUE: &str = "runs";
 /// Jobs of another process are looked for this often; those of this process ring the bell.
 const IDLE_POLL: Duration = Duration::from_secs(1);
 /// A look that was under way when the bell rang may have missed the job, so the queue is looked at again after these.

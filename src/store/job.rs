@@ -1,7 +1,7 @@
 //! The queue's rows, as far as we write them ourselves: a job must commit together with its reason. The layout is the
 //! queue library's own.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
 use crate::tx::sealed::Connection;
@@ -60,9 +60,35 @@ pub async fn waiting(on: &impl Reads, queue: &str) -> Result<Waiting, DbErr> {
 }
 
 /// What the queue library calls its table.
-fn jobs(backend: DbBackend) -> &'static str {
+pub(crate) fn jobs(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "apalis.jobs",
         _ => "Jobs",
+    }
+}
+
+/// What the queue library calls its table of workers.
+pub(crate) fn workers(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "apalis.workers",
+        _ => "Workers",
+    }
+}
+
+/// The id of the run that the job `j` brings; its payload is JSON, kept as bytes.
+pub(crate) fn run_of(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "CAST(CAST(convert_from(j.job, 'UTF8') AS json) ->> 'run' AS uuid)",
+        _ => "unhex(json_extract(CAST(j.job AS text), '$.run'), '-')",
+    }
+}
+
+/// The condition that an instant of the queue's own tables is longer ago than that, by the database's clock.
+pub(crate) fn is_before(backend: DbBackend, column: &str, ago: TimeDelta) -> String {
+    let seconds = ago.num_seconds();
+    match backend {
+        DbBackend::Postgres => format!("{column} < now() - interval '{seconds} seconds'"),
+        // Seconds since 1970.
+        _ => format!("{column} < unixepoch() - {seconds}"),
     }
 }

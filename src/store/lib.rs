@@ -4,6 +4,7 @@
 //! through [`Reads`].
 
 pub mod absence;
+pub mod ailment;
 pub mod allocation;
 pub mod approval;
 pub mod approval_level;

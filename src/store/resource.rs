@@ -114,6 +114,12 @@ pub async fn standing(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<R
     rows.into_iter().map(resource).collect()
 }
 
+/// The row of the object with this key that is there, or may be there.
+pub async fn standing_with_key(on: &impl Reads, key: &str) -> Result<Option<Resource>, DbErr> {
+    let row = Entity::find().filter(Column::Key.eq(key)).filter(Column::State.ne(word(ResourceState::Gone)));
+    row.one(on.db()).await?.map(resource).transpose()
+}
+
 /// Which of these names something bears that is there, or may be there.
 pub async fn names_in_use(on: &impl Reads, names: &[String]) -> Result<Vec<String>, DbErr> {
     Entity::find()

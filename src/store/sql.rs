@@ -11,7 +11,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use crate::Reads;
+use crate::{Reads, Tx};
 
 /// A statement under way: its text with `$n` for each value.
 #[derive(Clone, Default)]
@@ -75,6 +75,12 @@ impl Sql {
 
     pub(crate) async fn all<R: FromQueryResult>(self, on: &impl Reads) -> Result<Vec<R>, DbErr> {
         R::find_by_statement(self.statement(on)).all(on.db()).await
+    }
+
+    /// Changes rows; says how many.
+    pub(crate) async fn execute(self, tx: &Tx) -> Result<u64, DbErr> {
+        let done = tx.0.execute_raw(self.statement(tx)).await?;
+        Ok(done.rows_affected())
     }
 
     /// The single number that the statement answers.

@@ -44,6 +44,21 @@ impl TestDatabase {
         &self.address
     }
 
+    /// Changes rows as somebody might who has no business in the tables.
+    ///
+    /// # Panics
+    /// When the database refuses the statement.
+    pub async fn tamper(&self, statement: &str) {
+        let hand = connect(&self.address).await.expect("the database of the test opens");
+        hand.execute_unprepared(statement).await.unwrap_or_else(|cause| panic!("{statement}: {cause}"));
+        hand.close().await.expect("it closes");
+    }
+
+    /// Whether it is on a PostgreSQL server.
+    pub fn is_postgres(&self) -> bool {
+        matches!(self.home, Home::Server { .. })
+    }
+
     async fn on_server(server: String, name: String) -> Result<Self, DbErr> {
         let admin = connect(&server).await?;
         let template = template(&server, &admin).await?;

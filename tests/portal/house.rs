@@ -35,7 +35,7 @@ pub struct House {
     worker: Option<Worker>,
     settings: Settings,
     folder: PathBuf,
-    _database: TestDatabase,
+    pub database: TestDatabase,
 }
 
 impl House {
@@ -62,7 +62,7 @@ impl House {
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
-        Self { app, worker: None, settings, folder, _database: database }
+        Self { app, worker: None, settings, folder, database }
     }
 
     /// The same house as another process sees it, by a clock of its own.
@@ -177,11 +177,27 @@ impl House {
         }
     }
 
-    /// Ends the story: the worker hands back what it holds.
-    pub async fn close(mut self) {
+    /// From now on nobody is at work.
+    pub async fn stop_working(&mut self) {
         if let Some(worker) = self.worker.take() {
             worker.stop().await;
         }
+    }
+
+    /// Somebody is at work again.
+    pub fn work_again(&mut self) {
+        self.worker = Some(Worker::start(&self.app.engine));
+    }
+
+    /// What ails the house, by the words that programs use.
+    pub async fn ailments(&self) -> Vec<&'static str> {
+        let found = app::ailment::examine(&self.app).await.unwrap();
+        found.iter().map(|found| found.ailment.word()).collect()
+    }
+
+    /// Ends the story: the worker hands back what it holds.
+    pub async fn close(mut self) {
+        self.stop_working().await;
     }
 }
 

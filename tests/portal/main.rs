@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a story that can't go on is told as failed")]
 
+mod ailments;
 mod api;
 mod approvals;
 mod audit_report;

@@ -4,6 +4,9 @@ use std::fs;
 use std::io::Write;
 use std::process::{Output, Stdio};
 
+use serde_json::Value;
+use test_database::TestDatabase;
+
 use crate::{Folder, gatehouse, said};
 
 /// Gatehouse with its data in a folder of the story.
@@ -17,6 +20,7 @@ fn who_only_looks_makes_no_database_and_is_told_that_there_is_none() {
     for arguments in [
         &["audit", "verify"][..],
         &["audit", "report"],
+        &["doctor"],
         &["user", "list"],
         &["project", "list"],
         &["token", "list", "--user", "rita@example.org"],
@@ -66,7 +70,9 @@ fn lists_that_are_empty_say_so_and_what_to_do() {
 }
 
 /// Answers that may be long, of a folder with a database.
-const ANSWERS: [&[&str]; 7] = [
+const ANSWERS: [&[&str]; 9] = [
+    &["doctor"],
+    &["doctor", "--json"],
     &["audit", "report"],
     &["audit", "report", "--json"],
     &["audit", "verify"],
@@ -104,6 +110,46 @@ fn an_answer_that_can_not_be_written_is_a_failure_and_no_crash() {
     }
     let silent = gatehouse(&["check", "nowhere.yaml"]).current_dir(&folder.0).stderr(full()).status().unwrap();
     assert_eq!(silent.code(), Some(1), "there is nowhere left to say why");
+}
+
+#[tokio::test]
+async fn the_doctor_is_brief_when_all_is_well_and_else_says_what_is_wrong_and_what_to_do() {
+    let folder = Folder::new("doctor");
+    let database = TestDatabase::create().await;
+    let doctor = |arguments: &[&str]| {
+        let mut command = gatehouse(arguments);
+        command.env("GATEHOUSE_DATABASE__URL", database.address()).current_dir(&folder.0).output().unwrap()
+    };
+    assert!(doctor(&["migrate"]).status.success());
+    let well = doctor(&["doctor"]);
+    assert!(well.status.success() && well.stderr.is_empty(), "{well:?}");
+    let told = String::from_utf8(well.stdout).unwrap();
+    assert!(told.starts_with("All is well: ") && told.lines().count() == 1, "{told}");
+
+    let id = "019d0000000070008000000000000000";
+    let id = if database.is_postgres() { format!("'{id}'") } else { format!("x'{id}'") };
+    let values = "'Rita', 'rita@example.org', 'request_ended', 'It is done', '', '', 'r', 'refused', 8, '2026-11-22T00:00:00+00:00'";
+    let columns = "id, to_name, to_email, kind, subject, text, html, reason, state, attempts, created_at";
+    database.tamper(&format!("INSERT INTO mail ({columns}) VALUES ({id}, {values})")).await;
+    let ill = doctor(&["doctor", "--mend"]);
+    assert_eq!(ill.status.code(), Some(1), "{ill:?}");
+    let told = String::from_utf8(ill.stdout).unwrap();
+    for line in [
+        "Mails that no mail server took: 1",
+        "  It is done, rita@example.org, since 2026-11-22 00:00 UTC",
+        "    http://127.0.0.1:8080/operations/mail/019d0000-0000-7000-8000-000000000000",
+        "1 thing is not as it must be.",
+    ] {
+        assert!(told.lines().any(|told| told == line), "{line}: {told}");
+    }
+    let document = doctor(&["doctor", "--json"]);
+    assert_eq!(document.status.code(), Some(1));
+    let document: Value = serde_json::from_slice(&document.stdout).unwrap();
+    assert_eq!(document["found"][0]["ailment"], "mail_refused", "{document}");
+    let alone = doctor(&["doctor", "--gone", "key"]);
+    assert_eq!(alone.status.code(), Some(2), "{alone:?}");
+    let unknown = doctor(&["doctor", "--gone", "key", "--because", "I looked"]);
+    assert_eq!(said(&unknown), "gatehouse: The ledger has no object with the key `key`.\n");
 }
 
 /// Gives somebody an account, in a folder of the story.
@@ -180,6 +226,7 @@ fn every_command_explains_itself_and_each_of_its_arguments() {
         &["worker"],
         &["check"],
         &["plan"],
+        &["doctor"],
         &["migrate"],
         &["user", "add"],
         &["user", "list"],
