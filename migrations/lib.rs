@@ -19,6 +19,7 @@ mod m0033_step_memory;
 mod m0040_lists;
 mod m0041_words;
 mod m0042_pauses;
+mod m0060_retention;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -44,6 +45,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0040_lists::Migration),
             Box::new(m0041_words::Migration),
             Box::new(m0042_pauses::Migration),
+            Box::new(m0060_retention::Migration),
         ]
     }
 }

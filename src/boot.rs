@@ -11,6 +11,7 @@ use app::App;
 use app::audit_report::Press;
 use app::catalog::{self, Catalog};
 use app::consequences::House as Consequences;
+use app::retention::Retention;
 use chrono::TimeDelta;
 use domain::audit::Actor;
 use domain::ports::clock::Clock;
@@ -69,6 +70,8 @@ pub struct House {
     pub app: App,
     /// Where containers are looked at.
     container_hosts: Arc<dyn ContainerHost>,
+    /// How long what is over is kept.
+    retention: Retention,
 }
 
 impl House {
@@ -109,7 +112,8 @@ impl House {
             datacenter: Some(datacenter),
             press: Press::default(),
         };
-        Ok(Self { app, container_hosts: systems.container_hosts })
+        let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
+        Ok(Self { app, container_hosts: systems.container_hosts, retention })
     }
 
     /// Reads the catalog's files and offers what is good: for a process that serves people or drives runs.
@@ -219,7 +223,7 @@ impl Process {
         background.spawn(publish_at_hangup(house.app.clone(), stopping.clone()));
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
-            let duties = duties::all(&name(), house.container_hosts);
+            let duties = duties::all(&name(), house.container_hosts, house.retention);
             background.spawn(duties::keep(duties, house.app.clone(), stopping.clone()));
         }
         if let Some(listener) = self.portal {

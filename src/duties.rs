@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use app::retention::Retention;
 use domain::ports::container_host::ContainerHost;
 use domain::trouble::Trouble;
 use tokio::sync::watch;
@@ -34,7 +35,7 @@ impl Duty {
 }
 
 /// Every duty of the house. `process` names this process to the others.
-pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>) -> Vec<Duty> {
+pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Retention) -> Vec<Duty> {
     let sender = process.to_owned();
     vec![
         Duty::new("send mails", Duration::from_secs(2), move |app| {
@@ -51,6 +52,9 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>) -> Vec<Duty> 
         ),
         Duty::new("forget sessions that are over", Duration::from_secs(3600), |app| async move {
             app::session::sweep(&app).await
+        }),
+        Duty::new("forget what was kept for long enough", Duration::from_secs(3600), move |app| async move {
+            app::retention::forget(&app, retention).await
         }),
         Duty::new("look at containers", Duration::from_secs(30), move |app| {
             let hosts = container_hosts.clone();

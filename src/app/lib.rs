@@ -24,6 +24,7 @@ pub mod person;
 pub mod project;
 pub mod quota;
 pub mod request;
+pub mod retention;
 pub mod run;
 pub mod sample;
 pub mod search;

@@ -42,6 +42,8 @@ pub struct Details {
     pub chosen: Option<usize>,
     /// What happened to the chosen step, else to the run; the newest lines, oldest first.
     pub log: Vec<RunEvent>,
+    /// Whether lines before these were forgotten, as the settings say.
+    pub log_was_forgotten: bool,
     /// The chosen step's objects.
     pub resources: Vec<Resource>,
     /// How long such runs usually take: the median of the last ones that were done.
@@ -95,7 +97,18 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         false => Vec::new(),
     };
     let operators = operators.into_iter().map(|operator| operator.name).collect();
-    Ok(Details { run, deployment, steps, chosen, log, resources, usual, may_mend, operators, now: app.clock.now() })
+    let log_was_forgotten = was_forgotten(&run, chosen.map(|at| &steps[at]), &log);
+    let now = app.clock.now();
+    Ok(Details { run, deployment, steps, chosen, log, log_was_forgotten, resources, usual, may_mend, operators, now })
+}
+
+/// Whether something is missing from the log of a run, or of a step of it: what began has said so at least.
+fn was_forgotten(run: &Run, step: Option<&Step>, log: &[RunEvent]) -> bool {
+    let missing = match step {
+        Some(step) => log.is_empty() && step.has_begun(),
+        None => (log.len() as u64) < LINES && log.first().is_some_and(|first| first.number > 1),
+    };
+    run.state.has_ended() && missing
 }
 
 async fn find(app: &App, who: &Principal, id: RunId) -> Result<Run, Trouble> {

@@ -63,8 +63,12 @@ pub(super) fn position(text: &str, at: usize) -> (usize, usize) {
 }
 
 /// Kinds of numbers as Rust calls them, and as people do.
-const KINDS: [(&str, &str); 3] =
-    [("u16", "a whole number from 0 to 65535"), ("u64", "a whole number"), ("usize", "a whole number")];
+const KINDS: [(&str, &str); 4] = [
+    ("u16", "a whole number from 0 to 65535"),
+    ("u32", "a whole number"),
+    ("u64", "a whole number"),
+    ("usize", "a whole number"),
+];
 
 /// What the reader of TOML says, in an administrator's words.
 fn in_words(message: &str) -> String {

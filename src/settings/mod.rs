@@ -11,6 +11,7 @@ mod logging;
 mod mail;
 mod mistake;
 mod read;
+mod retention;
 mod secret;
 mod server;
 mod worker;
@@ -25,6 +26,7 @@ pub use mail::{Mail, Security};
 pub use mistake::Mistake;
 use mistake::Objection;
 pub use read::read;
+pub use retention::Retention;
 pub use secret::Secret;
 pub use server::Server;
 pub use worker::Worker;
@@ -38,6 +40,7 @@ pub struct Settings {
     pub datacenter: Datacenter,
     pub logging: Logging,
     pub mail: Mail,
+    pub retention: Retention,
     pub server: Server,
     pub worker: Worker,
 }
@@ -45,9 +48,15 @@ pub struct Settings {
 impl Settings {
     /// What fits the types and still can't work.
     fn objections(&self) -> Vec<Objection> {
-        [self.database.objections(), self.mail.objections(), self.server.objections(), self.worker.objections()]
-            .into_iter()
-            .flatten()
-            .collect()
+        [
+            self.database.objections(),
+            self.mail.objections(),
+            self.retention.objections(),
+            self.server.objections(),
+            self.worker.objections(),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }

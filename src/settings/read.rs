@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn the_example_documents_every_key() {
         let example = include_str!("../../gatehouse.example.toml");
-        for section in ["catalog", "database", "datacenter", "logging", "mail", "server", "worker"] {
+        for section in ["catalog", "database", "datacenter", "logging", "mail", "retention", "server", "worker"] {
             assert!(example.contains(&format!("[{section}]")), "[{section}] is missing");
         }
         // What is optional is documented as a comment.
@@ -212,6 +212,8 @@ mod tests {
             with("GATEHOUSE_SERVER__PUBLIC_URL", "gate.example.org").unwrap_err().contains("starts with `https://`")
         );
         assert!(with("GATEHOUSE_DATABASE__URL_FILE", "/nowhere").unwrap_err().contains("can't be read"));
+        let for_ages = with("GATEHOUSE_RETENTION__MAILS_DAYS", "40000").unwrap_err();
+        assert!(for_ages.contains("retention.mails_days is 40000: use 36500 at most, or 0 for ever"), "{for_ages}");
         assert!(with("GATEHOUSE_WORKER__CONCURRENCY", "0").unwrap_err().contains("no run would ever move"));
     }
 

@@ -187,6 +187,25 @@ pub async fn oldest_queued(on: &impl Reads) -> Result<Option<DateTime<Utc>>, DbE
     Ok(oldest.flatten())
 }
 
+/// Forgets up to `limit` mails that were written before, oldest first; those that still wait to be sent stay. Says how
+/// many it was.
+pub async fn forget(tx: &Tx, written_before: DateTime<Utc>, limit: u64) -> Result<u64, DbErr> {
+    let due: Vec<Uuid> = row::Entity::find()
+        .select_only()
+        .column(row::Column::Id)
+        .filter(row::Column::CreatedAt.lt(written_before))
+        .filter(row::Column::State.ne(MailState::Queued.word()))
+        .order_by_asc(row::Column::CreatedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(&tx.0)
+        .await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    Ok(row::Entity::delete_many().filter(row::Column::Id.is_in(due)).exec(&tx.0).await?.rows_affected)
+}
+
 fn state(word: &str) -> Result<MailState, DbErr> {
     MailState::from_word(word).ok_or_else(|| DbErr::Type(format!("table `mail`: no mail is ever `{word}`")))
 }

@@ -1,9 +1,14 @@
 //! What happened to runs: the one stream that timelines, logs, live pages and metrics read.
 
+use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use domain::run::{EventKind, RunEvent};
+use sea_orm::sea_query::{Expr, ExprTrait};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use uuid::Uuid;
 
+use crate::run::entity as run;
+use crate::sql::Sql;
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
@@ -70,6 +75,35 @@ pub async fn latest(on: &impl Reads, run: RunId, step_key: Option<&str>, limit: 
     }
     let rows = query.order_by_desc(Column::Number).limit(limit).all(on.db()).await?;
     rows.into_iter().rev().map(event).collect()
+}
+
+/// Forgets what happened to up to `limit` runs that ended before, oldest first, but for the last of it, which says how
+/// each ended. Says how many runs it was.
+pub async fn forget(tx: &Tx, ended_before: DateTime<Utc>, now: DateTime<Utc>, limit: u64) -> Result<u64, DbErr> {
+    let runs: Vec<Uuid> = run::Entity::find()
+        .select_only()
+        .column(run::Column::Id)
+        .filter(run::Column::EndedAt.lt(ended_before))
+        .filter(Expr::col("events_forgotten_at").is_null())
+        .order_by_asc(run::Column::EndedAt)
+        .limit(limit)
+        .into_tuple()
+        .all(tx.db())
+        .await?;
+    if runs.is_empty() {
+        return Ok(0);
+    }
+    let mut forgotten = Sql::default();
+    let ids = forgotten.bind_all(runs.iter().copied());
+    forgotten.text = format!(
+        "DELETE FROM run_event WHERE run_id IN ({ids}) \
+         AND number < (SELECT r.next_event - 1 FROM run r WHERE r.id = run_event.run_id)"
+    );
+    forgotten.execute(tx).await?;
+    let mut noted = Sql::at(now);
+    let ids = noted.bind_all(runs.iter().copied());
+    noted.text = format!("UPDATE run SET events_forgotten_at = $1 WHERE id IN ({ids})");
+    noted.execute(tx).await
 }
 
 fn event(row: Model) -> Result<RunEvent, DbErr> {

@@ -16,4 +16,5 @@ mod lists;
 mod openapi;
 mod operations;
 mod requests;
+mod retention;
 mod runs;
