@@ -136,6 +136,7 @@ async fn survives_every_kill(blueprint: &str, named_by: &str) {
         ordeal.assert_that_nothing_is_left(ordered.deployment, boundary).await;
         ordeal.assert_that_nobody_was_told_twice(boundary).await;
         if !building && !retiring {
+            assert_eq!(house.ailments().await, [""; 0], "after all of it");
             assert!(boundary > FEWEST_BOUNDARIES, "{blueprint} came through after {boundary} boundaries");
             println!("{blueprint}: killed at each of {boundary} boundaries");
             return;
