@@ -16,6 +16,7 @@ mod puppet;
 mod registry;
 mod space;
 mod typed;
+mod wait;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use domain::ports::spaces::Spaces;
 use engine::Action;
 
 use crate::typed::{Typed, Verb};
-use crate::{balancer, cmdb, docker, http, machine, naming, notify, puppet, space};
+use crate::{balancer, cmdb, docker, http, machine, naming, notify, puppet, space, wait};
 
 /// The outside systems that actions work on.
 #[derive(Clone)]
@@ -58,13 +58,15 @@ pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
         Arc::new(Typed(puppet::Apply { configuration })),
         Arc::new(Typed(balancer::CreatePool { balancer: Arc::clone(&balancer) })),
         Arc::new(Typed(balancer::SetMembers { balancer })),
-        Arc::new(Typed(http::Check { probe })),
+        Arc::new(Typed(http::Check { probe: Arc::clone(&probe) })),
         Arc::new(Typed(docker::Engine { hosts: container_hosts })),
         Arc::new(Typed(space::Create { spaces: Arc::clone(&spaces) })),
         Arc::new(Typed(space::SetQuota { spaces })),
         Arc::new(Typed(cmdb::Register)),
         Arc::new(Typed(cmdb::Confirm { cmdbs })),
         Arc::new(Typed(notify::Send)),
+        Arc::new(Typed(wait::Until)),
+        Arc::new(Typed(wait::Poll { probe })),
     ]
 }
 
@@ -83,6 +85,8 @@ pub fn signatures() -> Vec<Signature> {
         cmdb::Register::signature(),
         cmdb::Confirm::signature(),
         notify::Send::signature(),
+        wait::Until::signature(),
+        wait::Poll::signature(),
     ]
 }
 

@@ -5,6 +5,7 @@ mod faults;
 mod members;
 mod stage;
 mod stories;
+mod waits;
 
 use serde_json::json;
 

@@ -6,6 +6,7 @@ use domain::run::RunState;
 
 use super::*;
 use crate::Worker;
+use crate::proof::{Bend, Side};
 
 async fn until(proof: &Proof, run: domain::ids::RunId, state: RunState) {
     let mut events = proof.engine.subscribe();
@@ -64,6 +65,32 @@ async fn a_worker_that_is_told_to_stop_finishes_its_calls_and_hands_the_run_back
     *world.gate.lock().unwrap() = None;
     assert_done(&proof.carry(run).await);
     assert_eq!(world.made(), 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn ten_runs_that_wait_hold_no_place_of_a_worker_that_has_one() {
+    let settings = Settings { runs_per_worker: 1, calls_per_worker: 1, calls_per_provider: 1, ..Settings::default() };
+    let (proof, world) = proof_with(settings).await;
+    let worker = Worker::start(&proof.engine);
+    let mut waiting = Vec::new();
+    for n in 0..10 {
+        let key = format!("pause{n}");
+        proof.bend(&key, Side::Run, &[Bend::Wait(600)]);
+        let run = proof.enqueue(vec![make(&key, &[])]).await;
+        proof.engine.wake(run);
+        until(&proof, run, RunState::Waiting).await;
+        waiting.push(run);
+    }
+    let other = proof.enqueue(diamond()).await;
+    proof.engine.wake(other);
+    until(&proof, other, RunState::Done).await;
+    assert_eq!(world.made(), 5, "those that wait have made nothing yet");
+    proof.clock.wind(chrono::TimeDelta::seconds(600));
+    proof.engine.sweep().await.unwrap();
+    for run in waiting {
+        until(&proof, run, RunState::Done).await;
+    }
+    worker.stop().await;
 }
 
 #[tokio::test]
