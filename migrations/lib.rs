@@ -20,6 +20,7 @@ mod m0040_lists;
 mod m0041_words;
 mod m0042_pauses;
 mod m0060_retention;
+mod m0061_outages;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0041_words::Migration),
             Box::new(m0042_pauses::Migration),
             Box::new(m0060_retention::Migration),
+            Box::new(m0061_outages::Migration),
         ]
     }
 }

@@ -95,7 +95,7 @@ impl<V: Verb> Action for Typed<V> {
 /// What an outside system said, as the engine understands it. Only the transient is worth another try.
 pub(crate) fn told(error: ProviderError) -> ActionError {
     match error.kind {
-        ProviderErrorKind::Transient => ActionError::transient(error.what, error.next),
+        ProviderErrorKind::Transient => ActionError::away(error.what, error.next),
         _ => ActionError::permanent(error.what, error.next),
     }
 }

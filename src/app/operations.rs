@@ -1,8 +1,11 @@
 //! What operators have to know at a glance: runs by state, what needs a person, workers, the queue, the mail outbox.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ProjectId, RunId};
 use domain::mail::MailState;
+use domain::outage::Outage;
 use domain::person::{Person, Principal, Role, Scope};
 use domain::run::RunState;
 use domain::step::Step;
@@ -31,6 +34,23 @@ pub struct Listed {
     pub state: &'static str,
 }
 
+/// An outside system that actions call.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    pub name: &'static str,
+    /// Since when it does not answer, as the workers that live find; nothing while it does.
+    pub outage: Option<Outage>,
+    /// Steps that wait for it.
+    pub waiting: u64,
+}
+
+impl Provider {
+    /// `answers` or `away`.
+    pub fn state(&self) -> &'static str {
+        if self.outage.is_some() { "away" } else { "answers" }
+    }
+}
+
 /// The platform at a glance.
 #[derive(Clone, Debug)]
 pub struct Overview {
@@ -47,6 +67,8 @@ pub struct Overview {
     /// Runs that ended last.
     pub ended: Vec<RunSummary>,
     pub workers: Vec<Listed>,
+    /// The outside systems by name, those first that are away.
+    pub providers: Vec<Provider>,
     /// Runs that wait for a worker.
     pub queue: Waiting,
     /// Mails by what became of them.
@@ -84,14 +106,17 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         [RunState::Queued, RunState::Running, RunState::Waiting, RunState::Compensating, RunState::Cancelling];
     let ended = [RunState::Done, RunState::Compensated, RunState::Cancelled, RunState::Refused];
     let workers = store::worker::seen_since(store, now - FORGOTTEN).await.map_err(database)?;
+    let workers: Vec<Listed> = workers.into_iter().map(|worker| listed(worker, now)).collect();
+    let alive = workers.iter().filter(|listed| listed.state == "running").map(|listed| &listed.worker);
     Ok(Overview {
+        providers: providers(app, alive).await?,
         open: store::run::count_open(store).await.map_err(database)?,
         need_a_person: with_steps(app, newest(app, &needs, SHOWN).await?).await?,
         may_mend: who.has_everywhere(Role::Operator),
         refused_files: store::blueprint::refused_files(store).await.map_err(database)?,
         under_way: newest(app, &goes_on, SHOWN).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
-        workers: workers.into_iter().map(|worker| listed(worker, now)).collect(),
+        workers,
         queue: app.engine.queue().await.map_err(database)?,
         mails: store::mail::counts(store).await.map_err(database)?,
         oldest_mail: store::mail::oldest_queued(store).await.map_err(database)?,
@@ -129,6 +154,7 @@ pub struct Gauges {
     pub queue_waits: u64,
     /// Workers that live.
     pub workers: u64,
+    pub providers: Vec<Provider>,
     /// What this process counted of the steps that it carried.
     pub steps: Tally,
 }
@@ -137,6 +163,7 @@ pub struct Gauges {
 pub async fn gauges(app: &App) -> Result<Gauges, Trouble> {
     let (now, store) = (app.clock.now(), &app.store);
     let workers = store::worker::seen_since(store, now - SILENT).await.map_err(database)?;
+    let alive = || workers.iter().filter(|worker| worker.stopped_at.is_none());
     let queue = app.engine.queue().await.map_err(database)?;
     let waited =
         |since: Option<DateTime<Utc>>| since.map_or(0, |since| (now - since).num_seconds().max(0).unsigned_abs());
@@ -146,7 +173,8 @@ pub async fn gauges(app: &App) -> Result<Gauges, Trouble> {
         mail_waits: waited(store::mail::oldest_queued(store).await.map_err(database)?),
         queue: queue.number,
         queue_waits: waited(queue.since),
-        workers: workers.iter().filter(|worker| worker.stopped_at.is_none()).count() as u64,
+        workers: alive().count() as u64,
+        providers: providers(app, alive()).await?,
         steps: app.engine.tally(),
     })
 }
@@ -162,6 +190,23 @@ pub(crate) async fn operators_of(on: &impl Reads, platform: &str, project: Proje
     }
     let all = store::person::find_many(on, &may.into_iter().collect::<Vec<_>>()).await?;
     Ok(all.into_values().filter(|person| person.active).collect())
+}
+
+/// The outside systems, and what the workers that live say of them.
+async fn providers(app: &App, alive: impl Iterator<Item = &Worker>) -> Result<Vec<Provider>, Trouble> {
+    let mut waiting = store::step::waiting_for_providers(&app.store).await.map_err(database)?;
+    let mut outages: BTreeMap<&str, Outage> = BTreeMap::new();
+    for outage in alive.flat_map(|worker| &worker.outages) {
+        let seen = outages.remove(outage.provider.as_str());
+        let seen = seen.map_or_else(|| outage.clone(), |seen| seen.seen_with(outage));
+        outages.insert(&outage.provider, seen);
+    }
+    let known = app.engine.providers().into_iter();
+    let provider =
+        |name| Provider { name, outage: outages.remove(name), waiting: waiting.remove(name).unwrap_or_default() };
+    let mut providers: Vec<Provider> = known.map(provider).collect();
+    providers.sort_by_key(|provider| provider.outage.is_none());
+    Ok(providers)
 }
 
 fn listed(worker: Worker, now: DateTime<Utc>) -> Listed {

@@ -18,6 +18,7 @@ pub mod mail;
 pub mod moment;
 pub mod money;
 pub mod organisation;
+pub mod outage;
 pub mod person;
 pub mod ports;
 pub mod project;

@@ -126,6 +126,8 @@ pub struct Step {
     pub remembered_before: Option<Value>,
     /// When it is called again while it waits or retries.
     pub wake_at: Option<DateTime<Utc>>,
+    /// The provider that is away and for which it waits; it is called as soon as that answers.
+    pub waits_for: Option<String>,
     /// Why it waits, failed or was skipped, in people's words.
     pub why: Option<String>,
     /// What a person can do about a failure.
@@ -160,6 +162,7 @@ impl Step {
             remembered: None,
             remembered_before: None,
             wake_at: None,
+            waits_for: None,
             why: None,
             advice: None,
             started_at: None,
@@ -182,13 +185,12 @@ impl Step {
     pub fn started(self, input: Value, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         use StepState::{Pending, Ready, Retrying, Running, Waiting};
         self.only_from(&[Pending, Ready, Running, Waiting, Retrying], "started")?;
-        let goes_on = self.state == Waiting;
-        let attempt = if goes_on { self.attempt } else { self.attempt + 1 };
+        let attempt = if self.state == Waiting { self.attempt } else { self.attempt + 1 };
         // What it waited for is said once, however often it looks.
-        let why = self.why.clone().filter(|_| goes_on);
+        let why = self.why.clone().filter(|_| self.state == Waiting || self.waits_for.is_some());
         let started_at = self.started_at.or(Some(now));
         let step = Self { state: StepState::Running, attempt, input: Some(input), started_at, wake_at: None, ..self };
-        Ok(Self { why, advice: None, ended_at: None, ..step })
+        Ok(Self { waits_for: None, why, advice: None, ended_at: None, ..step })
     }
 
     /// Its action asked to be called again.
@@ -205,6 +207,34 @@ impl Step {
         Ok(Self { state, failures: self.failures + 1, wake_at: Some(at), why: Some(why), ..self })
     }
 
+    /// The provider that it needs is away: it waits until that answers, or until then to see for itself. That costs
+    /// none of its attempts, and those that it lost to the outage before are given back.
+    pub fn waiting_for(self, provider: &str, until: DateTime<Utc>, why: String) -> Result<Self, InvalidTransition> {
+        use StepState::{Pending, Ready, Retrying, Running, Undoing, Waiting};
+        self.only_from(&[Pending, Ready, Running, Waiting, Retrying, Undoing], "left waiting for a provider")?;
+        let state = if self.state == Undoing { Undoing } else { Retrying };
+        let step = Self { state, failures: 0, wake_at: Some(until), why: Some(why), ..self };
+        Ok(Self { waits_for: Some(provider.to_owned()), ..step })
+    }
+
+    /// The same for a step that is to be taken back, and whose undo was perhaps never called yet.
+    pub fn undo_waiting_for(
+        self,
+        provider: &str,
+        until: DateTime<Utc>,
+        why: String,
+    ) -> Result<Self, InvalidTransition> {
+        let begun = self.state == StepState::Undoing;
+        let step = if begun { self } else { Self { attempt: 0, ..self.undo_started()? } };
+        step.waiting_for(provider, until, why)
+    }
+
+    /// That provider answers again: it is called now.
+    pub fn answered(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        self.only_from(&[StepState::Retrying, StepState::Undoing], "called again")?;
+        Ok(Self { waits_for: None, wake_at: Some(now), why: None, ..self })
+    }
+
     pub fn done(self, output: Value, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[StepState::Running], "done")?;
         Ok(Self { state: StepState::Done, output: Some(output), failures: 0, ..self.settled(now) })
@@ -214,7 +244,7 @@ impl Step {
     pub fn failed(self, why: String, advice: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         use StepState::{Pending, Ready, Retrying, Running, Waiting};
         self.only_from(&[Pending, Ready, Running, Waiting, Retrying], "failed")?;
-        let step = Self { state: StepState::Failed, ended_at: Some(now), wake_at: None, ..self };
+        let step = Self { state: StepState::Failed, ended_at: Some(now), wake_at: None, waits_for: None, ..self };
         Ok(Self { why: Some(why), advice: Some(advice), ..step })
     }
 
@@ -228,6 +258,7 @@ impl Step {
             why: Some(why),
             advice: None,
             wake_at: None,
+            waits_for: None,
             ended_at: Some(now),
             ..self
         })
@@ -241,20 +272,21 @@ impl Step {
         let input = input.or(self.input.clone());
         let remembered_before = self.remembered.clone().or(self.remembered_before.clone());
         let step = Self { state: StepState::Pending, input, edited, failures: 0, remembered: None, ..self };
-        Ok(Self { remembered_before, wake_at: None, why: None, advice: None, ended_at: None, ..step })
+        Ok(Self { remembered_before, wake_at: None, waits_for: None, why: None, advice: None, ended_at: None, ..step })
     }
 
     /// Its undo is about to be called, for the first time or again.
     pub fn undo_started(self) -> Result<Self, InvalidTransition> {
         if self.state == StepState::Undoing {
-            return Ok(Self { attempt: self.attempt + 1, wake_at: None, why: None, ..self });
+            let why = self.why.clone().filter(|_| self.waits_for.is_some());
+            return Ok(Self { attempt: self.attempt + 1, wake_at: None, waits_for: None, why, ..self });
         }
         if !self.state.may_be_undone() && self.state != StepState::UndoFailed {
             return Err(self.refuse("taken back"));
         }
         // What it remembers stays: a step that stopped on its way is taken back by what it knows of that way.
         let step = Self { state: StepState::Undoing, attempt: 1, failures: 0, wake_at: None, ..self };
-        Ok(Self { why: None, advice: None, ended_at: None, ..step })
+        Ok(Self { waits_for: None, why: None, advice: None, ended_at: None, ..step })
     }
 
     /// Nothing of it is left.

@@ -101,6 +101,8 @@ pub struct Record {
 pub enum Failure {
     /// May pass by itself: retried by the step's policy, with backoff and jitter.
     Transient,
+    /// The provider did not answer. Retried like the transient; when others hear nothing either, it is waited for.
+    Away,
     /// Will not pass by itself: pauses the run for an operator.
     Permanent,
     /// A fault of Gatehouse: pauses the run and is counted.
@@ -121,6 +123,11 @@ pub struct ActionError {
 impl ActionError {
     pub fn transient(what: impl Into<String>, next: impl Into<String>) -> Self {
         Self { failure: Failure::Transient, what: what.into(), next: next.into() }
+    }
+
+    /// The provider did not answer; the work may have been done all the same.
+    pub fn away(what: impl Into<String>, next: impl Into<String>) -> Self {
+        Self { failure: Failure::Away, what: what.into(), next: next.into() }
     }
 
     pub fn permanent(what: impl Into<String>, next: impl Into<String>) -> Self {

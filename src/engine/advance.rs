@@ -9,6 +9,7 @@ use domain::workflow::Standing;
 use serde_json::Value;
 
 use crate::attempt::{Call, Finished, Mouth};
+use crate::circuit::Heard;
 use crate::draft::{Draft, Rest};
 use crate::drive::{DriveError, Driver};
 use crate::input::{self, Input};
@@ -26,6 +27,7 @@ impl Driver {
             return Ok(());
         }
         if !self.stopping {
+            self.end_waits(draft)?;
             match (self.held.run.state, self.held.run.takes_back()) {
                 (_, true) => self.start_undoing(draft)?,
                 (RunState::Cancelling, false) => {}
@@ -84,11 +86,14 @@ impl Driver {
         }
         let engine = self.engine.clone();
         let Some(known) = engine.0.actions.get(self.held.run.workflow[at].action.as_str()) else { return Ok(false) };
+        let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
         let Some(place) = engine.0.places.take(known.signature.provider) else {
+            pass.give_back();
             self.wants_place = true;
             return self.release(at, draft);
         };
-        let waited = self.held.steps[at].state == StepState::Waiting;
+        let step = &self.held.steps[at];
+        let waited = step.state == StepState::Waiting || (step.waits_for.is_some() && step.has_begun());
         self.change(at, draft, |step| step.started(input, now))?;
         let undo = self.held.run.workflow[at].takes_back.is_some();
         let mut work = self.work(at);
@@ -105,7 +110,7 @@ impl Driver {
         }
         let longest = engine.0.settings.longest_call;
         let action = Arc::clone(&known.action);
-        draft.calls.push(Call { at, action, name: known.signature.name, undo, work, longest, place });
+        draft.calls.push(Call { at, action, name: known.signature.name, undo, work, longest, place, pass });
         Ok(false)
     }
 
@@ -139,7 +144,7 @@ impl Driver {
         Ok(false)
     }
 
-    fn is_full(&self, draft: &Draft) -> bool {
+    pub(crate) fn is_full(&self, draft: &Draft) -> bool {
         self.in_flight.len() + draft.calls.len() >= self.engine.0.settings.steps_per_run
     }
 
@@ -229,7 +234,10 @@ impl Driver {
                 self.tell_wait(at, why, draft);
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
-            Err(error) => self.fail(at, error, draft),
+            Err(error) => match &finished.heard {
+                Heard::Away(outage) => self.wait_for(at, outage, error, draft),
+                _ => self.fail(at, error, draft),
+            },
         }
     }
 

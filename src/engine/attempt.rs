@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use domain::ports::clock::Clock;
 use tokio::sync::mpsc;
 
+use crate::circuit::{Heard, Pass};
 use crate::places::Place;
 use crate::{Action, ActionError, Outcome, StepLog, Work};
 
@@ -24,36 +25,41 @@ pub(crate) struct Call {
     pub(crate) longest: Duration,
     /// Kept until the call has returned.
     pub(crate) place: Place,
+    pub(crate) pass: Pass,
 }
 
 /// What a call came to.
 pub(crate) struct Finished {
     pub(crate) at: usize,
     pub(crate) result: Result<Outcome, ActionError>,
+    /// What it says of its provider.
+    pub(crate) heard: Heard,
 }
 
 impl Call {
     /// Calls the action. One that does not return in time counts as failed for now: its object may exist, and the
     /// next try finds it by its key.
     pub(crate) async fn make(self) -> Finished {
-        let Self { at, action, name, undo, work, longest, place } = self;
+        let Self { at, action, name, undo, work, longest, place, pass } = self;
         let call = async { if undo { action.undo(&work).await } else { action.run(&work).await } };
         let result = match tokio::time::timeout(longest, call).await {
             Ok(result) => result,
-            Err(_) => Err(ActionError::transient(
+            Err(_) => Err(ActionError::away(
                 format!("`{name}` has not returned within {} s.", longest.as_secs()),
                 "It is tried again; if it happens again, look whether the system it calls answers.",
             )),
         };
+        let heard = pass.heard(&result);
         drop(place);
-        Finished { at, result }
+        Finished { at, result, heard }
     }
 }
 
 /// What a call that panicked came to.
 pub(crate) fn panicked(at: usize, cause: &tokio::task::JoinError) -> Finished {
     tracing::error!(%cause, "an action panicked");
-    Finished { at, result: Err(ActionError::bug("The action broke down in the middle of its work.")) }
+    let result = Err(ActionError::bug("The action broke down in the middle of its work."));
+    Finished { at, result, heard: Heard::Nothing }
 }
 
 /// A line that an action said.

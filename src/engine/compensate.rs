@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::step::StepState;
 
 use crate::attempt::{Call, Finished};
+use crate::circuit::Heard;
 use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
 use crate::{ActionError, Outcome};
@@ -62,19 +63,22 @@ impl Driver {
             self.fail_undo(at, &error, draft)?;
             return Ok(true);
         };
-        let full = self.in_flight.len() + draft.calls.len() >= engine.0.settings.steps_per_run;
-        let place = if full { None } else { engine.0.places.take(known.signature.provider) };
-        let Some(place) = place else {
-            self.wants_place = !full;
+        if self.is_full(draft) {
+            return Ok(false);
+        }
+        let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
+        let Some(place) = engine.0.places.take(known.signature.provider) else {
+            pass.give_back();
+            self.wants_place = true;
             return Ok(false);
         };
-        if self.held.steps[at].state != StepState::Undoing {
+        if self.held.steps[at].state != StepState::Undoing || self.held.steps[at].attempt == 0 {
             draft.tell(now, Some(at), "Taking it back.");
         }
         self.change(at, draft, |step| step.undo_started())?;
         let (work, longest) = (self.work(at), engine.0.settings.longest_call);
         let action = Arc::clone(&known.action);
-        draft.calls.push(Call { at, action, name: known.signature.name, undo: true, work, longest, place });
+        draft.calls.push(Call { at, action, name: known.signature.name, undo: true, work, longest, place, pass });
         Ok(false)
     }
 
@@ -97,7 +101,10 @@ impl Driver {
                 self.tell_wait(at, why, draft);
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
-            Err(error) => self.fail_undo(at, error, draft),
+            Err(error) => match &finished.heard {
+                Heard::Away(outage) => self.wait_for(at, outage, error, draft),
+                _ => self.fail_undo(at, error, draft),
+            },
         }
     }
 

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tracing::{Instrument, Span};
 
 use crate::attempt::{Finished, Said, panicked};
+use crate::circuit::Heard;
 use crate::draft::{Draft, Line, Rest};
 use crate::gate::{Gate, Told};
 use crate::lease::Held;
@@ -92,6 +93,8 @@ enum Event {
     Changed,
     Due,
     Place,
+    /// A provider is away, or answers again.
+    Outages,
     Stop,
 }
 
@@ -106,11 +109,11 @@ impl Engine {
         stop: watch::Receiver<bool>,
     ) -> Result<Drive, DriveError> {
         // Listening starts before reading, so that no change falls in between.
-        let changes = self.0.hub.changes();
+        let (changes, outages) = (self.0.hub.changes(), self.0.circuits.changed());
         let _busy = Busy::enter(&self.0.driving);
         let Some(driver) = Driver::begin(self, run, worker, job).await? else { return Ok(Drive::NotTaken) };
         let span = driver.span.clone();
-        driver.carry(changes, stop).instrument(span).await
+        driver.carry(changes, outages, stop).instrument(span).await
     }
 }
 
@@ -179,6 +182,7 @@ impl Driver {
     async fn carry(
         mut self,
         mut changes: broadcast::Receiver<RunId>,
+        mut outages: watch::Receiver<u64>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<Drive, DriveError> {
         let mut heartbeat = tokio::time::interval(self.engine.0.settings.heartbeat);
@@ -198,23 +202,32 @@ impl Driver {
                 () = sleep_until(write_log) => Event::WriteLog,
                 () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Event::Due,
                 Ok(()) = freed.changed(), if self.wants_place => Event::Place,
+                Ok(()) = outages.changed() => Event::Outages,
                 Some(said) = self.ear.recv() => Event::Said(said),
             };
             self.handle(event).await?;
         }
+        self.leave_nobody_waiting().await;
         Ok(self.end.unwrap_or(Drive::Lost))
     }
 
     async fn handle(&mut self, event: Event) -> Result<(), DriveError> {
         match event {
-            Event::Finished(finished) => self.turn(Some(finished)).await,
+            Event::Finished(finished) => {
+                let back = if let Heard::Back(provider) = finished.heard { Some(provider) } else { None };
+                self.turn(Some(finished)).await?;
+                if let Some(provider) = back {
+                    self.engine.go_on_after(provider).await;
+                }
+                Ok(())
+            }
             Event::Said(said) => {
                 let delay = self.engine.0.settings.log_delay;
                 self.log_due.get_or_insert_with(|| Instant::now() + delay);
                 self.said.push(said);
                 Ok(())
             }
-            Event::WriteLog | Event::Due | Event::Place => self.turn(None).await,
+            Event::WriteLog | Event::Due | Event::Place | Event::Outages => self.turn(None).await,
             Event::Stop => {
                 self.stopping = true;
                 self.turn(None).await

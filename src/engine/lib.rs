@@ -8,6 +8,7 @@ pub mod action;
 mod advance;
 mod ailment;
 mod attempt;
+mod circuit;
 mod compensate;
 mod draft;
 mod drive;
@@ -19,6 +20,7 @@ mod lean;
 mod lease;
 mod log;
 pub mod mend;
+mod outage;
 mod places;
 #[cfg(test)]
 mod proof;
@@ -31,13 +33,14 @@ mod tally;
 mod undo_order;
 mod worker;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use action::{Action, ActionError, Failure, Outcome, Record, StepLog, Work};
 use domain::action::{Shape, Signature};
 use domain::ids::RunId;
+use domain::outage::Outage;
 use domain::ports::clock::Clock;
 use domain::run::RunEvent;
 pub use enqueue::NewRun;
@@ -61,6 +64,7 @@ struct Parts {
     settings: Settings,
     hub: hub::Hub,
     places: places::Places,
+    circuits: Arc<circuit::Circuits>,
     bell: Arc<queue::Bell>,
     driving: Arc<AtomicUsize>,
     counter: tally::Counter,
@@ -113,6 +117,7 @@ impl Engine {
             }
         }
         let places = places::Places::new(settings.calls_per_worker, settings.calls_per_provider);
+        let circuits = Arc::new(circuit::Circuits::new(Arc::clone(&clock), settings.patience));
         Ok(Self(Arc::new(Parts {
             store,
             clock,
@@ -121,6 +126,7 @@ impl Engine {
             settings,
             hub: hub::Hub::new(),
             places,
+            circuits,
             bell: Arc::default(),
             driving: Arc::default(),
             counter: tally::Counter::default(),
@@ -142,6 +148,16 @@ impl Engine {
     /// The signature of an action, as far as this version of Gatehouse knows it.
     pub fn signature(&self, action: &str) -> Option<&Signature> {
         self.0.actions.get(action).map(|known| &known.signature)
+    }
+
+    /// The providers that actions call.
+    pub fn providers(&self) -> BTreeSet<&'static str> {
+        self.0.actions.values().filter_map(|known| known.signature.provider).collect()
+    }
+
+    /// The providers that this process found to be away.
+    pub(crate) fn outages(&self) -> Vec<Outage> {
+        self.0.circuits.outages()
     }
 
     /// What this process counted of the steps that it carried.

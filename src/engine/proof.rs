@@ -28,6 +28,8 @@ use crate::{Action, ActionError, Consequences, Engine, Gate, NewRun, Outcome, Se
 pub(crate) enum Bend {
     /// Fails for now, before it does anything.
     Transient,
+    /// Does nothing and never answers.
+    Silent,
     /// Fails for good, before it does anything.
     Permanent,
     /// Does its work, but the answer is lost.
@@ -270,10 +272,11 @@ impl Bent {
         match bend {
             None => self.call(work, side).await,
             Some(Bend::Transient) => Err(ActionError::transient("The system is away for now.", "Wait for it.")),
+            Some(Bend::Silent) => Err(ActionError::away("The world did not answer.", "Wait for it.")),
             Some(Bend::Permanent) => Err(ActionError::permanent("The system refused.", "Ask its operators.")),
             Some(Bend::LostAnswer) => {
                 self.call(work, side).await?;
-                Err(ActionError::transient("The answer was lost.", "Wait."))
+                Err(ActionError::away("The answer was lost.", "Wait."))
             }
             Some(Bend::PermanentAfter) => {
                 self.call(work, side).await?;

@@ -21,7 +21,7 @@ pub(crate) enum Verdict {
 /// Decides about a failure after so many transient ones in a row; `chance` is from 0 up to 1.
 pub(crate) fn decide(error: &ActionError, failures: u32, policy: &Retry, chance: f64) -> Verdict {
     let tries = failures + 1;
-    if error.failure != Failure::Transient || tries >= policy.attempts {
+    if !matches!(error.failure, Failure::Transient | Failure::Away) || tries >= policy.attempts {
         return Verdict::GiveUp;
     }
     let doubled = f64::from(policy.wait.seconds) * 2_f64.powi(i32::try_from(failures.min(30)).unwrap_or(30));

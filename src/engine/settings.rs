@@ -26,12 +26,31 @@ pub struct Settings {
     pub longest_call: Duration,
     /// How a step retries whose blueprint says nothing about it.
     pub retry: Retry,
+    /// When a provider that does not answer is taken to be away, and how often it is asked then.
+    pub patience: Patience,
     /// How long a worker that is told to stop waits for the calls it has begun.
     pub grace: Duration,
     /// Log lines are kept at most this long before they are written.
     pub log_delay: Duration,
     /// A number from 0 up to 1, new at each call; spreads retries, so that they do not all come at once.
     pub chance: fn() -> f64,
+}
+
+/// How silent a provider may be.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// So many calls in a row without an answer, of whichever runs, say that it is away.
+    pub silences: u32,
+    /// How long nobody calls it then; twice as long after each call that finds it still away.
+    pub cool_down: TimeDelta,
+    /// No cool-down is longer.
+    pub longest_cool_down: TimeDelta,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { silences: 3, cool_down: TimeDelta::seconds(5), longest_cool_down: TimeDelta::seconds(60) }
+    }
 }
 
 impl Default for Settings {
@@ -46,6 +65,7 @@ impl Default for Settings {
             runs_per_worker: 64,
             longest_call: Duration::from_secs(15 * 60),
             retry: Retry { attempts: 6, wait: Period { seconds: 2 }, at_most: Period { seconds: 120 } },
+            patience: Patience::default(),
             grace: Duration::from_secs(10),
             log_delay: Duration::from_millis(400),
             chance: rand::random::<f64>,

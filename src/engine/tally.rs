@@ -50,7 +50,8 @@ impl Counter {
     /// Counts a step that changed, if it came to something.
     pub(crate) fn count(&self, action: &str, step: &Step) {
         use StepState::{Done, Failed, Retrying, Skipped, UndoFailed, Undone};
-        if !matches!(step.state, Done | Failed | Retrying | Skipped | UndoFailed | Undone) {
+        // A step that waits for a provider has come to nothing.
+        if step.waits_for.is_some() || !matches!(step.state, Done | Failed | Retrying | Skipped | UndoFailed | Undone) {
             return;
         }
         let mut tally = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,4 +1,5 @@
-//! A worker of this process: takes runs, carries them, tells of itself, and stops without leaving anything half done.
+//! A worker of this process: takes runs, carries them, tells of itself and of the providers that it finds away, and
+//! stops without leaving anything half done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -77,12 +78,15 @@ async fn tell(engine: Engine, name: String, mut stop: watch::Receiver<bool>) {
         started_at: engine.0.clock.now(),
         seen_at: engine.0.clock.now(),
         stopped_at: None,
+        outages: Vec::new(),
     };
     let mut stopping = false;
+    let mut outages = engine.0.circuits.changed();
     loop {
         row.seen_at = engine.0.clock.now();
         row.stopped_at = stopping.then_some(row.seen_at);
         row.busy = engine.busy();
+        row.outages = engine.outages();
         if let Err(cause) = write(&engine, &row).await {
             tracing::warn!(%cause, "the worker could not tell that it lives");
         }
@@ -91,6 +95,7 @@ async fn tell(engine: Engine, name: String, mut stop: watch::Receiver<bool>) {
         }
         tokio::select! {
             () = tokio::time::sleep(TELL) => {}
+            Ok(()) = outages.changed() => {}
             _ = stop.wait_for(|stop| *stop) => stopping = true,
         }
     }

@@ -13,7 +13,7 @@ use domain::ids::{DeploymentId, RequestId, RunId};
 use domain::person::Scope;
 use domain::run::{Cancel, Run, RunKind, RunState};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Set};
+use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
 use crate::sql::within;
 use crate::tx::sealed::Connection;
@@ -188,6 +188,20 @@ pub async fn next_due(on: &impl Reads) -> Result<Option<DateTime<Utc>>, DbErr> {
         .one(on.db())
         .await?;
     Ok(row.flatten())
+}
+
+/// Lets the runs be due now that rest while a step of theirs waits for this provider.
+pub async fn bring_forward(tx: &Tx, provider: &str, now: DateTime<Utc>) -> Result<(), DbErr> {
+    use crate::step::entity::{Column as StepColumn, Entity as StepEntity};
+    let waiting = StepEntity::find().select_only().column(StepColumn::RunId).filter(StepColumn::WaitsFor.eq(provider));
+    Entity::update_many()
+        .col_expr(Column::WakeAt, Expr::value(now))
+        .filter(Column::Id.in_subquery(waiting.into_query()))
+        .filter(Column::WakeAt.gt(now))
+        .filter(Column::LeaseUntil.is_null())
+        .exec(tx.db())
+        .await?;
+    Ok(())
 }
 
 /// Lets runs be due again then, in case nobody takes them meanwhile.

@@ -1,6 +1,6 @@
 //! The steps of runs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::ids::{DeploymentId, RunId};
 use domain::step::{Step, StepState};
@@ -33,6 +33,7 @@ pub(crate) mod entity {
         pub remembered: Option<Json>,
         pub remembered_before: Option<Json>,
         pub wake_at: Option<DateTimeUtc>,
+        pub waits_for: Option<String>,
         pub why: Option<String>,
         pub advice: Option<String>,
         pub started_at: Option<DateTimeUtc>,
@@ -69,6 +70,7 @@ pub async fn save(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
         Column::Remembered,
         Column::RememberedBefore,
         Column::WakeAt,
+        Column::WaitsFor,
         Column::Why,
         Column::Advice,
         Column::StartedAt,
@@ -109,6 +111,20 @@ pub async fn failed_of_runs(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<R
         .all(on.db())
         .await?;
     by_run(rows)
+}
+
+/// How many steps wait for each provider that is away.
+pub async fn waiting_for_providers(on: &impl Reads) -> Result<BTreeMap<String, u64>, DbErr> {
+    let rows: Vec<(Option<String>, i64)> = Entity::find()
+        .select_only()
+        .column(Column::WaitsFor)
+        .column_as(Column::Id.count(), "count")
+        .filter(Column::WaitsFor.is_not_null())
+        .group_by(Column::WaitsFor)
+        .into_tuple()
+        .all(on.db())
+        .await?;
+    Ok(rows.into_iter().filter_map(|(provider, count)| Some((provider?, count.unsigned_abs()))).collect())
 }
 
 fn by_run(rows: Vec<Model>) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
@@ -174,6 +190,7 @@ fn active(step: &Step) -> ActiveModel {
         remembered: Set(step.remembered.clone()),
         remembered_before: Set(step.remembered_before.clone()),
         wake_at: Set(step.wake_at),
+        waits_for: Set(step.waits_for.clone()),
         why: Set(step.why.clone()),
         advice: Set(step.advice.clone()),
         started_at: Set(step.started_at),
@@ -197,6 +214,7 @@ fn step(row: Model) -> Result<Step, DbErr> {
         remembered: row.remembered,
         remembered_before: row.remembered_before,
         wake_at: row.wake_at,
+        waits_for: row.waits_for,
         why: row.why,
         advice: row.advice,
         started_at: row.started_at,

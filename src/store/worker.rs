@@ -1,6 +1,7 @@
 //! The workers that carry runs, as operators see them.
 
 use chrono::{DateTime, Utc};
+use domain::outage::Outage;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, Set};
 
@@ -22,6 +23,7 @@ mod entity {
         pub started_at: DateTimeUtc,
         pub seen_at: DateTimeUtc,
         pub stopped_at: Option<DateTimeUtc>,
+        pub outages: Option<Json>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -45,10 +47,13 @@ pub struct Worker {
     pub started_at: DateTime<Utc>,
     pub seen_at: DateTime<Utc>,
     pub stopped_at: Option<DateTime<Utc>>,
+    /// The providers that it found to be away.
+    pub outages: Vec<Outage>,
 }
 
 /// Writes what a worker tells of itself.
 pub async fn save(tx: &Tx, worker: &Worker) -> Result<(), DbErr> {
+    let outages = serde_json::to_value(&worker.outages).map_err(|cause| DbErr::Json(cause.to_string()))?;
     let row = ActiveModel {
         name: Set(worker.name.clone()),
         host: Set(worker.host.clone()),
@@ -58,8 +63,9 @@ pub async fn save(tx: &Tx, worker: &Worker) -> Result<(), DbErr> {
         started_at: Set(worker.started_at),
         seen_at: Set(worker.seen_at),
         stopped_at: Set(worker.stopped_at),
+        outages: Set(Some(outages)),
     };
-    let changing = [Column::Busy, Column::SeenAt, Column::StoppedAt];
+    let changing = [Column::Busy, Column::SeenAt, Column::StoppedAt, Column::Outages];
     Entity::insert(row)
         .on_conflict(OnConflict::column(Column::Name).update_columns(changing).to_owned())
         .exec_without_returning(tx.db())
@@ -81,6 +87,8 @@ pub async fn seen_since(on: &impl Reads, since: DateTime<Utc>) -> Result<Vec<Wor
             started_at: row.started_at,
             seen_at: row.seen_at,
             stopped_at: row.stopped_at,
+            // Workers of other versions may tell of outages in words that are not known here.
+            outages: row.outages.and_then(|outages| serde_json::from_value(outages).ok()).unwrap_or_default(),
         })
         .collect())
 }

@@ -37,8 +37,8 @@ pub fn meaning(word: &str) -> Meaning {
         "running" | "started" | "building" | "changing" | "retiring" | "taking back" => Meaning::Running,
         "waiting" | "awaiting approval" | "open" | "submitted" | "warning" | "stale" | "blind" => Meaning::Waiting,
         "done" | "approved" | "fulfilled" | "active" | "live" | "ok" | "sent" | "operational" | "published"
-        | "complete" | "ready" => Meaning::Done,
-        "failed" | "paused" | "rejected" | "refused" | "error" | "lost" => Meaning::Failed,
+        | "complete" | "ready" | "answers" => Meaning::Done,
+        "failed" | "paused" | "rejected" | "refused" | "error" | "lost" | "away" => Meaning::Failed,
         _ => Meaning::Idle,
     }
 }

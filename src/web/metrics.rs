@@ -48,6 +48,11 @@ struct State {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Provider {
+    provider: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Route {
     route: String,
 }
@@ -96,6 +101,13 @@ fn registry_of(read: &Gauges) -> Registry {
     }
     registry.register("runs_open", "Runs that have not ended, by state", runs);
     registry.register("mails", "Mails in the outbox, by state", mails);
+    let (away, waiting): (Family<Provider, Gauge>, Family<Provider, Gauge>) = Default::default();
+    for operations::Provider { name: provider, outage, waiting: steps } in &read.providers {
+        set(&away.get_or_create(&Provider { provider }), outage.is_some().into());
+        set(&waiting.get_or_create(&Provider { provider }), *steps);
+    }
+    registry.register("provider_away", "Whether a provider does not answer, as its callers find: 1 or 0", away);
+    registry.register("steps_waiting_for_provider", "Steps that wait for a provider that is away", waiting);
     let paused = read.runs.iter().filter(|(state, _)| state.needs_a_person()).map(|(_, number)| number).sum();
     for (name, help, number) in [
         ("runs_paused", "Runs that need an operator", paused),

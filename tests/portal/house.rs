@@ -19,7 +19,7 @@ use domain::ports::clock::Clock;
 use domain::ports::datacenter::Pace;
 use domain::request::Request;
 use domain::resource::ResourceState;
-use domain::run::RunState;
+use domain::run::{RunEvent, RunState};
 use engine::Worker;
 use gatehouse::boot;
 use gatehouse::settings::{Secret, Settings};
@@ -146,6 +146,20 @@ impl House {
             it.resources.iter().filter(|row| row.kind == "machine" && row.state == ResourceState::Live).count()
         };
         self.until(who, id, |it| it.deployment.state == DeploymentState::Live && live(it) == machines).await
+    }
+
+    /// What happened to a run, as soon as it happens from now on.
+    pub async fn when_heard(&self, wanted: impl Fn(&RunEvent) -> bool) -> RunEvent {
+        let mut events = self.app.engine.subscribe();
+        let heard = async {
+            loop {
+                match events.recv().await {
+                    Ok(event) if wanted(&event) => return event,
+                    _ => {}
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, heard).await.expect("it never happened")
     }
 
     async fn until(&self, who: &Principal, id: DeploymentId, done: impl Fn(&Details) -> bool) -> Details {

@@ -7,6 +7,10 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::{StatusCode, header};
 use actix_web::test::{TestRequest, read_body};
 use domain::deployment::DeploymentState;
+use domain::ports::datacenter::{Fault, Operation};
+use domain::run::RunState;
+
+use serde_json::json;
 
 use crate::door::{form, send, session, sign_in};
 use crate::house::House;
@@ -33,8 +37,7 @@ async fn an_operator_mends_a_run_from_the_page_and_comes_back_to_it() {
     let (paused, run) = refused(&house, &rita).await;
     let why = paused.runs[0].why.clone().unwrap();
     let otto = otto(&house).await;
-    let look = || async { text(send(&house, TestRequest::get().uri("/operations").cookie(otto.clone())).await).await };
-    let seen = look().await;
+    let seen = look(&house, &otto, "/operations").await;
     let input = format!("/runs/{run}?step=node#step");
     for word in [why.as_str(), "Try again", "Skip", "Take everything back", &input, "Paused: needs an operator"] {
         assert!(seen.contains(word), "{word}: {seen}");
@@ -57,7 +60,53 @@ async fn an_operator_mends_a_run_from_the_page_and_comes_back_to_it() {
     let again = TestRequest::get().uri("/operations").cookie(otto.clone()).cookie(told);
     assert!(text(send(&house, again).await).await.contains("The run goes on."));
     house.when(&rita, paused.deployment.id, DeploymentState::Live).await;
-    assert!(look().await.contains("Nothing is paused or stuck."));
+    assert!(look(&house, &otto, "/operations").await.contains("Nothing is paused or stuck."));
+    house.close().await;
+}
+
+/// What this person reads at an address.
+async fn look(house: &House, who: &Cookie<'static>, address: &str) -> String {
+    text(send(house, TestRequest::get().uri(address).cookie(who.clone())).await).await
+}
+
+#[actix_web::test]
+async fn an_outage_of_a_provider_is_shown_and_when_it_is_over_all_runs_go_on_by_themselves() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let otto = otto(&house).await;
+    let calm = look(&house, &otto, "/operations").await;
+    assert!(calm.contains("Answers") && !calm.contains("Away</"), "{calm}");
+
+    let datacenter = house.app.datacenter.as_ref().unwrap();
+    for operation in Operation::ALL {
+        datacenter.arm(*operation, Fault::TimeOut, None).await.unwrap();
+    }
+    let mut orders = Vec::new();
+    for application in ["one", "two", "three"] {
+        orders.push(house.order(&rita, "linux-vm", json!({ "application": application })).await);
+    }
+    let told = house.when_heard(|event| event.line.starts_with("Waits: No answer from the names since")).await;
+    while !look(&house, &otto, "/operations").await.contains("The datacenter did not answer") {
+        tokio::task::yield_now().await;
+    }
+    let step = format!("/runs/{}?step={}", told.run, told.step_key.as_deref().unwrap_or_default());
+    assert!(look(&house, &otto, &step).await.contains("it goes on by itself as soon as there is one"));
+    let metrics = text(send(&house, TestRequest::get().uri("/metrics")).await).await;
+    for line in ["gatehouse_provider_away{provider=\"names\"} 1", "gatehouse_provider_away{provider=\"machines\"} 0"] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
+    }
+
+    for fault in datacenter.overview().await.unwrap().faults {
+        datacenter.clear(fault.id).await.unwrap();
+    }
+    for order in orders {
+        let live = house.when(&rita, order.deployment, DeploymentState::Live).await;
+        assert_eq!(live.runs[0].state, RunState::Done);
+        let events = store::run_event::after(&house.app.store, live.runs[0].id, 0, 500).await.unwrap();
+        assert!(events.iter().all(|event| !event.line.starts_with("Paused")), "{events:?}");
+    }
+    let metrics = text(send(&house, TestRequest::get().uri("/metrics")).await).await;
+    assert!(metrics.contains("gatehouse_steps_waiting_for_provider{provider=\"names\"} 0"), "{metrics}");
     house.close().await;
 }
 

@@ -116,7 +116,7 @@ async fn a_lost_answer_or_none_at_all_is_transient_and_the_next_try_leaves_one_o
             let (mut stage, input, before) = set_for(maker).await;
             stage.datacenter.arm(maker.operation, fault, Some(1)).await.unwrap();
             let silent = stage.run(maker.action, "it", input.clone()).await.unwrap_err();
-            assert_eq!(silent.failure, Failure::Transient, "{} {fault}", maker.action);
+            assert_eq!(silent.failure, Failure::Away, "{} {fault}", maker.action);
             stage.run(maker.action, "it", input).await.unwrap();
             assert_eq!(stage.count(maker.kind).await, before + 1, "{} {fault}", maker.action);
         }
@@ -176,12 +176,12 @@ async fn silence_while_looking_for_the_key_makes_nothing_and_removes_nothing() {
         let (mut stage, input, before) = set_for(maker).await;
         stage.datacenter.arm(maker.find, Fault::TimeOut, Some(1)).await.unwrap();
         let silent = stage.run(maker.action, "it", input.clone()).await.unwrap_err();
-        assert_eq!(silent.failure, Failure::Transient, "{}", maker.action);
+        assert_eq!(silent.failure, Failure::Away, "{}", maker.action);
         assert_eq!(stage.count(maker.kind).await, before, "{}", maker.action);
 
         stage.run(maker.action, "it", input).await.unwrap();
         stage.datacenter.arm(maker.find, Fault::TimeOut, Some(1)).await.unwrap();
-        assert_eq!(stage.undo(maker.action, "it").await.unwrap_err().failure, Failure::Transient);
+        assert_eq!(stage.undo(maker.action, "it").await.unwrap_err().failure, Failure::Away);
         assert_eq!(stage.count(maker.kind).await, before + 1, "{}", maker.action);
     }
 }
@@ -193,7 +193,7 @@ async fn an_undo_that_was_not_answered_is_finished_by_the_next_one() {
             let (mut stage, input, before) = set_for(maker).await;
             stage.run(maker.action, "it", input).await.unwrap();
             stage.datacenter.arm(maker.remove, fault, Some(1)).await.unwrap();
-            assert_eq!(stage.undo(maker.action, "it").await.unwrap_err().failure, Failure::Transient);
+            assert_eq!(stage.undo(maker.action, "it").await.unwrap_err().failure, Failure::Away);
             assert_eq!(stage.ledger.last().unwrap().state, ResourceState::Live, "{}", maker.action);
             stage.undo(maker.action, "it").await.unwrap();
             assert_eq!(stage.count(maker.kind).await, before, "{}", maker.action);

@@ -158,11 +158,9 @@ async fn a_member_whose_leaving_was_not_committed_is_retired_all_the_same() {
 async fn members_that_cannot_be_set_keep_serving_and_an_unanswered_change_is_not_made_twice() {
     let mut pool = Pool::of(1).await;
     let wanted = pool.members(&[1, 2]);
-    for (fault, failure) in [
-        (Fault::Refuse, Failure::Permanent),
-        (Fault::TimeOut, Failure::Transient),
-        (Fault::LoseAnswer, Failure::Transient),
-    ] {
+    for (fault, failure) in
+        [(Fault::Refuse, Failure::Permanent), (Fault::TimeOut, Failure::Away), (Fault::LoseAnswer, Failure::Away)]
+    {
         pool.stage.datacenter.arm(Operation::PoolMembers, fault, Some(1)).await.unwrap();
         assert_eq!(pool.set(&wanted).await.unwrap_err().failure, failure);
     }

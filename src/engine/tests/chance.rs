@@ -67,6 +67,7 @@ fn stories() -> impl Strategy<Value = Story> {
     let node = (any::<u8>(), any::<bool>()).prop_map(|(needs, is_pool)| Node { needs, is_pool });
     let bend = prop_oneof![
         Just(Bend::Transient),
+        Just(Bend::Silent),
         Just(Bend::Permanent),
         Just(Bend::LostAnswer),
         Just(Bend::PermanentAfter),

@@ -5,6 +5,7 @@ mod cmdb;
 mod crash;
 mod leaning;
 mod mending;
+mod outage;
 mod saga;
 mod time;
 mod waking;

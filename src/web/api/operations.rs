@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
-use app::operations::{self, Listed, Overview};
+use app::operations::{self, Listed, Overview, Provider};
 use chrono::{DateTime, Utc};
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -28,6 +28,8 @@ pub struct OperationsOverview {
     /// Runs that ended last.
     ended: Vec<RunEntry>,
     workers: Vec<WorkerDetails>,
+    /// The outside systems that actions call.
+    providers: Vec<ProviderDetails>,
     /// Runs that wait for a worker.
     queue: u64,
     /// Mails by what became of them: `kept`, `queued`, `sent` or `refused`.
@@ -47,6 +49,21 @@ pub struct WorkerDetails {
     busy: usize,
     started_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
+}
+
+/// An outside system, as its callers find it.
+#[derive(Serialize, ToSchema)]
+pub struct ProviderDetails {
+    name: &'static str,
+    /// `answers` or `away`.
+    state: &'static str,
+    away_since: Option<DateTime<Utc>>,
+    /// When it is called again, to see whether it is back.
+    next_try: Option<DateTime<Utc>>,
+    /// What the last call came to, while it is away.
+    why: Option<String>,
+    /// Steps that wait for it.
+    waiting: u64,
 }
 
 /// What there is.
@@ -69,6 +86,7 @@ impl From<Overview> for OperationsOverview {
             under_way: entries(overview.under_way),
             ended: entries(overview.ended),
             workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
+            providers: overview.providers.into_iter().map(ProviderDetails::from).collect(),
             queue: overview.queue.number,
             mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
         }
@@ -86,6 +104,20 @@ impl From<Listed> for WorkerDetails {
             busy: worker.busy,
             started_at: worker.started_at,
             seen_at: worker.seen_at,
+        }
+    }
+}
+
+impl From<Provider> for ProviderDetails {
+    fn from(provider: Provider) -> Self {
+        let outage = provider.outage.as_ref();
+        Self {
+            name: provider.name,
+            state: provider.state(),
+            away_since: outage.map(|outage| outage.since),
+            next_try: outage.map(|outage| outage.next_try),
+            why: outage.map(|outage| outage.why.clone()),
+            waiting: provider.waiting,
         }
     }
 }

@@ -72,6 +72,11 @@ fn mail_note(state: &MailState, it: &Overview) -> String {
     if *state == MailState::Queued { oldest(&it.oldest_mail, &it.now) } else { String::new() }
 }
 
+/// A provider's name as people write it.
+fn provider_name(name: &str) -> String {
+    if name == "cmdb" { name.to_uppercase() } else { look::words(name) }
+}
+
 /// How many files of the catalog were refused, and which.
 fn refusals(files: &[String]) -> String {
     let number = match files.len() {
