@@ -16,7 +16,7 @@ const { values: wanted } = parseArgs({
     deployments: { type: "string", default: "10000" },
     seconds: { type: "string", default: "10" },
     clients: { type: "string", default: "16" },
-    orders: { type: "string", default: "20" },
+    orders: { type: "string", default: "10" },
   },
 });
 const repository = join(dirname(fileURLToPath(import.meta.url)), "..");
@@ -40,10 +40,16 @@ function ask(url, { method = "GET", headers = {}, form } = {}) {
   });
 }
 
+/** What was started; nothing of it outlives the bench, whatever goes wrong. */
+const portals = [];
+
 /** Starts the portal and waits for its first page; says how long that took. */
 async function start(folder, more = []) {
   const began = performance.now();
-  const portal = spawn(binary, ["demo", "--port", "0", "--data", folder, ...more], { stdio: ["ignore", "pipe", "inherit"] });
+  const portal = spawn(binary, ["demo", "--port", "0", "--data", folder, ...more], {
+    stdio: ["ignore", "pipe", "inherit"], env: { ...process.env, GATEHOUSE_LOGGING__FILTER: "warn" },
+  });
+  portals.push(portal);
   const lines = createInterface({ input: portal.stdout });
   let url;
   for await (const line of lines) {
@@ -169,6 +175,7 @@ try {
   console.log(`approve to first step: median ${median.toFixed(0)} ms, slowest ${waits.at(-1).toFixed(0)} ms, asking for the page included`);
   await stop(house);
 } finally {
+  portals.forEach((portal) => portal.kill("SIGKILL"));
   agent.destroy();
   await rm(folder, { recursive: true, force: true });
 }

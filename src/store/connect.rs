@@ -157,13 +157,11 @@ impl Store {
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(10))
             .foreign_keys(true);
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(WRITER_PATIENCE)
-            .connect_with(options.clone())
-            .await?;
-        let readers =
-            SqlitePoolOptions::new().max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
+        // A file does not hang up: asking before each statement whether it has would cost as much as the statement.
+        let pool = SqlitePoolOptions::new().test_before_acquire(false);
+        let writer =
+            pool.clone().max_connections(1).acquire_timeout(WRITER_PATIENCE).connect_with(options.clone()).await?;
+        let readers = pool.max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
         let one = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone());
         Ok(Self {
             readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
