@@ -1,7 +1,7 @@
 //! How fast the engine carries runs whose steps do nothing: a closed loop with so many runs in flight.
 //!
 //! `cargo bench -p engine --bench engine -- --url postgres://… --runs 2000 --in-flight 8 --steps 8` prints one line of
-//! JSON. `benches/engine/compare` runs it beside other engines on the same PostgreSQL.
+//! JSON. `benches/engine/compare.py` runs it beside other engines on the same PostgreSQL.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
