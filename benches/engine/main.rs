@@ -26,6 +26,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 struct SystemClock;
 
 impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "a clock asks the system for the time")]
     fn now(&self) -> DateTime<Utc> {
         Utc::now()
     }

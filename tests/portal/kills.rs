@@ -32,7 +32,7 @@ struct AfterTheLease;
 
 impl Clock for AfterTheLease {
     fn now(&self) -> DateTime<Utc> {
-        Utc::now() + TimeDelta::seconds(16)
+        SystemClock.now() + TimeDelta::seconds(16)
     }
 }
 
