@@ -27,12 +27,13 @@ use crate::house::House;
 const FEWEST_BOUNDARIES: u64 = 10;
 const SIGKILL: i32 = 9;
 
-/// A clock by which the lease of a worker that was just killed is over.
-struct AfterTheLease;
+/// A clock by which the lease of a worker that was just killed is over, and a run that it had only fetched from the
+/// queue is looked at again.
+struct Later;
 
-impl Clock for AfterTheLease {
+impl Clock for Later {
     fn now(&self) -> DateTime<Utc> {
-        SystemClock.now() + TimeDelta::seconds(16)
+        SystemClock.now() + TimeDelta::seconds(31)
     }
 }
 
@@ -122,7 +123,7 @@ impl Ordeal<'_> {
 /// one comes through.
 async fn survives_every_kill(blueprint: &str, named_by: &str) {
     let house = House::asleep(Arc::new(SystemClock)).await;
-    let heir = house.seen_by(Arc::new(AfterTheLease)).await;
+    let heir = house.seen_by(Arc::new(Later)).await;
     let ordeal = Ordeal { house: &house, heir, rita: house.person("Rita").await };
     for boundary in 1.. {
         let parameters = json!({ named_by: format!("shop{boundary}") });
