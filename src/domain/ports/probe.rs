@@ -16,6 +16,7 @@ pub struct ProbeAnswer {
 /// Asks an address over HTTP.
 #[async_trait]
 pub trait Probe: Send + Sync {
-    /// Fetches `url` once. `NotFound` when nothing answers at its address.
+    /// Fetches `url` once. `NotFound` when nothing answers at its address, be it in time or at all; `Transient` only when
+    /// the probe itself can't ask, for that is taken to hold for every address.
     async fn get(&self, url: &str) -> Result<ProbeAnswer, ProviderError>;
 }
