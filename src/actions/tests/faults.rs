@@ -3,8 +3,9 @@
 use domain::ports::datacenter::{DatacenterControls, Fault, Operation};
 use domain::resource::ResourceState;
 use engine::Failure;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::sets;
 use super::stage::Stage;
 
 /// An action that makes one object, and how the datacenter calls it.
@@ -56,29 +57,7 @@ const MAKERS: [Maker; 5] = [
 
 /// A stage on which everything is ready for the maker, what it is to be given, and how many of its kind are there.
 async fn set_for(maker: &Maker) -> (Stage, Value, usize) {
-    let mut stage = Stage::ready().await;
-    let size = json!({ "cpu": 2, "memory_gb": 4, "disk_gb": 20 });
-    let input = match maker.kind {
-        "name" => json!({ "pattern": "shop-{n}" }),
-        "machine" => {
-            let name = stage.run("naming.reserve", "name", json!({ "pattern": "shop-{n}" })).await.unwrap();
-            json!({ "name": name["name"], "size": size, "image": "debian-12" })
-        }
-        "configuration" => {
-            let name = stage.run("naming.reserve", "name", json!({ "pattern": "shop-{n}" })).await.unwrap();
-            let input = json!({ "name": name["name"], "size": size, "image": "debian-12" });
-            let node = stage.run("machine.create", "node", input).await.unwrap();
-            json!({ "certname": node["fqdn"], "role": "tomcat", "server": node["ci"] })
-        }
-        "pool" => {
-            let (node, _) = stage.machine(1, "tomcat").await;
-            json!({ "name": "shop", "members": [node], "port": 8080, "check": "GET /" })
-        }
-        _ => {
-            let quota = json!({ "cpu": 4, "memory_gb": 8, "containers": 20, "storage_gb": 50 });
-            json!({ "organisation": "northwind", "project": "shop", "name": "dev", "quota": quota })
-        }
-    };
+    let (stage, input) = sets::set_for(maker.action).await;
     let before = stage.count(maker.kind).await;
     (stage, input, before)
 }

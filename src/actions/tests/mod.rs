@@ -3,6 +3,8 @@
 
 mod faults;
 mod members;
+mod repeats;
+mod sets;
 mod stage;
 mod stories;
 mod waits;

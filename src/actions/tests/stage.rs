@@ -8,10 +8,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ci::CiChange;
 use domain::ids::{DeploymentId, ResourceId, RunId};
+use domain::ports::balancer::{Balancer, MemberHealth};
 use domain::ports::clock::Clock;
 use domain::ports::cmdb::{Cmdb, Registered};
 use domain::ports::datacenter::{DatacenterControls, Pace};
 use domain::ports::provider_error::ProviderError;
+use domain::ports::spaces::{SpaceQuota, Spaces};
 use domain::resource::{LedgerChange, Resource, ResourceState};
 use engine::{Action, ActionError, Outcome, Record, StepLog, Work};
 use providers::clock::ManualClock;
@@ -29,6 +31,24 @@ pub struct Stage {
     pub log: Arc<Heard>,
     pub cmdb: Arc<SlowCmdb>,
     folder: PathBuf,
+}
+
+/// What is left of a step when its worker died.
+pub struct Remains {
+    pub remembered: Option<Value>,
+    /// Whether its work was done, and only the record of it is lost.
+    pub was_done: bool,
+}
+
+/// What stands on a stage, to be compared.
+#[derive(Debug, Default, PartialEq)]
+pub struct Scene {
+    /// Kind, key and name of what the datacenter holds.
+    objects: Vec<(String, String, String)>,
+    members: Vec<(String, MemberHealth)>,
+    quotas: Vec<SpaceQuota>,
+    rows: Vec<(String, ResourceState, Value)>,
+    cis: Vec<String>,
 }
 
 /// What the actions said.
@@ -116,19 +136,30 @@ impl Stage {
     }
 
     async fn carry(&mut self, name: &str, mut work: Work) -> Result<Value, ActionError> {
-        let (action, step_key) = (self.action(name), work.step_key.clone());
-        for intent in action.intend(&work)? {
-            if self.ledger.iter().all(|row| row.key != intent.key) {
-                self.ledger.push(intended(&step_key, intent));
-            }
-        }
-        work.ledger = self.rows(&step_key);
+        let action = self.action(name);
+        self.intend(action.as_ref(), &mut work)?;
         loop {
             match action.run(&work).await? {
                 Outcome::Done(record) => return Ok(self.commit(record)),
                 Outcome::Wait { until, remember, .. } => self.wait(&mut work, until, remember),
             }
         }
+    }
+
+    /// Begins the step with a worker that dies in its last call: what that call came to is lost, the calls before it
+    /// are not.
+    pub async fn die_in_call(&mut self, name: &str, step_key: &str, input: Value, last: usize) -> Remains {
+        let (action, mut work) = (self.action(name), self.work(step_key, input));
+        self.intend(action.as_ref(), &mut work).unwrap();
+        for call in 1.. {
+            match action.run(&work).await {
+                Ok(Outcome::Wait { until, remember, .. }) if call < last => self.wait(&mut work, until, remember),
+                Ok(Outcome::Wait { .. }) => break,
+                Ok(Outcome::Done(_)) => return Remains { remembered: work.remembered, was_done: true },
+                Err(_) => break,
+            }
+        }
+        Remains { remembered: work.remembered, was_done: false }
     }
 
     /// Takes the step back, as the engine does: with the ledger rows that are left of it.
@@ -163,6 +194,16 @@ impl Stage {
         self.action(name).run(&work).await
     }
 
+    fn intend(&mut self, action: &dyn Action, work: &mut Work) -> Result<(), ActionError> {
+        for intent in action.intend(work)? {
+            if self.ledger.iter().all(|row| row.key != intent.key) {
+                self.ledger.push(intended(&work.step_key, intent));
+            }
+        }
+        work.ledger = self.rows(&work.step_key);
+        Ok(())
+    }
+
     async fn take_back(&mut self, name: &str, mut work: Work) -> Result<(), ActionError> {
         let action = self.action(name);
         loop {
@@ -179,6 +220,24 @@ impl Stage {
     /// How many objects the datacenter holds of this kind.
     pub async fn count(&self, kind: &str) -> usize {
         self.datacenter.overview().await.unwrap().objects.iter().filter(|object| object.kind == kind).count()
+    }
+
+    /// All that stands: in the datacenter, in the ledger and in the CMDB.
+    pub async fn scene(&self) -> Scene {
+        let mut scene = Scene { cis: self.standing_cis(), ..Scene::default() };
+        for object in self.datacenter.overview().await.unwrap().objects {
+            if object.kind == "pool" {
+                let pool = Balancer::describe(&self.datacenter, &object.id).await.unwrap();
+                scene.members.extend(pool.members.into_iter().map(|member| (member.name, member.health)));
+            }
+            if let Some(space) = Spaces::find(&self.datacenter, &object.key).await.unwrap() {
+                scene.quotas.push(space.quota);
+            }
+            scene.objects.push((object.kind, object.key, object.name));
+        }
+        let standing = self.ledger.iter().filter(|row| row.state != ResourceState::Gone);
+        scene.rows = standing.map(|row| (row.key.clone(), row.state, row.attributes.clone())).collect();
+        scene
     }
 
     /// Names of the CIs that were declared and not retired.
