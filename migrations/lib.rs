@@ -21,6 +21,7 @@ mod m0041_words;
 mod m0042_pauses;
 mod m0060_retention;
 mod m0061_outages;
+mod m0062_duty;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -48,6 +49,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0042_pauses::Migration),
             Box::new(m0060_retention::Migration),
             Box::new(m0061_outages::Migration),
+            Box::new(m0062_duty::Migration),
         ]
     }
 }

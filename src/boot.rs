@@ -4,6 +4,7 @@ use std::io::{self, IsTerminal};
 use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::middleware::{Compress, from_fn};
 use actix_web::{App as Application, HttpServer};
@@ -72,6 +73,8 @@ pub struct House {
     container_hosts: Arc<dyn ContainerHost>,
     /// How long what is over is kept.
     retention: Retention,
+    /// How long a silent process keeps the duties.
+    lease: Duration,
 }
 
 impl House {
@@ -113,7 +116,7 @@ impl House {
             press: Press::default(),
         };
         let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
-        Ok(Self { app, container_hosts: systems.container_hosts, retention })
+        Ok(Self { app, container_hosts: systems.container_hosts, retention, lease: settings.worker.lease() })
     }
 
     /// Reads the catalog's files and offers what is good: for a process that serves people or drives runs.
@@ -224,7 +227,7 @@ impl Process {
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
             let duties = duties::all(&name(), house.container_hosts, house.retention);
-            background.spawn(duties::keep(duties, house.app.clone(), stopping.clone()));
+            background.spawn(duties::keep(duties, house.app.clone(), name(), house.lease, stopping.clone()));
         }
         if let Some(listener) = self.portal {
             serve(house.app, server, listener, stopping).await?;

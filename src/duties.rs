@@ -1,19 +1,26 @@
 //! What has to be done again and again: sending mails, reminding approvers, ending leases, looking at containers.
 //!
-//! Each process that drives runs also does the duties. Each duty claims its work in the database, so that two
-//! processes never do the same piece of it.
+//! Each process that drives runs may do the duties, and one at a time does ([`app::duty`]): another one takes over at
+//! once when that stops, and when its lease is over when it dies.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use app::duty::{self, OnDuty};
 use app::retention::Retention;
+use chrono::TimeDelta;
 use domain::ports::container_host::ContainerHost;
 use domain::trouble::Trouble;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, sleep};
+
+/// How often a process that does not do the duties looks whether another one still does.
+const LOOK: Duration = Duration::from_secs(1);
+/// How often the lease is renewed before it would be over.
+const RENEWALS: u32 = 4;
 
 type Work = Box<dyn Fn(App) -> Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>> + Send + Sync>;
 
@@ -63,25 +70,66 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Re
     ]
 }
 
-/// Does the duties until `stop` says so; one that is under way is finished.
-pub async fn keep(duties: Vec<Duty>, app: App, stop: watch::Receiver<bool>) {
-    let mut kept = JoinSet::new();
-    for duty in duties {
-        kept.spawn(keep_one(duty, app.clone(), stop.clone()));
+/// Does the duties whenever no other process does, until `stop` says so.
+pub async fn keep(duties: Vec<Duty>, app: App, process: String, lease: Duration, mut stop: watch::Receiver<bool>) {
+    let duties: Vec<Arc<Duty>> = duties.into_iter().map(Arc::new).collect();
+    let term = TimeDelta::from_std(lease).unwrap_or(TimeDelta::seconds(15));
+    while !*stop.borrow() {
+        match duty::take_up(&app, &process, term).await {
+            Ok(Some(on_duty)) => tend(&duties, on_duty, lease / RENEWALS, stop.clone()).await,
+            Ok(None) => {}
+            Err(trouble) => tracing::error!(error = ?trouble, "it can't be seen who does the duties"),
+        }
+        tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => return,
+            () = sleep(LOOK) => {}
+        }
     }
-    kept.join_all().await;
 }
 
-async fn keep_one(duty: Duty, app: App, mut stop: watch::Receiver<bool>) {
+/// Does the duties until the process has to stop, or another one has taken them over; what is under way is finished.
+async fn tend(duties: &[Arc<Duty>], on_duty: OnDuty, heartbeat: Duration, mut stop: watch::Receiver<bool>) {
+    tracing::info!("this process does the duties");
+    let (ender, ending) = watch::channel(false);
+    let on_duty = Arc::new(on_duty);
+    let mut kept = JoinSet::new();
+    for duty in duties {
+        kept.spawn(keep_one(Arc::clone(duty), Arc::clone(&on_duty), ending.clone()));
+    }
+    loop {
+        tokio::select! {
+            _ = stop.wait_for(|stopping| *stopping) => break,
+            () = sleep(heartbeat) => {}
+        }
+        match on_duty.stay().await {
+            Ok(true) => {}
+            Ok(false) => {
+                tracing::warn!("another process has taken over the duties: this one was silent for too long");
+                break;
+            }
+            Err(trouble) => tracing::error!(error = ?trouble, "the process could not show that it does the duties"),
+        }
+    }
+    ender.send_replace(true);
+    kept.join_all().await;
+    let Ok(on_duty) = Arc::try_unwrap(on_duty) else { return };
+    if let Err(trouble) = on_duty.lay_down().await {
+        tracing::error!(error = ?trouble, "the duties are taken over when their lease is over");
+    }
+}
+
+async fn keep_one(duty: Arc<Duty>, on_duty: Arc<OnDuty>, mut ending: watch::Receiver<bool>) {
     let mut ticks = interval(duty.every);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            _ = stop.wait_for(|stopping| *stopping) => return,
+            _ = ending.wait_for(|ends| *ends) => return,
             _ = ticks.tick() => {}
         }
-        if let Err(trouble) = (duty.work)(app.clone()).await {
-            tracing::error!(duty = duty.name, error = ?trouble, "a duty failed and is tried again");
+        let Err(trouble) = (duty.work)(on_duty.app().clone()).await else { continue };
+        match on_duty.is_over().await {
+            Ok(true) => tracing::info!(duty = duty.name, "a duty was left to the process that has taken it over"),
+            _ => tracing::error!(duty = duty.name, error = ?trouble, "a duty failed and is tried again"),
         }
     }
 }

@@ -146,5 +146,6 @@ const fn place(ailment: Ailment) -> &'static str {
         | Ailment::RequestWithoutRun
         | Ailment::ApprovalOfDecidedRequest => "requests",
         Ailment::MailOverdue | Ailment::MailRefused => "operations/mail",
+        Ailment::DutiesUndone => "operations",
     }
 }

@@ -12,6 +12,7 @@ pub mod consequences;
 pub mod datacenter;
 pub mod demo;
 pub mod deployment;
+pub mod duty;
 #[cfg(test)]
 mod house;
 pub mod idempotency;

@@ -36,9 +36,15 @@ pub async fn send_due(app: &App, name: &str) -> Result<usize, Trouble> {
     let tx = app.store.begin().await.map_err(database)?;
     let due = store::mail::claim(&tx, name, now, now + CLAIM, AT_ONCE).await.map_err(database)?;
     tx.commit().await.map_err(database)?;
+    // What was claimed is this sender's, whoever does the duties by now: it is noted in any case.
+    let store = app.store.unfenced();
     for mail in &due {
+        // Whoever comes back after a long silence may find its claim over, and another sender at work.
+        if !store::mail::is_claimed(&store, mail.id, name, app.clock.now()).await.map_err(database)? {
+            break;
+        }
         let delivery = deliver(app, mailer, mail).await;
-        let tx = app.store.begin().await.map_err(database)?;
+        let tx = store.begin().await.map_err(database)?;
         store::mail::settle(&tx, mail.id, name, delivery).await.map_err(database)?;
         tx.commit().await.map_err(database)?;
     }

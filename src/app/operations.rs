@@ -11,6 +11,7 @@ use domain::run::RunState;
 use domain::step::Step;
 use domain::trouble::Trouble;
 pub use engine::Tally;
+use store::duty::Duty;
 use store::job::Waiting;
 use store::page::{Turn, Window};
 use store::run::{Filter, RunSummary, SortBy};
@@ -67,6 +68,8 @@ pub struct Overview {
     /// Runs that ended last.
     pub ended: Vec<RunSummary>,
     pub workers: Vec<Listed>,
+    /// Who sends mails, reminds approvers and ends leases.
+    pub duty: Duty,
     /// The outside systems by name, those first that are away.
     pub providers: Vec<Provider>,
     /// Runs that wait for a worker.
@@ -117,6 +120,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         under_way: newest(app, &goes_on, SHOWN).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers,
+        duty: store::duty::find(store).await.map_err(database)?,
         queue: app.engine.queue().await.map_err(database)?,
         mails: store::mail::counts(store).await.map_err(database)?,
         oldest_mail: store::mail::oldest_queued(store).await.map_err(database)?,
@@ -154,6 +158,8 @@ pub struct Gauges {
     pub queue_waits: u64,
     /// Workers that live.
     pub workers: u64,
+    /// Whether a process does the duties.
+    pub duties_done: bool,
     pub providers: Vec<Provider>,
     /// What this process counted of the steps that it carried.
     pub steps: Tally,
@@ -174,6 +180,7 @@ pub async fn gauges(app: &App) -> Result<Gauges, Trouble> {
         queue: queue.number,
         queue_waits: waited(queue.since),
         workers: alive().count() as u64,
+        duties_done: !store::duty::find(store).await.map_err(database)?.is_over,
         providers: providers(app, alive()).await?,
         steps: app.engine.tally(),
     })

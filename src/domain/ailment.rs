@@ -34,10 +34,12 @@ pub enum Ailment {
     MailOverdue,
     /// No mail server took the mail.
     MailRefused,
+    /// The process that did the duties has fallen silent, and none has taken them over.
+    DutiesUndone,
 }
 
 impl Ailment {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RunForgotten,
         Self::RunOverdue,
         Self::LeaseFromFuture,
@@ -53,6 +55,7 @@ impl Ailment {
         Self::ApprovalOfDecidedRequest,
         Self::MailOverdue,
         Self::MailRefused,
+        Self::DutiesUndone,
     ];
 
     /// The word that programs and the audit log use.
@@ -73,6 +76,7 @@ impl Ailment {
             Self::ApprovalOfDecidedRequest => "approval_of_decided_request",
             Self::MailOverdue => "mail_overdue",
             Self::MailRefused => "mail_refused",
+            Self::DutiesUndone => "duties_undone",
         }
     }
 
@@ -94,6 +98,7 @@ impl Ailment {
             Self::ApprovalOfDecidedRequest => "Questions that are still open about requests that are decided",
             Self::MailOverdue => "Mails that are due, and nobody sends them",
             Self::MailRefused => "Mails that no mail server took",
+            Self::DutiesUndone => "The process that sends mails, reminds approvers and ends leases has fallen silent",
         }
     }
 
@@ -145,6 +150,9 @@ impl Ailment {
             }
             Self::MailRefused => {
                 "The mail's page has the server's answer. Mend what it says, then press `Send it again` there."
+            }
+            Self::DutiesUndone => {
+                "Start a worker with `gatehouse worker` or `gatehouse serve`: it takes this over within seconds."
             }
         }
     }

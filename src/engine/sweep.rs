@@ -15,11 +15,12 @@ impl Engine {
     /// Brings the runs that are due by now to the queue; says which.
     pub async fn sweep(&self) -> Result<Vec<RunId>, DbErr> {
         let now = self.0.clock.now();
-        let due = store::run::due(&self.0.store, now, AT_ONCE).await?;
-        if due.is_empty() {
-            return Ok(due);
+        if store::run::due(&self.0.store, now, 1).await?.is_empty() {
+            return Ok(Vec::new());
         }
         let tx = self.0.store.begin().await?;
+        // Every worker sweeps, one after the other: what another one has brought meanwhile is due no more.
+        let due = store::run::due(&tx, now, AT_ONCE).await?;
         store::run::put_off(&tx, &due, now + self.0.settings.look_again).await?;
         for run in &due {
             queue::push(&tx, *run).await?;

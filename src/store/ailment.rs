@@ -100,6 +100,7 @@ impl Look {
             Ailment::RequestUnasked | Ailment::RequestWithoutRun => Self::at_request(ailment),
             Ailment::ApprovalOfDecidedRequest => Self::at_approval(),
             Ailment::MailOverdue | Ailment::MailRefused => Self::at_mail(ailment, measure, sql),
+            Ailment::DutiesUndone => Self::at_duty(backend, sql),
         }
     }
 
@@ -242,6 +243,17 @@ impl Look {
             (format!("m.state = 'queued' AND m.next_at <= {overdue} AND {free}"), "m.next_at")
         };
         Self { from: "mail m".to_owned(), holds, row: "m.id", shows: ["m.id", "m.subject", "m.to_email", at] }
+    }
+
+    fn at_duty(backend: DbBackend, sql: &mut Sql) -> Self {
+        let overdue = sql.database_time(backend, -OVERDUE);
+        Self {
+            from: "duty d".to_owned(),
+            // Whoever stops lays them down: a house that is at rest does not ail.
+            holds: format!("d.holder IS NOT NULL AND d.lease_until <= {overdue}"),
+            row: "d.name",
+            shows: ["CAST(NULL AS uuid)", "d.holder", "d.name", "d.lease_until"],
+        }
     }
 }
 

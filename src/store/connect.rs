@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
-use crate::Tx;
+use crate::{Tx, duty};
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
 const SQLITE_READERS: u32 = 4;
@@ -41,6 +41,8 @@ pub struct Store {
     pool: Pool,
     commits: Arc<AtomicU64>,
     reads: Arc<AtomicU64>,
+    /// What each transaction asks for before it writes.
+    fence: Option<duty::Token>,
 }
 
 /// Why the database could not be opened.
@@ -73,7 +75,7 @@ impl Store {
             let writer = Database::connect(options).await.map_err(unreachable)?;
             let pool = Pool::Postgres(readers.get_postgres_connection_pool().clone());
             let steps = readers.clone();
-            Self { readers, writer, steps, pool, commits: Arc::default(), reads: Arc::default() }
+            Self { readers, writer, steps, pool, commits: Arc::default(), reads: Arc::default(), fence: None }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
@@ -94,6 +96,7 @@ impl Store {
             let lock = format!("SELECT pg_advisory_xact_lock({ONE_AFTER_THE_OTHER})");
             tx.0.execute_unprepared(&lock).await?;
         }
+        self.keep_the_fence(&tx).await?;
         Ok(tx)
     }
 
@@ -101,7 +104,29 @@ impl Store {
     /// side with all others: whatever they write must be guarded by the run's token or by a lock of its own. On SQLite
     /// the write lock is taken at once (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
     pub async fn begin_step(&self) -> Result<Tx, DbErr> {
-        self.begin_at(&self.steps).await
+        let tx = self.begin_at(&self.steps).await?;
+        self.keep_the_fence(&tx).await?;
+        Ok(tx)
+    }
+
+    /// The same database for whoever does the duties by this token: once another process has taken them over, no
+    /// transaction is begun any more.
+    pub fn fenced(&self, token: duty::Token) -> Self {
+        Self { fence: Some(token), ..self.clone() }
+    }
+
+    /// The same database for work that stays with whoever claimed it, whoever does the duties by now.
+    pub fn unfenced(&self) -> Self {
+        Self { fence: None, ..self.clone() }
+    }
+
+    async fn keep_the_fence(&self, tx: &Tx) -> Result<(), DbErr> {
+        match self.fence {
+            Some(token) if !duty::is_held(tx, token).await? => {
+                Err(DbErr::Custom("another process has taken over the duties, so this one writes nothing".to_owned()))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn begin_at(&self, connection: &DatabaseConnection) -> Result<Tx, DbErr> {
@@ -170,6 +195,7 @@ impl Store {
             pool: Pool::Sqlite(writer),
             commits: Arc::default(),
             reads: Arc::default(),
+            fence: None,
         })
     }
 }

@@ -14,6 +14,7 @@ pub mod blueprint;
 pub mod ci;
 mod connect;
 pub mod deployment;
+pub mod duty;
 pub mod idempotency;
 pub mod job;
 pub mod mail;

@@ -101,6 +101,14 @@ pub async fn claim(
     due.into_iter().map(mail).collect()
 }
 
+/// Whether this sender still holds a mail that it claimed.
+pub async fn is_claimed(on: &impl Reads, id: MailId, sender: &str, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    let mails = row::Entity::find_by_id(Uuid::from(id))
+        .filter(row::Column::ClaimedBy.eq(sender))
+        .filter(row::Column::ClaimedUntil.gt(now));
+    Ok(mails.count(on.db()).await? == 1)
+}
+
 /// Notes what became of a try, unless another sender took the mail over meanwhile. What a sent mail said is not kept:
 /// its links decide in the receiver's name.
 pub async fn settle(tx: &Tx, id: MailId, sender: &str, delivery: Delivery) -> Result<(), DbErr> {

@@ -3,11 +3,11 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
 use domain::person::Scope;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select, Statement, Value,
+    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -35,6 +35,21 @@ impl Sql {
     /// Adds values; answers their places, with commas between.
     pub(crate) fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> String {
         values.into_iter().map(|value| self.bind(value)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The instant so far ahead, by the database's clock, as the database keeps instants.
+    pub(crate) fn database_time(&mut self, backend: DbBackend, ahead: TimeDelta) -> String {
+        let seconds = ahead.as_seconds_f64();
+        match backend {
+            DbBackend::Postgres => {
+                let seconds = self.bind(seconds);
+                format!("(now() + CAST({seconds} AS float8) * interval '1 second')")
+            }
+            _ => {
+                let seconds = self.bind(format!("{seconds:+} seconds"));
+                format!("strftime('%Y-%m-%dT%H:%M:%f+00:00', 'now', {seconds})")
+            }
+        }
     }
 
     /// The condition that one of the columns has the text in it, in small letters or capitals.

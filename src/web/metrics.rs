@@ -115,6 +115,7 @@ fn registry_of(read: &Gauges) -> Registry {
         ("runs_queued_oldest_seconds", "How long the oldest of them has waited", read.queue_waits),
         ("mails_queued_oldest_seconds", "How long the oldest mail has waited to be sent", read.mail_waits),
         ("workers", "Workers that live", read.workers),
+        ("duties_done", "Whether a process does the duties: 1 or 0", read.duties_done.into()),
     ] {
         let gauge = Gauge::default();
         set(&gauge, number);

@@ -10,6 +10,7 @@ mod bad_input;
 mod blueprints;
 mod deployments;
 mod door;
+mod duties;
 mod house;
 mod kills;
 mod lists;

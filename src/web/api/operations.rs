@@ -28,6 +28,7 @@ pub struct OperationsOverview {
     /// Runs that ended last.
     ended: Vec<RunEntry>,
     workers: Vec<WorkerDetails>,
+    duties: DutyDetails,
     /// The outside systems that actions call.
     providers: Vec<ProviderDetails>,
     /// Runs that wait for a worker.
@@ -49,6 +50,16 @@ pub struct WorkerDetails {
     busy: usize,
     started_at: DateTime<Utc>,
     seen_at: DateTime<Utc>,
+}
+
+/// Who sends mails, reminds approvers and ends leases: one process at a time.
+#[derive(Serialize, ToSchema)]
+pub struct DutyDetails {
+    /// Whether somebody does them now.
+    done: bool,
+    /// The process that does them, or did until it fell silent.
+    process: Option<String>,
+    since: Option<DateTime<Utc>>,
 }
 
 /// An outside system, as its callers find it.
@@ -86,6 +97,11 @@ impl From<Overview> for OperationsOverview {
             under_way: entries(overview.under_way),
             ended: entries(overview.ended),
             workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
+            duties: DutyDetails {
+                done: !overview.duty.is_over,
+                process: overview.duty.holder,
+                since: overview.duty.held_since,
+            },
             providers: overview.providers.into_iter().map(ProviderDetails::from).collect(),
             queue: overview.queue.number,
             mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
