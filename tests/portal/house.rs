@@ -1,9 +1,10 @@
 //! A house of its own for each story, swept when the story ends.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use app::App;
@@ -19,7 +20,7 @@ use domain::ports::clock::Clock;
 use domain::ports::datacenter::Pace;
 use domain::request::Request;
 use domain::resource::ResourceState;
-use domain::run::{RunEvent, RunState};
+use domain::run::{EventKind, RunEvent, RunState};
 use engine::Worker;
 use gatehouse::boot;
 use gatehouse::settings::{Secret, Settings};
@@ -33,7 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub struct House {
     pub app: App,
     worker: Option<Worker>,
-    settings: Settings,
+    /// The tokens of the people who are signed in, by their address.
+    sessions: Mutex<BTreeMap<&'static str, String>>,
+    pub settings: Settings,
     folder: PathBuf,
     pub database: TestDatabase,
 }
@@ -62,7 +65,7 @@ impl House {
         app::demo::people(&app).await.unwrap();
         let at_once = Pace { answers: 0.0, work: 0.0, operations: Vec::new() };
         app.datacenter.as_ref().unwrap().set_pace(at_once).await.unwrap();
-        Self { app, worker: None, settings, folder, database }
+        Self { app, worker: None, sessions: Mutex::default(), settings, folder, database }
     }
 
     /// The same house as another process sees it, by a clock of its own.
@@ -99,8 +102,15 @@ impl House {
     /// Somebody of the demo, signed in.
     pub async fn person(&self, first_name: &str) -> Principal {
         let person = app::demo::PEOPLE.iter().find(|person| person.name.starts_with(first_name)).unwrap();
-        let token = app::session::sign_in(&self.app, person.email, person.password, "test").await.unwrap();
-        app::session::resume(&self.app, &token).await.unwrap().unwrap().principal
+        let known = self.sessions.lock().unwrap().get(person.email).cloned();
+        // A password takes its time to be checked, on purpose.
+        let token = match known {
+            Some(token) => token,
+            None => app::session::sign_in(&self.app, person.email, person.password, "test").await.unwrap(),
+        };
+        let session = app::session::resume(&self.app, &token).await.unwrap().unwrap();
+        self.sessions.lock().unwrap().insert(person.email, token);
+        session.principal
     }
 
     /// Orders a blueprint in the requester's project `shop`.
@@ -120,14 +130,26 @@ impl House {
 
     /// Says yes to every open question of this approver.
     pub async fn approve(&self, first_name: &str) {
+        assert_ne!(self.say_yes(first_name).await, 0, "{first_name} was asked nothing");
+    }
+
+    /// Whoever is asked anything says yes.
+    pub async fn approve_all(&self) {
+        for first_name in ["Adam", "Clara"] {
+            self.say_yes(first_name).await;
+        }
+    }
+
+    /// Says yes to every open question of this approver; how many there were.
+    async fn say_yes(&self, first_name: &str) -> usize {
         let who = self.person(first_name).await;
         let open = inbox(&self.app, &who).await.unwrap().open;
-        assert!(!open.is_empty(), "{first_name} was asked nothing");
-        for (approval, _) in open {
+        for (approval, _) in &open {
             let decider = Decider::Person { who: &who, approval: approval.id, via: Via::SignedIn, once: None };
             let client = Client { address: "test".to_owned(), agent: "test".to_owned() };
             decide(&self.app, decider, Answer::Approve, "", client).await.unwrap();
         }
+        open.len()
     }
 
     /// The deployment as soon as it stands like this.
@@ -162,7 +184,8 @@ impl House {
         tokio::time::timeout(PATIENCE, heard).await.expect("it never happened")
     }
 
-    async fn until(&self, who: &Principal, id: DeploymentId, done: impl Fn(&Details) -> bool) -> Details {
+    /// The deployment as soon as this is so of it.
+    pub async fn until(&self, who: &Principal, id: DeploymentId, done: impl Fn(&Details) -> bool) -> Details {
         let mut events = self.app.engine.subscribe();
         let waiting = async {
             loop {
@@ -170,8 +193,10 @@ impl House {
                 if done(&it) {
                     return it;
                 }
-                // An event may be told just before what it tells is written: look again after a moment at the latest.
-                let _ = tokio::time::timeout(Duration::from_millis(200), events.recv()).await;
+                // A run may come to something at each of its events, and at its own most likely; an event may be told
+                // just before what it tells is written: look again after a moment at the latest.
+                let of_a_run = async { while events.recv().await.is_ok_and(|event| event.kind != EventKind::Run) {} };
+                let _ = tokio::time::timeout(Duration::from_millis(100), of_a_run).await;
             }
         };
         tokio::time::timeout(PATIENCE, waiting).await.expect("it never came to that")

@@ -11,10 +11,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use app::App;
-use app::approval::{Decider, decide, inbox};
 use app::request::What;
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::approval::{Answer, Client, Via};
 use domain::deployment::DeploymentState;
 use domain::ids::DeploymentId;
 use domain::person::Principal;
@@ -49,18 +47,6 @@ struct Ordeal<'h> {
 }
 
 impl Ordeal<'_> {
-    /// Approves whatever is asked.
-    async fn approve(&self) {
-        for first_name in ["Adam", "Clara"] {
-            let who = self.house.person(first_name).await;
-            for (approval, _) in inbox(&self.house.app, &who).await.unwrap().open {
-                let decider = Decider::Person { who: &who, approval: approval.id, via: Via::SignedIn, once: None };
-                let client = Client { address: "test".to_owned(), agent: "test".to_owned() };
-                decide(&self.house.app, decider, Answer::Approve, "", client).await.unwrap();
-            }
-        }
-    }
-
     /// Has the deployment brought to a state by a worker that is killed at this boundary, and then by another one.
     /// False when the first had done it before it came there.
     async fn brought_to(&self, id: DeploymentId, state: DeploymentState, boundary: u64) -> bool {
@@ -132,11 +118,11 @@ async fn survives_being_killed(blueprint: &str, named_by: &str) {
     for boundary in (1..).step_by(stride) {
         let parameters = json!({ named_by: format!("shop{boundary}") });
         let ordered = house.order(&ordeal.rita, blueprint, parameters).await;
-        ordeal.approve().await;
+        house.approve_all().await;
         let building = ordeal.brought_to(ordered.deployment, DeploymentState::Live, boundary).await;
         ordeal.assert_that_all_is_there_once(ordered.deployment, boundary).await;
         house.ask(&ordeal.rita, What::Retire { deployment: ordered.deployment }).await;
-        ordeal.approve().await;
+        house.approve_all().await;
         let retiring = ordeal.brought_to(ordered.deployment, DeploymentState::Retired, boundary).await;
         ordeal.assert_that_nothing_is_left(ordered.deployment, boundary).await;
         ordeal.assert_that_nobody_was_told_twice(boundary).await;

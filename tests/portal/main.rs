@@ -11,6 +11,7 @@ mod blueprints;
 mod deployments;
 mod door;
 mod duties;
+mod failing_steps;
 mod house;
 mod kills;
 mod lists;
