@@ -95,6 +95,6 @@ impl Engine {
         store::run::insert(tx, run).await?;
         store::step::save(tx, &steps.iter().collect::<Vec<_>>()).await?;
         store::run_event::append(tx, &[queued]).await?;
-        queue::push(tx, run.id).await
+        queue::push(tx, run.id, run.project, queue::rank(run.kind, run.state)).await
     }
 }

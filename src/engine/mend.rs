@@ -11,6 +11,7 @@ use domain::step::{Step, StepState};
 use domain::trouble::{FieldError, Trouble};
 use serde_json::{Value, json};
 use store::Tx;
+use store::job::Rank;
 
 use crate::advance::LARGEST_OUTPUT;
 use crate::drive::cause;
@@ -196,7 +197,7 @@ impl Engine {
         store::step::save(tx, &changed).await.map_err(Trouble::bug)?;
         store::run_event::append(tx, &events).await.map_err(Trouble::bug)?;
         self.0.consequences.run_changed(tx, &patient.run, now).await.map_err(Trouble::bug)?;
-        queue::push(tx, patient.run.id).await.map_err(Trouble::bug)
+        queue::push(tx, patient.run.id, patient.run.project, Rank::Urgent).await.map_err(Trouble::bug)
     }
 }
 

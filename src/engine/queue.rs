@@ -11,15 +11,20 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use apalis::prelude::{BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerError};
+use apalis::prelude::{
+    Backend, BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerContext,
+    WorkerError,
+};
+use apalis_core::backend::{BackendConfig, WireFormatBackend};
 use apalis_postgres::{PgListener, PgPool, PostgresStorage};
 use apalis_sqlite::{SqlitePool, SqliteStorage};
-use domain::ids::RunId;
+use domain::ids::{ProjectId, RunId};
+use domain::run::{RunKind, RunState};
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
-use store::job::Waiting;
+use store::job::{NewJob, Rank, Waiting};
 use store::{DbErr, Pool, Store, Tx};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
@@ -62,9 +67,19 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
 }
 
 /// Puts a run into the queue; workers see it when the transaction commits.
-pub(crate) async fn push(tx: &Tx, run: RunId) -> Result<(), DbErr> {
+pub(crate) async fn push(tx: &Tx, run: RunId, project: ProjectId, rank: Rank) -> Result<(), DbErr> {
     let payload = serde_json::to_vec(&DriveRun { run }).map_err(|cause| DbErr::Json(cause.to_string()))?;
-    store::job::insert(tx, QUEUE, &ulid(store::fresh_id()), &payload).await
+    let id = ulid(store::fresh_id());
+    store::job::insert(tx, NewJob { queue: QUEUE, id: &id, payload: &payload, project, rank }).await
+}
+
+/// Where a run stands among those that wait for a worker: what is taken down goes before what is built.
+pub(crate) fn rank(kind: RunKind, state: RunState) -> Rank {
+    match (kind, state) {
+        (RunKind::Retire, _) | (_, RunState::Compensating | RunState::Cancelling) => Rank::Urgent,
+        (_, RunState::Queued) => Rank::New,
+        _ => Rank::Begun,
+    }
 }
 
 /// Takes a job out of the queue: the run it stands for was carried as far as it goes.
@@ -86,17 +101,18 @@ impl Engine {
 ///
 /// A job is handed over at once and never waited for: the library does not poll what it has begun while it waits for
 /// a handler, and a fetch that was left in the middle would keep the database's only writer from the very drives that
-/// are waited for. The bound on runs side by side is therefore kept here.
+/// are waited for. The bound on runs side by side is therefore kept here, and no jobs are fetched while there is no
+/// place for their runs ([`Gated`]).
 pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<bool>) -> Result<(), QueueError> {
-    let places = Arc::new(Semaphore::new(engine.0.settings.runs_per_worker));
+    let desk = Arc::new(Desk::new(engine.0.settings.runs_per_worker));
     let all = u32::try_from(engine.0.settings.runs_per_worker).unwrap_or(u32::MAX);
-    let carrier = Carrier { engine, worker, stop, places: Arc::clone(&places) };
+    let carrier = Carrier { engine, worker, stop, desk: Arc::clone(&desk) };
     let served = match carrier.engine.0.store.pool().clone() {
         Pool::Sqlite(pool) => carrier.serve_sqlite(&pool).await,
         Pool::Postgres(pool) => carrier.serve_postgres(&pool).await,
     };
     // Each drive holds a place; when all are free, all have come to rest.
-    let _all = places.acquire_many(all).await;
+    let _all = desk.places.acquire_many(all).await;
     served.map_err(QueueError::Worker)
 }
 
@@ -106,12 +122,14 @@ struct Carrier {
     engine: Engine,
     worker: String,
     stop: watch::Receiver<bool>,
-    places: Arc<Semaphore>,
+    desk: Arc<Desk>,
 }
 
 /// Hands a job over to a task of its own, so that runs are driven side by side on all cores.
 async fn take(job: DriveRun, id: TaskId, carrier: Data<Carrier>) -> Result<(), BoxDynError> {
-    tokio::spawn((*carrier).clone().carry(job.run, id.to_string()));
+    // Taken here, before the library looks for the next job.
+    let place = Arc::clone(&carrier.desk.places).try_acquire_owned().ok();
+    tokio::spawn((*carrier).clone().carry(job.run, id.to_string(), place));
     Ok(())
 }
 
@@ -127,7 +145,8 @@ impl Carrier {
         let strategy = BellOrTick::new(Arc::clone(&self.engine.0.bell));
         let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
         let (name, told) = (self.worker.clone(), told(self.stop.clone()));
-        WorkerBuilder::new(name).backend(storage).data(self).build(take).run_until(told).await
+        let gated = Gated { backend: storage, desk: Arc::clone(&self.desk), between_jobs: false };
+        WorkerBuilder::new(name).backend(gated).data(self).build(take).run_until(told).await
     }
 
     async fn serve_postgres(self, pool: &PgPool) -> Result<(), WorkerError> {
@@ -141,30 +160,90 @@ impl Carrier {
         let strategy = BellOrTick::new(Arc::clone(&bell));
         let storage = PostgresStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
         let (name, told) = (self.worker.clone(), told(self.stop.clone()));
-        let served = WorkerBuilder::new(name).backend(storage).data(self).build(take).run_until(told);
+        let gated = Gated { backend: storage, desk: Arc::clone(&self.desk), between_jobs: false };
+        let served = WorkerBuilder::new(name).backend(gated).data(self).build(take).run_until(told);
         tokio::select! {
             served = served => served,
             never = listen(pool, &bell) => match never {},
         }
     }
 
-    /// How many jobs are taken at a time: no more than there are places, so that other workers get theirs.
+    /// How many jobs are taken at a time: few, so that other workers get theirs, and that what is urgent does not wait
+    /// behind what was fetched before it.
     fn batch(&self) -> usize {
-        self.engine.0.settings.runs_per_worker.clamp(1, 10)
+        (self.engine.0.settings.runs_per_worker / 4).clamp(1, 10)
     }
 
-    async fn carry(self, run: RunId, job: String) {
-        let Ok(_place) = self.places.acquire().await else { return };
-        if *self.stop.borrow() {
-            // Left in the queue: it comes to another worker when this one has gone.
-            return;
-        }
-        if let Err(cause) = self.engine.drive(run, &self.worker, Some(job), self.stop.clone()).await {
+    async fn carry(self, run: RunId, job: String, place: Option<OwnedSemaphorePermit>) {
+        let place = match place {
+            Some(place) => Ok(place),
+            None => Arc::clone(&self.desk.places).acquire_owned().await,
+        };
+        let Ok(place) = place else { return };
+        // Whoever is told to stop leaves it in the queue: it comes to another worker when this one has gone.
+        if !*self.stop.borrow()
+            && let Err(cause) = self.engine.drive(run, &self.worker, Some(job), self.stop.clone()).await
+        {
             let error = &cause as &dyn std::error::Error;
             tracing::error!(%run, error, "a run broke off; it is taken up again when its lease is over");
         }
+        drop(place);
+        self.desk.waker.wake();
     }
 }
+
+/// Where jobs are taken in: a place for each run that is driven side by side.
+struct Desk {
+    places: Arc<Semaphore>,
+    /// Wakes whoever waits for a place before it fetches more.
+    waker: AtomicWaker,
+}
+
+impl Desk {
+    fn new(places: usize) -> Self {
+        Self { places: Arc::new(Semaphore::new(places)), waker: AtomicWaker::new() }
+    }
+
+    fn has_a_place(&self, cx: &Context<'_>) -> bool {
+        // Before it is looked, so that no place falls in between.
+        self.waker.register(cx.waker());
+        self.places.available_permits() > 0
+    }
+}
+
+/// Leaves jobs in the queue, in their order and for every worker to see, while this worker has no place for a run.
+struct Gated<B> {
+    backend: B,
+    desk: Arc<Desk>,
+    /// The last poll gave a job, so that no fetch is under way. One that was begun is polled to its end: left in the
+    /// middle, it would hold the database's only writer.
+    between_jobs: bool,
+}
+
+impl<B: Backend> Backend for Gated<B> {
+    type Task = B::Task;
+    type Error = B::Error;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Result<(), B::Error>> {
+        self.backend.poll_ready(cx, worker)
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Option<Result<B::Task, B::Error>>> {
+        if self.between_jobs && !self.desk.has_a_place(cx) {
+            return Poll::Pending;
+        }
+        let polled = self.backend.poll_next(cx, worker);
+        self.between_jobs = matches!(polled, Poll::Ready(Some(Ok(_))));
+        polled
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Result<(), B::Error>> {
+        self.backend.poll_close(cx, worker)
+    }
+}
+
+apalis_core::delegate_config!(Gated<B>, backend);
+apalis_core::delegate_codec!(Gated<B>, backend);
 
 /// Resolves when the worker is told to stop.
 async fn told(mut stop: watch::Receiver<bool>) -> Result<(), WorkerError> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use domain::ids::RunId;
 use store::DbErr;
 use tokio::sync::watch;
@@ -10,6 +11,8 @@ use crate::{Engine, queue};
 
 /// How many due runs one sweep brings to the queue.
 const AT_ONCE: u64 = 200;
+/// What is not urgent goes before what is when it has waited for longer.
+const TOO_LONG: TimeDelta = TimeDelta::minutes(1);
 
 impl Engine {
     /// Brings the runs that are due by now to the queue; says which.
@@ -21,13 +24,24 @@ impl Engine {
         let tx = self.0.store.begin().await?;
         // Every worker sweeps, one after the other: what another one has brought meanwhile is due no more.
         let due = store::run::due(&tx, now, AT_ONCE).await?;
-        store::run::put_off(&tx, &due, now + self.0.settings.look_again).await?;
+        let ids: Vec<RunId> = due.iter().map(|run| run.id).collect();
+        store::run::put_off(&tx, &ids, now + self.0.settings.look_again).await?;
         for run in &due {
-            queue::push(&tx, *run).await?;
+            queue::push(&tx, run.id, run.project, queue::rank(run.kind, run.state)).await?;
         }
         tx.commit().await?;
         self.0.bell.ring();
-        Ok(due)
+        Ok(ids)
+    }
+
+    /// Lets a run that has waited for too long behind urgent ones go before them: at each look one.
+    async fn let_one_pass(&self) -> Result<(), DbErr> {
+        if !store::job::is_passed_over(&self.0.store, queue::QUEUE, TOO_LONG).await? {
+            return Ok(());
+        }
+        let tx = self.0.store.begin_step().await?;
+        store::job::let_pass(&tx, queue::QUEUE, TOO_LONG).await?;
+        tx.commit().await
     }
 
     /// Sweeps whenever something is due, at least as often as `longest`, until told to stop.
@@ -35,6 +49,9 @@ impl Engine {
         loop {
             if let Err(cause) = self.sweep().await {
                 tracing::error!(%cause, "the runs that are due could not be brought to the queue");
+            }
+            if let Err(cause) = self.let_one_pass().await {
+                tracing::error!(%cause, "runs that wait behind urgent ones were not looked at");
             }
             let pause = self.until_next_due(longest).await;
             tokio::select! {

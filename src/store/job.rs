@@ -2,25 +2,117 @@
 //! queue library's own.
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::ProjectId;
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
 
+use crate::sql::Sql;
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
-/// Puts a job into a queue; workers see it when the transaction commits. `id` is a ULID.
-pub async fn insert(tx: &Tx, queue: &str, id: &str, payload: &[u8]) -> Result<(), DbErr> {
+/// What holds of a job that no worker has taken.
+const WAITS: &str = "status = 'Pending' AND lock_by IS NULL";
+
+/// Where a job stands among those that wait. Within a rank the projects take turns: see [`insert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rank {
+    /// Takes something down, or was asked for by whoever mends: before all others.
+    Urgent,
+    /// Goes on with what has begun.
+    Begun,
+    /// Begins.
+    New,
+}
+
+impl Rank {
+    /// The priority of whoever is first; the library takes the highest first, and each turn is one lower. What has
+    /// begun and what begins take turns, too.
+    const fn first(self) -> i64 {
+        match self {
+            Self::Urgent => 2_000_000_000,
+            Self::Begun | Self::New => 1_000_000_000,
+        }
+    }
+
+    /// No priority of the rank is as low.
+    fn above(self) -> i64 {
+        match self {
+            Self::Urgent => Self::New.first(),
+            Self::Begun | Self::New => i64::from(i32::MIN),
+        }
+    }
+
+    const fn word(self) -> &'static str {
+        match self {
+            Self::Urgent => "urgent",
+            Self::Begun => "begun",
+            Self::New => "new",
+        }
+    }
+}
+
+/// A job to be put into a queue.
+#[derive(Clone, Copy, Debug)]
+pub struct NewJob<'j> {
+    pub queue: &'j str,
+    /// A ULID.
+    pub id: &'j str,
+    pub payload: &'j [u8],
+    pub project: ProjectId,
+    pub rank: Rank,
+}
+
+/// Puts a job into its queue; workers see it when the transaction commits.
+///
+/// It stands one turn behind the last job of its project and rank that waits; where none waits, it is among the next
+/// to be taken. So the projects take turns however many jobs each of them has, and nothing is kept but the queue.
+pub async fn insert(tx: &Tx, job: NewJob<'_>) -> Result<(), DbErr> {
     let backend = tx.db().get_database_backend();
-    let columns = "(job, id, job_type, status, attempts, max_attempts, priority, metadata, run_at)";
-    let values: [Value; 3] = [payload.to_vec().into(), id.into(), queue.into()];
+    let (jobs, flow) = (jobs(backend), format!("{}-{}", job.rank.word(), job.project));
     // The queue asks the database for the time: by another clock, a job might seem not to be due yet.
-    let due = match backend {
-        DbBackend::Postgres => "'', now()",
-        _ => "'{}', unixepoch()",
+    let (metadata, due) = match backend {
+        DbBackend::Postgres => (format!("'\"flow\"=>\"{flow}\"'"), "now()"),
+        _ => (format!("'{{\"flow\":\"{flow}\"}}'"), "unixepoch()"),
     };
-    let statement =
-        format!("INSERT INTO {} {columns} VALUES ($1, $2, $3, 'Pending', 0, 1000, 0, {due})", jobs(backend));
+    let (first, waiting) = (job.rank.first(), format!("SELECT priority FROM {jobs} WHERE job_type = $3 AND {WAITS}"));
+    let statement = format!(
+        "INSERT INTO {jobs} (job, id, job_type, status, attempts, max_attempts, metadata, run_at, priority) \
+         SELECT $1, $2, $3, 'Pending', 0, 1000, {metadata}, {due}, COALESCE(\
+         ({waiting} AND {} = $4 ORDER BY priority LIMIT 1) - 1, \
+         ({waiting} AND priority > {} AND priority <= {first} ORDER BY priority DESC LIMIT 1), {first})",
+        flow_of(backend),
+        job.rank.above()
+    );
+    let values: [Value; 4] = [job.payload.to_vec().into(), job.id.into(), job.queue.into(), flow.into()];
     tx.db().execute_raw(Statement::from_sql_and_values(backend, statement, values)).await?;
     Ok(())
+}
+
+/// Whether a job that is not urgent has waited for so long, and urgent ones go before it.
+pub async fn is_passed_over(on: &impl Reads, queue: &str, waited: TimeDelta) -> Result<bool, DbErr> {
+    let mut sql = Sql::default();
+    let (next, urgent) = passed_over(on.db().get_database_backend(), &sql.bind(queue), waited);
+    sql.text = format!("SELECT COUNT(*) FROM ({next}) AS next WHERE EXISTS ({urgent})");
+    Ok(sql.number(on).await? > 0)
+}
+
+/// Lets that job go before the urgent ones: however many of them come, what is not urgent goes on.
+pub async fn let_pass(tx: &Tx, queue: &str, waited: TimeDelta) -> Result<(), DbErr> {
+    let mut sql = Sql::default();
+    let backend = tx.db().get_database_backend();
+    let (next, urgent) = passed_over(backend, &sql.bind(queue), waited);
+    let first = Rank::Urgent.first() + 1;
+    sql.text = format!("UPDATE {} SET priority = {first} WHERE id = ({next}) AND EXISTS ({urgent})", jobs(backend));
+    sql.execute(tx).await.map(drop)
+}
+
+/// The job that would be next, were there no urgent ones, if it has waited for so long; and the urgent ones.
+fn passed_over(backend: DbBackend, queue: &str, waited: TimeDelta) -> (String, String) {
+    let waiting = format!("FROM {} WHERE job_type = {queue} AND {WAITS} AND priority", jobs(backend));
+    let (first, long_ago) = (Rank::New.first(), is_before(backend, "run_at", waited));
+    (
+        format!("SELECT id {waiting} <= {first} AND {long_ago} ORDER BY priority DESC, run_at LIMIT 1"),
+        format!("SELECT 1 {waiting} > {first}"),
+    )
 }
 
 /// Takes a job out of its queue for good: its work is done.
@@ -57,6 +149,14 @@ pub async fn waiting(on: &impl Reads, queue: &str) -> Result<Waiting, DbErr> {
     let (number, oldest): (i64, Option<i64>) = (row.try_get("", "waiting")?, row.try_get("", "oldest")?);
     let since = oldest.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     Ok(Waiting { number: u64::try_from(number).unwrap_or_default(), since })
+}
+
+/// What tells the jobs of one project and rank from those of others.
+fn flow_of(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "metadata -> 'flow'",
+        _ => "json_extract(metadata, '$.flow')",
+    }
 }
 
 /// What the queue library calls its table.

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use domain::ids::{DeploymentId, RequestId, RunId};
+use domain::ids::{DeploymentId, ProjectId, RequestId, RunId};
 use domain::person::Scope;
 use domain::run::{Cancel, Run, RunKind, RunState};
 use sea_orm::sea_query::{Expr, ExprTrait};
@@ -162,18 +162,30 @@ async fn revision(on: &impl Reads, id: RunId) -> Result<Option<i64>, DbErr> {
     Entity::find_by_id(id.0).select_only().column(Column::Revision).into_tuple().one(on.db()).await
 }
 
+/// A run that somebody should look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Due {
+    pub id: RunId,
+    pub project: ProjectId,
+    pub kind: RunKind,
+    pub state: RunState,
+}
+
 /// The runs that somebody should look at by now: a timer is up, a worker died, or nobody took them.
-pub async fn due(on: &impl Reads, now: DateTime<Utc>, limit: u64) -> Result<Vec<RunId>, DbErr> {
-    let ids: Vec<uuid::Uuid> = Entity::find()
+pub async fn due(on: &impl Reads, now: DateTime<Utc>, limit: u64) -> Result<Vec<Due>, DbErr> {
+    let rows: Vec<(uuid::Uuid, uuid::Uuid, String, String)> = Entity::find()
         .select_only()
-        .column(Column::Id)
+        .columns([Column::Id, Column::ProjectId, Column::Kind, Column::State])
         .filter(Column::WakeAt.lte(now))
         .order_by_asc(Column::WakeAt)
         .limit(limit)
         .into_tuple()
         .all(on.db())
         .await?;
-    Ok(ids.into_iter().map(RunId).collect())
+    let due = |(id, project, kind_word, state_word): (uuid::Uuid, uuid::Uuid, String, String)| {
+        Ok(Due { id: id.into(), project: project.into(), kind: kind(&kind_word, id)?, state: state(&state_word, id)? })
+    };
+    rows.into_iter().map(due).collect()
 }
 
 /// When the next run is due.

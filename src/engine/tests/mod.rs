@@ -8,6 +8,7 @@ mod mending;
 mod outage;
 mod saga;
 mod time;
+mod turns;
 mod waking;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub(super) struct World {
     complaints: Mutex<Vec<String>>,
     /// Calls under way, and the most there ever were.
     busy: Mutex<(usize, usize)>,
+    /// The steps whose calls were begun, in their order.
+    called: Mutex<Vec<String>>,
     /// When set, calls that make things wait for it.
     pub(super) gate: Mutex<Option<Arc<Notify>>>,
 }
@@ -79,6 +82,11 @@ impl World {
     /// Steps in the order in which their things were removed.
     pub(super) fn undone(&self) -> Vec<String> {
         self.undone.lock().unwrap().clone()
+    }
+
+    /// The steps whose calls were begun, in their order.
+    pub(super) fn called(&self) -> Vec<String> {
+        self.called.lock().unwrap().clone()
     }
 
     pub(super) fn most_at_once(&self) -> usize {
@@ -123,6 +131,7 @@ impl Action for Make {
             busy.0 += 1;
             busy.1 = busy.1.max(busy.0);
         }
+        self.0.called.lock().unwrap().push(work.step_key.clone());
         let gate = self.0.gate.lock().unwrap().clone();
         match gate {
             Some(gate) => gate.notified().await,
