@@ -22,6 +22,7 @@ mod m0042_pauses;
 mod m0060_retention;
 mod m0061_outages;
 mod m0062_duty;
+mod m0070_tasks;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0060_retention::Migration),
             Box::new(m0061_outages::Migration),
             Box::new(m0062_duty::Migration),
+            Box::new(m0070_tasks::Migration),
         ]
     }
 }

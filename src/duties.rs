@@ -1,4 +1,4 @@
-//! What has to be done again and again: sending mails, reminding approvers, ending leases, looking at containers.
+//! What has to be done again and again: sending mails, reminding people, ending leases, looking at containers.
 //!
 //! Each process that drives runs may do the duties, and one at a time does ([`app::duty`]): another one takes over at
 //! once when that stops, and when its lease is over when it dies.
@@ -49,8 +49,9 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Re
             let sender = sender.clone();
             async move { app::mail::send_due(&app, &sender).await.map(drop) }
         }),
-        Duty::new("remind approvers and end what nobody decided", Duration::from_secs(30), |app| async move {
-            app::approval::keep_time(&app).await.map(drop)
+        Duty::new("remind people and end what nobody decided", Duration::from_secs(30), |app| async move {
+            app::approval::keep_time(&app).await?;
+            app::task::keep_time(&app).await.map(drop)
         }),
         Duty::new(
             "watch leases",

@@ -16,7 +16,9 @@ use domain::ports::clock::Clock;
 use domain::resource::Intent;
 use domain::run::{EventKind, Run, RunKind};
 use domain::workflow::WorkflowStep;
-use engine::{Action, ActionError, Consequences, Engine, Gate, NewRun, Outcome, Record, Settings, Told, Work, Worker};
+use engine::{
+    Action, ActionError, Asked, Consequences, Engine, Gate, NewRun, Outcome, Record, Settings, Told, Work, Worker,
+};
 use serde_json::{Value, json};
 use store::{DbErr, Store, Tx};
 use tokio::sync::{broadcast, oneshot};
@@ -78,6 +80,14 @@ impl Consequences for NoHouse {
 
     async fn tell(&self, _: &Tx, _: Told<'_>, _: DateTime<Utc>) -> Result<String, DbErr> {
         Ok(String::new())
+    }
+
+    async fn ask(&self, _: &Tx, _: Asked<'_>, _: DateTime<Utc>) -> Result<Option<String>, DbErr> {
+        Ok(None)
+    }
+
+    async fn withdraw(&self, _: &Tx, _: RunId, _: &str, _: &str, _: DateTime<Utc>) -> Result<(), DbErr> {
+        Ok(())
     }
 }
 

@@ -9,6 +9,7 @@ mod balancer;
 mod cmdb;
 mod docker;
 mod http;
+mod human;
 mod machine;
 mod naming;
 mod notify;

@@ -16,7 +16,7 @@ pub(crate) struct Send;
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SendInput {
-    /// `requester`, or `group:name` for the members of a group who may see the project.
+    /// `requester`, `person:mail`, or `group:name` for the members of a group; as far as they may see the project.
     to: String,
     /// The subject of the mail, on one line.
     #[schemars(length(min = 1, max = 200))]
@@ -51,7 +51,7 @@ impl Verb for Send {
         let Some(to) = Recipients::parse(&input.to) else {
             return Err(ActionError::permanent(
                 format!("`{}` is nobody that can be told.", input.to),
-                "Write `requester` or `group:` with the name of a group, then retry.",
+                "Write `requester`, `group:` with the name of a group, or `person:` with a mail address, then retry.",
             ));
         };
         let notices = vec![Notice { to, subject: input.subject, text: input.text }];

@@ -14,7 +14,7 @@ use domain::ports::spaces::Spaces;
 use engine::Action;
 
 use crate::typed::{Typed, Verb};
-use crate::{balancer, cmdb, docker, http, machine, naming, notify, puppet, space, wait};
+use crate::{balancer, cmdb, docker, http, human, machine, naming, notify, puppet, space, wait};
 
 /// The outside systems that actions work on.
 #[derive(Clone)]
@@ -65,6 +65,7 @@ pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
         Arc::new(Typed(cmdb::Register)),
         Arc::new(Typed(cmdb::Confirm { cmdbs })),
         Arc::new(Typed(notify::Send)),
+        Arc::new(Typed(human::Task)),
         Arc::new(Typed(wait::Until)),
         Arc::new(Typed(wait::Poll { probe })),
     ]
@@ -85,6 +86,7 @@ pub fn signatures() -> Vec<Signature> {
         cmdb::Register::signature(),
         cmdb::Confirm::signature(),
         notify::Send::signature(),
+        human::Task::signature(),
         wait::Until::signature(),
         wait::Poll::signature(),
     ]

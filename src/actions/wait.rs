@@ -12,7 +12,7 @@ use domain::resource::Intent;
 use engine::{ActionError, Outcome, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::typed::{Verb, done, nothing_to_undo, told};
 
@@ -49,16 +49,13 @@ impl Verb for Until {
     }
 
     async fn run(&self, work: &Work, input: UntilInput) -> Result<Outcome, ActionError> {
-        let until = match remembered(work) {
-            Some(until) => until,
-            None => end_of(work, &input.until)?,
-        };
+        let until = deadline(work, &input.until)?;
         if work.now >= until {
             let until = until.format("%Y-%m-%dT%H:%M:%SZ").to_string();
             return done(&UntilOutput { until }, Vec::new(), Vec::new());
         }
         let why = format!("until {}", moment::written(until));
-        Ok(Outcome::Wait { until, remember: json!({ "until": until }), why })
+        Ok(Outcome::Wait { until, remember: self::until(until), why })
     }
 
     async fn undo(&self, _work: &Work) -> Result<Outcome, ActionError> {
@@ -121,10 +118,7 @@ impl Verb for Poll {
 
     async fn run(&self, work: &Work, input: PollInput) -> Result<Outcome, ActionError> {
         let every = length(&input.every)?;
-        let deadline = match remembered(work) {
-            Some(deadline) => deadline,
-            None => end_of(work, &input.within)?,
-        };
+        let deadline = deadline(work, &input.within)?;
         let last = match self.probe.get(&input.url).await {
             Ok(ProbeAnswer { status, millis }) if status == input.expect => {
                 work.say(format!("{} answered {status} in {millis} ms.", input.url));
@@ -138,7 +132,7 @@ impl Verb for Poll {
             return Err(too_late(&input, &last));
         }
         let why = format!("{} has not answered {} yet; {last}", input.url, input.expect);
-        Ok(Outcome::Wait { until: deadline.min(work.now + every), remember: json!({ "until": deadline }), why })
+        Ok(Outcome::Wait { until: deadline.min(work.now + every), remember: until(deadline), why })
     }
 
     async fn undo(&self, _work: &Work) -> Result<Outcome, ActionError> {
@@ -155,7 +149,19 @@ fn too_late(input: &PollInput, last: &str) -> ActionError {
     )
 }
 
-/// Until when the step waits, as its first call found.
+/// Until when the step waits: as its first call found and had remembered, else as the text says from now on.
+pub(crate) fn deadline(work: &Work, text: &str) -> Result<DateTime<Utc>, ActionError> {
+    match remembered(work) {
+        Some(until) => Ok(until),
+        None => end_of(work, text),
+    }
+}
+
+/// What a step has remembered so that it waits until then, however often it is called.
+pub(crate) fn until(deadline: DateTime<Utc>) -> Value {
+    json!({ "until": deadline })
+}
+
 fn remembered(work: &Work) -> Option<DateTime<Utc>> {
     serde_json::from_value(work.remembered.as_ref()?.get("until")?.clone()).ok()
 }

@@ -6,11 +6,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::approval::{Verdict, verdict};
 use domain::audit::{Actor, Note};
+use domain::ids::RunId;
 use domain::mail::MailState;
 use domain::ports::mailer::Mailer;
 use domain::request::{Request, RequestKind, RequestState};
 use domain::run::{Run, RunState};
-use engine::{Consequences, Gate, Told};
+use engine::{Asked, Consequences, Gate, Told};
 use serde_json::json;
 use store::run::RunSummary;
 use store::{DbErr, Tx};
@@ -18,7 +19,7 @@ use store::{DbErr, Tx};
 use crate::approval::called;
 use crate::letter::{Fact, Message, Way};
 use crate::operations::operators_of;
-use crate::{deployment, notice};
+use crate::{App, deployment, notice, task};
 
 /// The house as the engine asks it.
 pub struct House {
@@ -58,6 +59,10 @@ impl Consequences for House {
         if run.state.needs_a_person() {
             self.call_operators(tx, run, now).await?;
         }
+        if matches!(run.state, RunState::Compensating | RunState::Cancelling) {
+            let why = run.why.as_deref().unwrap_or("What was built is taken back.");
+            store::task::close(tx, run.id, None, why, now).await?;
+        }
         let Some(id) = run.request else { return Ok(()) };
         let Some(request) = store::request::lock(tx, id).await? else { return Ok(()) };
         let read_as = (request.state, request.revision);
@@ -87,6 +92,14 @@ impl Consequences for House {
 
     async fn tell(&self, tx: &Tx, told: Told<'_>, now: DateTime<Utc>) -> Result<String, DbErr> {
         notice::post(self, tx, told, now).await
+    }
+
+    async fn ask(&self, tx: &Tx, asked: Asked<'_>, now: DateTime<Utc>) -> Result<Option<String>, DbErr> {
+        task::ask(self, tx, asked, now).await
+    }
+
+    async fn withdraw(&self, tx: &Tx, run: RunId, step: &str, why: &str, now: DateTime<Utc>) -> Result<(), DbErr> {
+        store::task::close(tx, run, Some(step), why, now).await
     }
 }
 
@@ -143,6 +156,11 @@ async fn put_on_record(
 }
 
 impl House {
+    /// The same house, for use cases.
+    pub(crate) fn of(app: &App) -> Self {
+        Self { base_url: app.base_url.clone(), mailer: app.mailer.clone() }
+    }
+
     /// Tells the operators of a platform that one of its runs needs them; once for each time it stands still.
     async fn call_operators(&self, tx: &Tx, run: &Run, now: DateTime<Utc>) -> Result<(), DbErr> {
         for operator in operators_of(tx, &run.platform, run.project).await? {
@@ -174,7 +192,8 @@ impl House {
         Ok(())
     }
 
-    async fn post(&self, tx: &Tx, message: Message<'_>, now: DateTime<Utc>) -> Result<(), DbErr> {
+    /// Posts a mail in the transaction that gives its reason.
+    pub(crate) async fn post(&self, tx: &Tx, message: Message<'_>, now: DateTime<Utc>) -> Result<(), DbErr> {
         let state = if self.mailer.is_some() { MailState::Queued } else { MailState::Kept };
         match message.write(&self.base_url) {
             Ok(letter) => store::mail::post(tx, letter, state, now).await,

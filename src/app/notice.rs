@@ -50,10 +50,13 @@ fn message<'m>(house: &House, to: &'m Person, told: Told<'_>) -> Message<'m> {
 }
 
 /// Who is meant, as far as they are there and may see the project: a group spans organisations.
-async fn recipients(tx: &Tx, run: &Run, to: &Recipients) -> Result<Vec<Person>, DbErr> {
+pub(crate) async fn recipients(tx: &Tx, run: &Run, to: &Recipients) -> Result<Vec<Person>, DbErr> {
     let named = match to {
         Recipients::Requester => requester(tx, run).await?.into_iter().collect(),
         Recipients::Group(name) => store::person::members(tx, name).await?,
+        Recipients::Person(mail) => {
+            store::person::find_by_email(tx, mail).await?.map(|(person, _)| person).into_iter().collect()
+        }
     };
     let Some(project) = store::project::find(tx, run.project).await? else { return Ok(Vec::new()) };
     let mut may_see: BTreeSet<PersonId> = BTreeSet::new();
@@ -63,7 +66,8 @@ async fn recipients(tx: &Tx, run: &Run, to: &Recipients) -> Result<Vec<Person>, 
     Ok(named.into_iter().filter(|person| person.active && may_see.contains(&person.id)).collect())
 }
 
-async fn requester(tx: &Tx, run: &Run) -> Result<Option<Person>, DbErr> {
+/// Who ordered what the run carries out.
+pub(crate) async fn requester(tx: &Tx, run: &Run) -> Result<Option<Person>, DbErr> {
     let Some(id) = run.request else { return Ok(None) };
     match store::request::find(tx, id).await? {
         Some(request) => store::person::find(tx, request.requester).await,

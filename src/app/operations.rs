@@ -9,6 +9,7 @@ use domain::outage::Outage;
 use domain::person::{Person, Principal, Role, Scope};
 use domain::run::RunState;
 use domain::step::Step;
+use domain::task::Task;
 use domain::trouble::Trouble;
 pub use engine::Tally;
 use store::duty::Duty;
@@ -59,6 +60,8 @@ pub struct Overview {
     pub open: Vec<(RunState, u64)>,
     /// Runs that are paused or stuck, newest first.
     pub need_a_person: Vec<Halted>,
+    /// What people were asked to do and did not do in time, longest overdue first.
+    pub overdue: Vec<Task>,
     /// Whether the person may mend them.
     pub may_mend: bool,
     /// Files of the catalog that were refused when they were read last, by name.
@@ -115,6 +118,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         providers: providers(app, alive).await?,
         open: store::run::count_open(store).await.map_err(database)?,
         need_a_person: with_steps(app, newest(app, &needs, SHOWN).await?).await?,
+        overdue: store::task::overdue(store, now, SHOWN).await.map_err(database)?,
         may_mend: who.has_everywhere(Role::Operator),
         refused_files: store::blueprint::refused_files(store).await.map_err(database)?,
         under_way: newest(app, &goes_on, SHOWN).await?,

@@ -10,6 +10,7 @@ use domain::person::{Principal, Role};
 use domain::resource::Resource;
 use domain::run::{Cancel, Run, RunEvent};
 use domain::step::Step;
+use domain::task::Task;
 use domain::trouble::Trouble;
 use engine::mend::By;
 use serde_json::{Value, json};
@@ -46,6 +47,8 @@ pub struct Details {
     pub log_was_forgotten: bool,
     /// The chosen step's objects.
     pub resources: Vec<Resource>,
+    /// What people are asked to do before it goes on, by the step.
+    pub tasks: Vec<Task>,
     /// How long such runs usually take: the median of the last ones that were done.
     pub usual: Option<Duration>,
     /// Whether the person may mend it.
@@ -89,6 +92,10 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         }
         None => Vec::new(),
     };
+    let tasks = match run.state.has_ended() {
+        true => Vec::new(),
+        false => store::task::open_of_run(&app.store, id).await.map_err(database)?,
+    };
     let deployment = store::deployment::find_in(&app.store, run.deployment, &who.scope()).await.map_err(database)?;
     let deployment = deployment.map(|deployment| deployment.name).unwrap_or_default();
     let may_mend = who.has(Role::Operator, run.project);
@@ -99,7 +106,20 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
     let operators = operators.into_iter().map(|operator| operator.name).collect();
     let log_was_forgotten = was_forgotten(&run, chosen.map(|at| &steps[at]), &log);
     let now = app.clock.now();
-    Ok(Details { run, deployment, steps, chosen, log, log_was_forgotten, resources, usual, may_mend, operators, now })
+    Ok(Details {
+        run,
+        deployment,
+        steps,
+        chosen,
+        log,
+        log_was_forgotten,
+        resources,
+        tasks,
+        usual,
+        may_mend,
+        operators,
+        now,
+    })
 }
 
 /// Whether something is missing from the log of a run, or of a step of it: what began has said so at least.

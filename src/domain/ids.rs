@@ -66,6 +66,8 @@ ids! {
     RunId,
     /// One node of a run.
     StepId,
+    /// What a step asks people to do.
+    TaskId,
     /// A bearer token for programs.
     TokenId,
 }

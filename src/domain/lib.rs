@@ -27,6 +27,7 @@ pub mod request;
 pub mod resource;
 pub mod run;
 pub mod step;
+pub mod task;
 pub mod token;
 pub mod trouble;
 pub mod workflow;

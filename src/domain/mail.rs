@@ -1,5 +1,7 @@
 //! A mail on its way: what it says, to whom, and how far it came.
 
+use std::fmt;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -38,15 +40,28 @@ pub enum Recipients {
     Requester,
     /// The members of a group who may see the project.
     Group(String),
+    /// One person, by mail address.
+    Person(String),
 }
 
 impl Recipients {
-    /// Reads `requester` or `group:name`.
+    /// Reads `requester`, `group:name` or `person:mail`.
     pub fn parse(text: &str) -> Option<Self> {
         match text.split_once(':') {
             None if text == "requester" => Some(Self::Requester),
             Some(("group", name)) if !name.trim().is_empty() => Some(Self::Group(name.trim().to_owned())),
+            Some(("person", mail)) if mail.contains('@') => Some(Self::Person(mail.trim().to_lowercase())),
             _ => None,
+        }
+    }
+}
+
+/// `ops-network`, `ada@example.org`, `the requester`.
+impl fmt::Display for Recipients {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Requester => f.write_str("the requester"),
+            Self::Group(name) | Self::Person(name) => f.write_str(name),
         }
     }
 }

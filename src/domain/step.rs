@@ -240,6 +240,14 @@ impl Step {
         Ok(Self { state: StepState::Done, output: Some(output), failures: 0, ..self.settled(now) })
     }
 
+    /// Somebody did what it asked people for: it is done with this output, wherever on its way it is.
+    pub fn fulfilled(self, output: Value, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
+        use StepState::{Pending, Ready, Retrying, Running, Waiting};
+        self.only_from(&[Pending, Ready, Running, Waiting, Retrying], "done by a person")?;
+        let step = Self { state: StepState::Done, output: Some(output), failures: 0, ..self.settled(now) };
+        Ok(Self { waits_for: None, ..step })
+    }
+
     /// It failed for good, while it ran or before its input could even be made.
     pub fn failed(self, why: String, advice: String, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         use StepState::{Pending, Ready, Retrying, Running, Waiting};

@@ -13,7 +13,7 @@ pub enum TokenScope {
     Read,
     /// Order, change and retire.
     Order,
-    /// Decide approvals.
+    /// Decide approvals, and answer tasks.
     Decide,
     /// Mend runs.
     Operate,
@@ -37,7 +37,7 @@ impl TokenScope {
         match self {
             Self::Read => "See the catalog, requests, deployments and the CMDB",
             Self::Order => "Order, change and retire",
-            Self::Decide => "Decide approvals",
+            Self::Decide => "Decide approvals and answer tasks",
             Self::Operate => "Mend runs",
         }
     }

@@ -9,6 +9,7 @@ use domain::ci::CiChange;
 use domain::ids::{DeploymentId, ProjectId, RunId};
 use domain::mail::Notice;
 use domain::resource::{Intent, LedgerChange, Resource, Tie};
+use domain::task::Wanted;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -83,6 +84,9 @@ pub enum Outcome {
     Done(Record),
     /// Nothing to do until then; the step holds no thread meanwhile and is called again with what it remembered.
     Wait { until: DateTime<Utc>, remember: Value, why: String },
+    /// People are to do something. Waits like [`Outcome::Wait`]; what they answer ends the step without another call.
+    /// Asking again for the same asks nobody twice.
+    Ask { wanted: Box<Wanted>, until: DateTime<Utc>, remember: Value, why: String },
 }
 
 /// What a finished step leaves; the engine commits all of it in one transaction.

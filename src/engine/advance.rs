@@ -217,6 +217,10 @@ impl Driver {
         if self.held.steps[at].state == StepState::Undoing {
             return self.take_in_undo(finished, draft);
         }
+        if self.held.steps[at].state != StepState::Running {
+            // People did what it asked for while it was called once more.
+            return Ok(());
+        }
         let now = self.now();
         match &finished.result {
             Ok(Outcome::Done(record)) => match self.refuse_record(at, record) {
@@ -232,6 +236,11 @@ impl Driver {
             },
             Ok(Outcome::Wait { until, remember, why }) => {
                 self.tell_wait(at, why, draft);
+                self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
+            }
+            Ok(Outcome::Ask { wanted, until, remember, why }) => {
+                self.tell_wait(at, why, draft);
+                draft.asks.push((at, (**wanted).clone()));
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
             Err(error) => match &finished.heard {

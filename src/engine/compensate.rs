@@ -101,6 +101,9 @@ impl Driver {
                 self.tell_wait(at, why, draft);
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
+            Ok(Outcome::Ask { .. }) => {
+                self.fail_undo(at, &ActionError::bug("Taking it back asks people for something."), draft)
+            }
             Err(error) => match &finished.heard {
                 Heard::Away(outage) => self.wait_for(at, outage, error, draft),
                 _ => self.fail_undo(at, error, draft),

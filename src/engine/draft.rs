@@ -8,6 +8,7 @@ use domain::ids::ResourceId;
 use domain::mail::Notice;
 use domain::resource::{LedgerChange, Resource};
 use domain::run::{EventKind, RunEvent, RunState};
+use domain::task::Wanted;
 use serde_json::Value;
 
 use crate::attempt::Call;
@@ -37,6 +38,8 @@ pub(crate) struct Draft {
     pub(crate) cis: Vec<(usize, Vec<CiChange>)>,
     /// What people are told, by the step that tells it.
     pub(crate) notices: Vec<(usize, Notice)>,
+    /// What people are asked for, by the step that asks.
+    pub(crate) asks: Vec<(usize, Wanted)>,
     /// Made when all this is committed.
     pub(crate) calls: Vec<Call>,
     /// The worker lets go of the run; when somebody looks at it again, if anybody.

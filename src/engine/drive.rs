@@ -24,7 +24,7 @@ use tracing::{Instrument, Span};
 use crate::attempt::{Finished, Said, panicked};
 use crate::circuit::Heard;
 use crate::draft::{Draft, Line, Rest};
-use crate::gate::{Gate, Told};
+use crate::gate::{Asked, Gate, Told};
 use crate::lease::Held;
 use crate::log::run_span;
 use crate::worker::Busy;
@@ -363,6 +363,12 @@ impl Driver {
             let told = Told { run: &self.held.run, step: &self.held.steps[at].key, notice: &notice };
             let who = self.engine.0.consequences.tell(tx, told, now).await?;
             draft.tell(now, Some(at), who);
+        }
+        for (at, wanted) in std::mem::take(&mut draft.asks) {
+            let asked = Asked { run: &self.held.run, step: &self.held.steps[at].key, wanted: &wanted };
+            if let Some(who) = self.engine.0.consequences.ask(tx, asked, now).await? {
+                draft.tell(now, Some(at), who);
+            }
         }
         Ok(())
     }

@@ -3,8 +3,10 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::ids::RunId;
 use domain::mail::Notice;
 use domain::run::Run;
+use domain::task::Wanted;
 use store::{DbErr, Tx};
 
 /// Whether a run may begin.
@@ -24,6 +26,15 @@ pub struct Told<'t> {
     pub notice: &'t Notice,
 }
 
+/// What a step of a run asks people for.
+#[derive(Clone, Copy, Debug)]
+pub struct Asked<'t> {
+    pub run: &'t Run,
+    /// The step's key, `inspect`.
+    pub step: &'t str,
+    pub wanted: &'t Wanted,
+}
+
 /// What a change of a run means for its request and its deployment.
 #[async_trait]
 pub trait Consequences: Send + Sync {
@@ -35,4 +46,11 @@ pub trait Consequences: Send + Sync {
 
     /// A step of the run tells people something: the mails commit with the step. Says in a sentence who gets them.
     async fn tell(&self, tx: &Tx, told: Told<'_>, now: DateTime<Utc>) -> Result<String, DbErr>;
+
+    /// A step of the run asks people for something: the task commits with the step, once however often it asks for the
+    /// same. Says in a sentence what is new, if anything is.
+    async fn ask(&self, tx: &Tx, asked: Asked<'_>, now: DateTime<Utc>) -> Result<Option<String>, DbErr>;
+
+    /// What a step of the run asks people for is not needed any more, for this reason.
+    async fn withdraw(&self, tx: &Tx, run: RunId, step: &str, why: &str, now: DateTime<Utc>) -> Result<(), DbErr>;
 }

@@ -44,7 +44,7 @@ use domain::outage::Outage;
 use domain::ports::clock::Clock;
 use domain::run::RunEvent;
 pub use enqueue::NewRun;
-pub use gate::{Consequences, Gate, Told};
+pub use gate::{Asked, Consequences, Gate, Told};
 pub use queue::QueueError;
 pub use settings::Settings;
 use store::{DbErr, Store};

@@ -1,5 +1,5 @@
-//! What a person may do about a run: try a step again with other input, skip it, take everything back, cancel.
-//! Each is checked against where the run stands, recorded with who and why, and commits in the caller's transaction;
+//! What a person may do about a run: do what a step asks for, try a step again with other input, skip it, take
+//! everything back, cancel. Each is checked against where the run stands, recorded with who and why, and commits in the caller's transaction;
 //! call [`Engine::wake`] after the commit.
 
 use chrono::{DateTime, Utc};
@@ -30,7 +30,15 @@ struct Patient {
     steps: Vec<Step>,
     /// Places of the steps that changed.
     changed: Vec<usize>,
-    events: Vec<(Option<usize>, String, Option<Value>)>,
+    events: Vec<Told>,
+}
+
+/// What is told of a mending.
+struct Told {
+    at: Option<usize>,
+    kind: EventKind,
+    line: String,
+    detail: Option<Value>,
 }
 
 impl Engine {
@@ -53,6 +61,9 @@ impl Engine {
             self.check_input(&patient.run, at, input)?;
         }
         let before = patient.steps[at].input.clone();
+        if input.is_some() {
+            self.withdraw(tx, &patient, at, "An operator changed what is asked for.").await?;
+        }
         let detail = input.as_ref().map(|after| json!({ "before": before, "after": after }));
         let what = if input.is_some() { "changed the input and tries again" } else { "tries again" };
         patient.change(at, |step| step.tried_again(input))?;
@@ -93,6 +104,7 @@ impl Engine {
             return Err(wrong_state(&patient.steps[at]));
         }
         self.check_output(&patient, at, output.as_ref())?;
+        self.withdraw(tx, &patient, at, &format!("Skipped by {why}")).await?;
         let detail = output.as_ref().map(|output| json!({ "output": output }));
         patient.change(at, |step| step.skipped(why, output, now))?;
         if patient.run.workflow[at].takes_back.is_some() {
@@ -151,6 +163,27 @@ impl Engine {
         self.write_mended(tx, patient).await
     }
 
+    /// Ends a step that asked people for something: this is what it leaves.
+    pub async fn fulfil(&self, tx: &Tx, run: RunId, key: &str, output: Value, who: &str) -> Result<(), Trouble> {
+        let mut patient = Patient::read(tx, run).await?;
+        let at = patient.step(key)?;
+        self.check_output(&patient, at, Some(&output))?;
+        let now = self.0.clock.now();
+        patient.change(at, |step| step.fulfilled(output, now))?;
+        patient.events.push(Told {
+            at: Some(at),
+            kind: EventKind::Step,
+            line: format!("Done by {who}."),
+            detail: None,
+        });
+        self.write_mended(tx, patient).await
+    }
+
+    async fn withdraw(&self, tx: &Tx, patient: &Patient, at: usize, why: &str) -> Result<(), Trouble> {
+        let (run, key, now) = (patient.run.id, &patient.steps[at].key, self.0.clock.now());
+        self.0.consequences.withdraw(tx, run, key, why, now).await.map_err(Trouble::bug)
+    }
+
     fn check_input(&self, run: &Run, at: usize, input: &Value) -> Result<(), Trouble> {
         let Some(known) = self.0.actions.get(run.workflow[at].action.as_str()) else { return Ok(()) };
         if run.workflow[at].takes_back.is_some() {
@@ -203,6 +236,7 @@ impl Engine {
 
 impl Patient {
     async fn read(tx: &Tx, id: RunId) -> Result<Self, Trouble> {
+        store::run::lock(tx, id).await.map_err(Trouble::bug)?;
         let run = store::run::find(tx, id).await.map_err(Trouble::bug)?.ok_or_else(|| Trouble::not_found("run"))?;
         let steps = store::step::of_run(tx, id).await.map_err(Trouble::bug)?;
         Ok(Self { run, steps, changed: Vec::new(), events: Vec::new() })
@@ -234,19 +268,20 @@ impl Patient {
 
     fn tell(&mut self, at: Option<usize>, by: &By<'_>, what: &str, detail: Option<Value>) {
         let reason = if by.reason.is_empty() { String::new() } else { format!(" Reason: {}", by.reason) };
-        self.events.push((at, format!("{} {what}.{reason}", by.name), detail));
+        let line = format!("{} {what}.{reason}", by.name);
+        self.events.push(Told { at, kind: EventKind::Mended, line, detail });
     }
 
     fn numbered_events(&mut self, now: DateTime<Utc>) -> Vec<RunEvent> {
         let (run, steps) = (&self.run, &self.steps);
         let events: Vec<_> = (run.next_event..)
             .zip(std::mem::take(&mut self.events))
-            .map(|(number, (at, line, detail))| RunEvent {
+            .map(|(number, Told { at, kind, line, detail })| RunEvent {
                 run: run.id,
                 number,
                 at: now,
                 step_key: at.map(|at| steps[at].key.clone()),
-                kind: EventKind::Mended,
+                kind,
                 line,
                 detail,
             })

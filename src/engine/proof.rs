@@ -1,7 +1,7 @@
 //! The engine's test kit: drives runs in this process, on a clock that stands still, over a real database; bends the
 //! calls of actions, so that each step can be made to fail, to lose its answer, or to be called twice.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -14,6 +14,7 @@ use domain::ports::clock::Clock;
 use domain::resource::{Intent, Tie};
 use domain::run::{Run, RunKind, RunState};
 use domain::step::Step;
+use domain::task::Wanted;
 use domain::workflow::WorkflowStep;
 use serde_json::Value;
 use store::{DbErr, Store, Tx};
@@ -21,7 +22,7 @@ use test_database::TestDatabase;
 use tokio::sync::watch;
 
 use crate::drive::{Drive, DriveError};
-use crate::{Action, ActionError, Consequences, Engine, Gate, NewRun, Outcome, Settings, Told, Work};
+use crate::{Action, ActionError, Asked, Consequences, Engine, Gate, NewRun, Outcome, Settings, Told, Work};
 
 /// What is made to happen to one call of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,6 +217,7 @@ pub(crate) struct House {
     closed: Mutex<Option<String>>,
     told: Mutex<Vec<RunState>>,
     notices: Mutex<Vec<(String, String)>>,
+    asked: Mutex<BTreeMap<String, Wanted>>,
 }
 
 impl House {
@@ -227,6 +229,11 @@ impl House {
     /// What steps told people, by the step.
     pub(crate) fn notices(&self) -> Vec<(String, String)> {
         locked(&self.notices).clone()
+    }
+
+    /// What people are asked for, by the step that asks.
+    pub(crate) fn asked(&self) -> BTreeMap<String, Wanted> {
+        locked(&self.asked).clone()
     }
 
     /// The states that runs came to, in order.
@@ -249,6 +256,17 @@ impl Consequences for House {
     async fn tell(&self, _: &Tx, told: Told<'_>, _: DateTime<Utc>) -> Result<String, DbErr> {
         locked(&self.notices).push((told.step.to_owned(), told.notice.subject.clone()));
         Ok("Everybody is told.".to_owned())
+    }
+
+    async fn ask(&self, _: &Tx, asked: Asked<'_>, _: DateTime<Utc>) -> Result<Option<String>, DbErr> {
+        let new =
+            locked(&self.asked).insert(asked.step.to_owned(), asked.wanted.clone()).as_ref() != Some(asked.wanted);
+        Ok(new.then(|| "Somebody is asked.".to_owned()))
+    }
+
+    async fn withdraw(&self, _: &Tx, _: RunId, step: &str, _: &str, _: DateTime<Utc>) -> Result<(), DbErr> {
+        locked(&self.asked).remove(step);
+        Ok(())
     }
 }
 
@@ -292,7 +310,7 @@ impl Bent {
                     let output = serde_json::json!({ "id": "x".repeat(300 * 1024) });
                     Ok(Outcome::Done(crate::Record { output, ..record }))
                 }
-                waits @ Outcome::Wait { .. } => Ok(waits),
+                waits => Ok(waits),
             },
             Some(Bend::Hang) => std::future::pending().await,
             Some(Bend::Wait(seconds)) => Ok(Outcome::Wait {

@@ -29,6 +29,7 @@ pub mod run_event;
 pub mod session;
 mod sql;
 pub mod step;
+pub mod task;
 pub mod token;
 pub mod trend;
 mod tx;

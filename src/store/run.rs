@@ -81,6 +81,12 @@ pub async fn find_in(on: &impl Reads, id: RunId, scope: &Scope) -> Result<Option
     rows.one(on.db()).await?.map(run).transpose()
 }
 
+/// Keeps everybody else from changing the run before this transaction ends.
+pub async fn lock(tx: &Tx, id: RunId) -> Result<(), DbErr> {
+    let row = Entity::find_by_id(id.0).select_only().column(Column::Id).lock_exclusive();
+    row.into_tuple::<uuid::Uuid>().one(tx.db()).await.map(drop)
+}
+
 /// Takes a run for a worker until then, unless another one holds it. True when taken: its token has grown.
 pub async fn take(tx: &Tx, id: RunId, worker: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool, DbErr> {
     let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));

@@ -31,6 +31,8 @@ pub struct Form<T> {
 /// A form that needs no session: signing in, deciding by a link. Another site still can't send it.
 pub struct OpenForm<T> {
     pub fields: T,
+    /// The fields as they were sent, to show a refused form with what was typed.
+    pub pairs: Vec<(String, String)>,
     /// What it carries in the field `csrf`; empty when nothing.
     proof: String,
 }
@@ -85,8 +87,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for OpenForm<T> {
         let (request, mut payload) = (request.clone(), payload.take());
         Box::pin(async move {
             let body = read(&request, &mut payload).await?;
-            let proof = pairs(&body)?.into_iter().find(|(name, _)| name == "csrf").map(|(_, value)| value);
-            Ok(Self { fields: parse(&body)?, proof: proof.unwrap_or_default() })
+            let pairs = pairs(&body)?;
+            let proof = pairs.iter().find(|(name, _)| name == "csrf").map(|(_, value)| value.clone());
+            Ok(Self { fields: parse(&body)?, pairs, proof: proof.unwrap_or_default() })
         })
     }
 }

@@ -14,6 +14,7 @@ pub enum Section {
     Requests,
     Deployments,
     Approvals,
+    Tasks,
     Cmdb,
     Audit,
     Operations,
@@ -43,6 +44,8 @@ pub struct Shell {
     pub switch: Option<Switch>,
     /// Open questions to this person; the rail shows the number.
     pub approvals_open: u64,
+    /// What this person is asked to do; the rail shows the number.
+    pub tasks_open: u64,
     /// May see Operations and Blueprints.
     pub operator: bool,
     /// May see People.
@@ -70,6 +73,7 @@ impl Shell {
             person: None,
             switch: None,
             approvals_open: 0,
+            tasks_open: 0,
             operator: false,
             administrator: false,
             demo,

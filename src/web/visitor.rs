@@ -37,6 +37,7 @@ pub struct Visitor {
     /// The one that he chose to work in; none for all of them.
     pub project: Option<ProjectId>,
     approvals_open: u64,
+    tasks_open: u64,
     frame: Frame,
 }
 
@@ -82,6 +83,7 @@ impl Visitor {
             person: Some(Face { name: who.name.clone(), email: who.email.clone(), initials: initials(&who.name) }),
             switch: Switch::of(&self.projects, self.project, &self.frame.path),
             approvals_open: self.approvals_open,
+            tasks_open: self.tasks_open,
             operator,
             administrator: who.has_everywhere(Role::Administrator),
             csrf: self.csrf.clone(),
@@ -153,6 +155,7 @@ async fn resume(request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
     let Some(cookie) = request.cookie(session_cookie_name(app)) else { return Ok(None) };
     let Some(session) = app::session::resume(app, cookie.value()).await? else { return Ok(None) };
     let approvals_open = app::approval::count_open(app, &session.principal).await?;
+    let tasks_open = app::task::count_open(app, &session.principal).await?;
     let projects = app::project::list(app, &session.principal).await?;
     let chosen = request.cookie(PROJECT_COOKIE).and_then(|cookie| cookie.value().parse().ok());
     let visitor = Visitor {
@@ -161,6 +164,7 @@ async fn resume(request: &HttpRequest) -> Result<Option<Visitor>, Problem> {
         project: chosen.filter(|chosen| projects.iter().any(|project| project.id == *chosen)),
         projects,
         approvals_open,
+        tasks_open,
         frame: Frame::of(request),
     };
     request.extensions_mut().insert(visitor.clone());

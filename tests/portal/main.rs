@@ -20,3 +20,4 @@ mod operations;
 mod requests;
 mod retention;
 mod runs;
+mod tasks;

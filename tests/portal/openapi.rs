@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::api::{ALL, Answer, READ, get, post, send, shop, token, with};
 use crate::house::House;
+use crate::tasks;
 
 /// The document, and what was answered so far: method, path and status.
 struct Promise {
@@ -216,6 +217,19 @@ async fn every_operation_does_what_the_document_promises() {
     let path = "/api/v1/deployments/{id}/retire";
     program.post(&rita, path, &format!("{of_deployment}/retire"), json!({})).await;
     house.when(&person, deployment.parse().unwrap(), DeploymentState::Retired).await;
+
+    // Somebody is asked to do something, and does it once.
+    house.offer("racked.yaml", tasks::RACKED).await;
+    house.order(&person, "racked", json!({ "application": "racked" })).await;
+    let task = tasks::asked(&house, &house.person("Adam").await).await.id;
+    program.get(&adam, "/api/v1/tasks", "/api/v1/tasks").await;
+    program.get(&adam, "/api/v1/tasks/{id}", &format!("/api/v1/tasks/{task}")).await;
+    let (path, at) = ("/api/v1/tasks/{id}/answer", format!("/api/v1/tasks/{task}/answer"));
+    let done = json!({ "answer": { "rack": "r1" } });
+    program.write(Method::POST, &adam, path, &at, done.clone()).await;
+    let twice = post(&house, &adam, &at, done, None).await;
+    assert_eq!(twice.status, 410, "{}", twice.body);
+    program.promise.keep(&Method::POST, path, &twice);
 
     // Four more runs that fail, and what an operator may do about each.
     for (name, fails, path, mut body) in [

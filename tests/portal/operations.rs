@@ -60,7 +60,7 @@ async fn an_operator_mends_a_run_from_the_page_and_comes_back_to_it() {
     let again = TestRequest::get().uri("/operations").cookie(otto.clone()).cookie(told);
     assert!(text(send(&house, again).await).await.contains("The run goes on."));
     house.when(&rita, paused.deployment.id, DeploymentState::Live).await;
-    assert!(look(&house, &otto, "/operations").await.contains("Nothing is paused or stuck."));
+    assert!(look(&house, &otto, "/operations").await.contains("Nothing is paused, stuck or overdue."));
     house.close().await;
 }
 

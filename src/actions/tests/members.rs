@@ -52,7 +52,7 @@ impl Pool {
     async fn plan(&mut self, wanted: &Value) -> Value {
         match self.stage.call(ACTION, STEP, wanted.clone(), None).await.unwrap() {
             Outcome::Wait { remember, .. } => remember,
-            Outcome::Done(record) => panic!("it does not wait: {record:?}"),
+            other => panic!("it does not wait: {other:?}"),
         }
     }
 

@@ -5,6 +5,7 @@ mod faults;
 mod members;
 mod repeats;
 mod sets;
+mod people;
 mod stage;
 mod stories;
 mod waits;

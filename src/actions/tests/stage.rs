@@ -142,6 +142,7 @@ impl Stage {
             match action.run(&work).await? {
                 Outcome::Done(record) => return Ok(self.commit(record)),
                 Outcome::Wait { until, remember, .. } => self.wait(&mut work, until, remember),
+                Outcome::Ask { wanted, .. } => panic!("nobody is here to do it: {wanted:?}"),
             }
         }
     }
@@ -213,6 +214,7 @@ impl Stage {
                     return Ok(());
                 }
                 Outcome::Wait { until, remember, .. } => self.wait(&mut work, until, remember),
+                Outcome::Ask { wanted, .. } => panic!("nobody is asked to take it back: {wanted:?}"),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, NaiveTime, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::approval::{Approval, ApprovalState};
 use domain::blueprint::plan::{Level, Plan};
 use domain::blueprint::{Approvers, Quorum};
@@ -18,11 +18,10 @@ use store::{Reads, Tx};
 use super::decide::level_of;
 use super::{called, post};
 use crate::letter::{Fact, Message, Way, Weighed, facts, facts_to_decide};
+use crate::link::{self, Fresh, next_reminder};
 use crate::quota::quota_after;
 use crate::{App, catalog, database, secret};
 
-/// How long a link may be used after its level's time is up: an escalation gives more time.
-const LINK_GRACE: TimeDelta = TimeDelta::days(7);
 /// How many people a chain of stand-ins may go through.
 const LONGEST_CHAIN: usize = 5;
 
@@ -120,7 +119,7 @@ pub(super) async fn ask(
         disputed_at: None,
     };
     store::approval::insert(tx, &approval).await.map_err(database)?;
-    let url = link(app, tx, approval.id, level.due_at).await?;
+    let url = new_link(app, tx, approval.id, level.due_at).await?;
     let lines = vec![introduction(subject, &asked)];
     let matter = matter(app, tx, subject, level.level).await?;
     let message = question_mail(matter, &approval, &asked.approver, lines, url, level.due_at);
@@ -128,10 +127,15 @@ pub(super) async fn ask(
 }
 
 /// A new link to a question; only its hash is kept.
-pub(super) async fn link(app: &App, tx: &Tx, approval: ApprovalId, due_at: DateTime<Utc>) -> Result<String, Trouble> {
-    let token = secret::fresh();
-    store::approval::add_link(tx, approval, secret::hash(&token), due_at + LINK_GRACE).await.map_err(database)?;
-    Ok(format!("{}/decide/{token}", app.base_url))
+pub(super) async fn new_link(
+    app: &App,
+    tx: &Tx,
+    approval: ApprovalId,
+    due_at: DateTime<Utc>,
+) -> Result<String, Trouble> {
+    let Fresh { url, hash, expires_at } = link::fresh(&format!("{}/decide", app.base_url), due_at);
+    store::approval::add_link(tx, approval, hash, expires_at).await.map_err(database)?;
+    Ok(url)
 }
 
 fn introduction(subject: &Subject<'_>, asked: &Asked) -> String {
@@ -194,13 +198,6 @@ pub(super) fn question_mail<'m>(
         approval: Some(approval.id),
         reason: format!("question {} {}", approval.id, secret::hash(&url)),
     }
-}
-
-/// The next nine o'clock (UTC) at which an approver is reminded, if there is one before time is up.
-pub(super) fn next_reminder(now: DateTime<Utc>, due_at: DateTime<Utc>) -> Option<DateTime<Utc>> {
-    let nine = NaiveTime::from_hms_opt(9, 0, 0)?;
-    let tomorrow = (now + TimeDelta::days(1)).date_naive().and_time(nine).and_utc();
-    (tomorrow < due_at).then_some(tomorrow)
 }
 
 /// Who may decide at a level: never the requester, nobody twice, and a stand-in for whoever is away.

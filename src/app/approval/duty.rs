@@ -15,10 +15,11 @@ use serde_json::json;
 use store::Tx;
 use store::approval_level::OpenLevel;
 
-use super::ask::{Asked, Subject, ask, link, matter, next_reminder, question_mail};
+use super::ask::{Asked, Subject, ask, matter, new_link, question_mail};
 use super::decide::level_of;
 use super::{called, note, post, request_url};
 use crate::letter::{Message, Way};
+use crate::link::next_reminder;
 use crate::{App, database, request};
 
 /// How many are handled at once; the rest comes with the next call.
@@ -79,7 +80,7 @@ async fn remind_approver(app: &App, approval: &Approval) -> Result<(), Trouble> 
     }
     let next = next_reminder(app.clock.now(), level.due_at);
     store::approval::set_reminder(&tx, approval.id, next).await.map_err(database)?;
-    let url = link(app, &tx, approval.id, level.due_at).await?;
+    let url = new_link(app, &tx, approval.id, level.due_at).await?;
     let lines = vec![
         "This still waits for your decision.".to_owned(),
         format!("{} asked for it on {}.", case.requester.name, written(approval.opened_at)),

@@ -15,6 +15,7 @@ use store::Reads;
 
 use super::decide::level_of;
 use super::is_current;
+use crate::link::{leads_nowhere, was_usable_until};
 use crate::quota::{QuotaAfter, quota_after};
 use crate::{App, catalog, database, secret};
 
@@ -50,7 +51,7 @@ pub async fn look(app: &App, token: &str) -> Result<Question, Trouble> {
     let question = question(app, approval).await?;
     let is_late = matches!(question.standing, Standing::Open { .. }) && expires_at <= app.clock.now();
     if is_late {
-        let what = format!("This link could be used until {}. Sign in to decide.", written(expires_at));
+        let what = was_usable_until(expires_at, "decide");
         return Ok(Question { standing: Standing::Closed { what }, ..question });
     }
     Ok(question)
@@ -101,13 +102,7 @@ pub async fn inbox(app: &App, who: &Principal) -> Result<Inbox, Trouble> {
 
 pub(super) async fn find_by_token(app: &App, token: &str) -> Result<(Approval, DateTime<Utc>), Trouble> {
     let found = store::approval::find_by_link(&app.store, &secret::hash(token)).await.map_err(database)?;
-    found.ok_or_else(|| {
-        Trouble::new(
-            Kind::NotFound,
-            "This link leads nowhere.",
-            "Copy it whole from the mail, or sign in: open questions are in the list of approvals.",
-        )
-    })
+    found.ok_or_else(|| leads_nowhere("approvals"))
 }
 
 async fn question(app: &App, approval: Approval) -> Result<Question, Trouble> {

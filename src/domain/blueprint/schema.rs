@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::expression::Scope;
-use super::mistake::{Mistakes, nearest};
+use super::mistake::{Mistake, Mistakes, nearest};
 use super::source::Node;
 use super::template::Template;
 use super::{Located, Size, format};
@@ -103,6 +103,24 @@ impl Parameters {
         Self { declared, is_open, validator }
     }
 
+    /// Reads a form in the input of an action, whose texts may hold expressions.
+    pub(super) fn read_input(node: &Node, mistakes: &mut Mistakes<'_>) -> Self {
+        let fitted = format::fit_form(node, mistakes);
+        for size in fitted.entries().iter().filter_map(|entry| entry.value.get("$ref")) {
+            mistakes.add(size.place.start(), "the sizes can be chosen in an order alone; here `enum` can name them");
+        }
+        Self::read(&fitted, &[], mistakes)
+    }
+
+    /// Reads a form that came with the input of a step. The error says all that is wrong with it.
+    pub fn of_form(form: &Value) -> Result<Self, String> {
+        let mut mistakes = Mistakes::of("form");
+        let read = Self::read_input(&Node::of(form), &mut mistakes);
+        let said =
+            |found: Vec<Mistake>| found.into_iter().map(|mistake| mistake.message).collect::<Vec<_>>().join("; ");
+        mistakes.settle(Some(read)).map_err(said)
+    }
+
     pub(super) fn declared(&self) -> &[Parameter] {
         &self.declared
     }
@@ -119,7 +137,7 @@ impl Parameters {
 
     /// These values as people read them: the title of each parameter and what was chosen, in the order of the form.
     /// What was left empty is left out.
-    pub(super) fn in_words(&self, values: &Map<String, Value>) -> Vec<(String, String)> {
+    pub fn in_words(&self, values: &Map<String, Value>) -> Vec<(String, String)> {
         let given = |parameter: &Parameter| {
             let value = values.get(&parameter.field.name).filter(|value| !value.is_null())?;
             Some((parameter.field.title.clone(), parameter.field.say(value)))

@@ -63,6 +63,23 @@ pub(super) fn of(expression: &Expression, names: &Names) -> (Value, Vec<Fault>) 
     (shape, reader.faults)
 }
 
+/// Marks a value of an input as a form: parameters as a blueprint declares them.
+const FORM: &str = "x-form";
+/// Marks a value of an output as the answers to the form under this name of the input.
+const ANSWERS: &str = "x-answers-to";
+
+/// Whether a schema is that of a form.
+pub(super) fn is_form(schema: &Value) -> bool {
+    schema.get(FORM).is_some()
+}
+
+/// The names of an output that are answers to a form, each with the name of that form in the input.
+pub(super) fn answers(output: &Value) -> Vec<(String, String)> {
+    let values = output.get("properties").and_then(Value::as_object).into_iter().flatten();
+    let answer = |(name, schema): (&String, &Value)| Some((name.clone(), schema.get(ANSWERS)?.as_str()?.to_owned()));
+    values.filter_map(answer).collect()
+}
+
 /// The schema without references and without "or null", so that it can be walked.
 pub(super) fn inlined(schema: &Value) -> Value {
     inline(schema, schema, 12)

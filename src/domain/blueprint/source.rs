@@ -22,6 +22,9 @@ const MAX_DEPTH: usize = 24;
 const MAX_NODES: usize = 20_000;
 const MAX_ALIASES: usize = 100;
 
+/// The place of what stands in no file.
+const NOWHERE: Position = Position { line: 1, column: 1 };
+
 /// A value of the file with its place.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
@@ -111,6 +114,28 @@ impl Node {
     /// The value of a key of this table.
     pub(super) fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
+    }
+
+    /// A value that stands in no file. What is null is not there: an expression may have given nothing.
+    pub(super) fn of(value: &Value) -> Self {
+        let tree = match value {
+            Value::Null => Tree::Null,
+            Value::Bool(value) => Tree::Bool(*value),
+            Value::Number(number) => match number.as_i64() {
+                Some(number) => Tree::Integer(number),
+                None => Tree::Float(number.as_f64().unwrap_or_default()),
+            },
+            Value::String(text) => Tree::Text(text.clone()),
+            Value::Array(items) => Tree::List(items.iter().map(Self::of).collect()),
+            Value::Object(entries) => Tree::Table(
+                entries
+                    .iter()
+                    .filter(|(_, value)| !value.is_null())
+                    .map(|(key, value)| Entry { key: key.clone(), key_at: NOWHERE, value: Self::of(value) })
+                    .collect(),
+            ),
+        };
+        Self { at: NOWHERE, place: Place::from(NOWHERE), tree }
     }
 
     /// The same value without its places.

@@ -1,5 +1,6 @@
 //! Stories of runs, told with actions that make things in a world in memory, over a real database.
 
+mod asking;
 mod chance;
 mod cmdb;
 mod crash;

@@ -120,6 +120,14 @@ pub fn in_order(mut trouble: Trouble) -> Problem {
     Problem(trouble)
 }
 
+/// Says where in a body the fields stand that a use case names: in an object of their own.
+pub fn in_object(name: &str, mut trouble: Trouble) -> Problem {
+    for wrong in &mut trouble.fields {
+        wrong.field = format!("/{}/{}", escaped(name), escaped(&wrong.field));
+    }
+    Problem(trouble)
+}
+
 /// What is wrong with a field of an order, by its place in the body: parameters stand in an object of their own.
 fn placed_in_order(wrong: FieldError) -> FieldError {
     let field = match wrong.field.as_str() {

@@ -22,6 +22,7 @@ mod projects;
 mod requests;
 mod runs;
 mod search;
+mod tasks;
 mod tokens;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,7 @@ fn endpoints() -> Vec<Endpoint> {
         runs::endpoints(),
         mend::endpoints(),
         search::endpoints(),
+        tasks::endpoints(),
         tokens::endpoints(),
         openapi::about(),
     ];

@@ -10,6 +10,7 @@ pub(crate) mod ci;
 mod datacenter;
 mod deployments;
 mod mail;
+mod mail_link;
 mod operations;
 mod order_form;
 mod people;
@@ -20,6 +21,7 @@ mod runs;
 mod search;
 mod session;
 mod summary;
+mod tasks;
 mod trend;
 
 use actix_web::HttpResponse;
@@ -45,7 +47,8 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(requests::configure)
         .configure(runs::configure)
         .configure(search::configure)
-        .configure(session::configure);
+        .configure(session::configure)
+        .configure(tasks::configure);
 }
 
 /// Leads the browser on after a form was handled, so that a reload does not send it again (RFC 9110, 303).

@@ -48,7 +48,7 @@ describe("A run that needs an operator", () => {
     await inspect(otto, "operations-paused");
     await page.getByRole("button", { name: /^Try again/ }).click();
     await page.getByText("The run goes on.").waitFor();
-    await page.getByText("Nothing is paused or stuck.").waitFor();
+    await page.getByText("Nothing is paused, stuck or overdue.").waitFor();
     await comeBackUntil(rita.page, request, (page) => page.locator(".page-head .badge", { hasText: "Done" }));
   });
 });

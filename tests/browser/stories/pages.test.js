@@ -9,7 +9,7 @@ import { openDemo } from "../gatehouse.js";
 
 const pages = [
   [requester, ["/catalog", "/catalog/linux-vm", "/catalog/sql-database-vm", "/catalog/docker-machine",
-    "/catalog/container-space", "/requests", "/deployments", "/approvals", "/cmdb", "/audit", "/account"]],
+    "/catalog/container-space", "/requests", "/deployments", "/approvals", "/tasks", "/cmdb", "/audit", "/account"]],
   [operator, ["/operations", "/operations/mail", "/operations/blueprints", "/operations/datacenter"]],
   [administrator, ["/people", "/people/new"]],
 ];

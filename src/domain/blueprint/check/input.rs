@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::Check;
 use crate::blueprint::mistake::{Position, did_you_mean, hint, nearest};
 use crate::blueprint::read::template_of;
+use crate::blueprint::schema::Parameters;
 use crate::blueprint::shape::{self, Names};
 use crate::blueprint::source::{Entry, Node, Tree, shortened};
 use crate::blueprint::unfit::unfit;
@@ -59,6 +60,11 @@ impl Check<'_, '_, '_> {
     }
 
     fn value(&mut self, node: &Node, schema: &Value, what: &str, names: &Names) {
+        if shape::is_form(schema) {
+            self.value(node, &shape::UNKNOWN, what, names);
+            Parameters::read_input(node, self.mistakes);
+            return;
+        }
         match &node.tree {
             Tree::Text(text) => self.text(node, text, schema, what, names),
             Tree::List(items) => {

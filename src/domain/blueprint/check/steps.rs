@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Check;
-use crate::blueprint::mistake::hint;
+use super::{Check, params_shape};
+use crate::blueprint::mistake::{Mistakes, hint};
 use crate::blueprint::plan::{inherited, needed_ids};
 use crate::blueprint::read::APPLICATION_STEP;
+use crate::blueprint::schema::Parameters;
 use crate::blueprint::shape::{self, Names, UNKNOWN, list_of, open_table, table};
-use crate::blueprint::source::shortened;
+use crate::blueprint::source::{Node, shortened};
 use crate::blueprint::{Located, StepDeclaration, Work, Workflow};
 
 impl Check<'_, '_, '_> {
@@ -149,7 +150,7 @@ impl Check<'_, '_, '_> {
         match &step.work {
             Work::Do(action) => {
                 let known = self.actions.iter().find(|signature| signature.name == action.value);
-                known.map_or(UNKNOWN, |signature| shape::inlined(&signature.output))
+                known.map_or(UNKNOWN, |signature| with_answers(step, shape::inlined(&signature.output)))
             }
             Work::Undo(_) => table([]),
         }
@@ -176,6 +177,16 @@ impl Check<'_, '_, '_> {
         }
         Some(item)
     }
+}
+
+/// The output of a step whose answers are those to the form that it was given.
+fn with_answers(step: &StepDeclaration, mut output: Value) -> Value {
+    for (name, form) in shape::answers(&output) {
+        // What is wrong with the form is told where it stands.
+        let asked = |form: &Node| params_shape(&Parameters::read_input(form, &mut Mistakes::of("")));
+        output["properties"][name] = step.with.get(&form).map_or_else(|| table([]), asked);
+    }
+    output
 }
 
 /// Whether every step has an id that could be read.

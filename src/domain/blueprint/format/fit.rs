@@ -49,7 +49,8 @@ fn meant(
     section.keys.iter().find(|key| Some(key.name) == near)
 }
 
-fn value(node: &Node, key: &Key, mistakes: &mut Mistakes<'_>) -> Node {
+/// The value of a key, as it was meant.
+pub(super) fn value(node: &Node, key: &Key, mistakes: &mut Mistakes<'_>) -> Node {
     if node.is_unread() {
         return node.clone();
     }

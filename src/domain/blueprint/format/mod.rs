@@ -8,6 +8,8 @@ mod json_schema;
 mod reference;
 mod takes;
 
+use super::mistake::Mistakes;
+use super::source::Node;
 use Presence::{Default, Needed, Optional};
 pub(super) use fit::fit;
 pub use json_schema::file_schema;
@@ -125,6 +127,14 @@ static PARAMETER: Section = Section {
         key("unit", Text, Optional, "What stands behind the field, `GB`."),
     ],
 };
+
+/// A form in the input of an action.
+static FORM: Key = key("form", Named(&PARAMETER), Needed, "");
+
+/// Holds a form in the input of an action against the format of parameters.
+pub(super) fn fit_form(node: &Node, mistakes: &mut Mistakes<'_>) -> Node {
+    fit::value(node, &FORM, mistakes)
+}
 
 static LEASE: Section = section(
     "`lease`",

@@ -1,11 +1,6 @@
 //! The page behind a mail's link: no sign-in, no scripts, no Referer. Looking decides nothing; the form does.
-//!
-//! The first GET takes the link's secret out of the address bar: it goes into a cookie that only this question's
-//! page gets, so that two questions in two tabs are never confused.
 
-use actix_web::cookie::time::Duration;
-use actix_web::cookie::{Cookie, SameSite};
-use actix_web::http::{StatusCode, header};
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, ServiceConfig, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
@@ -19,15 +14,11 @@ use domain::trouble::{Kind, Trouble};
 use super::view::QuestionView;
 use super::{AnswerForm, client, first_message};
 use crate::csrf::{AnyFields, OpenForm, proof_of};
+use crate::pages::mail_link::{move_out_of_address, token, without_referer};
 use crate::pages::see_other;
 use crate::problem::{self, Problem};
 use crate::shell::{Shell, page};
-use crate::visitor::{Guest, secure};
-
-/// The cookie that holds the link's secret while the page is open.
-const COOKIE: &str = "decide";
-/// How long the page may stay open before the link has to be opened again.
-const OPEN_FOR: Duration = Duration::minutes(30);
+use crate::visitor::Guest;
 
 /// The routes of links in mails.
 pub fn configure(service: &mut ServiceConfig) {
@@ -70,35 +61,6 @@ async fn open(app: Data<App>, token: Path<String>) -> Result<HttpResponse, Probl
 async fn open_dispute(app: Data<App>, token: Path<String>) -> Result<HttpResponse, Problem> {
     let disputed = app::approval::disputed(&app, &token).await?;
     move_out_of_address(&app, &format!("/decide/disputed/{}", disputed.approval.id), &token)
-}
-
-fn move_out_of_address(app: &App, to: &str, token: &str) -> Result<HttpResponse, Problem> {
-    let cookie = Cookie::build(COOKIE, token.to_owned())
-        .path(to.to_owned())
-        .http_only(true)
-        .same_site(SameSite::Lax)
-        .secure(secure(app))
-        .max_age(OPEN_FOR)
-        .finish();
-    let mut response = see_other(to);
-    response.add_cookie(&cookie).map_err(Trouble::bug)?;
-    Ok(without_referer(response))
-}
-
-fn without_referer(mut response: HttpResponse) -> HttpResponse {
-    response.headers_mut().insert(header::REFERRER_POLICY, header::HeaderValue::from_static("no-referrer"));
-    response
-}
-
-/// The link's secret, from the cookie of this question's page.
-fn token(request: &HttpRequest) -> Result<String, Trouble> {
-    request.cookie(COOKIE).map(|cookie| cookie.value().to_owned()).ok_or_else(|| {
-        Trouble::new(
-            Kind::Gone,
-            "This page was open for too long, or your browser keeps no cookies.",
-            "Open the link in the mail once more.",
-        )
-    })
 }
 
 async fn show(

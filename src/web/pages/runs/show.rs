@@ -7,7 +7,7 @@ use app::App;
 use app::run::Details;
 use askama::Template;
 use chrono::{DateTime, Utc};
-use domain::reading::Reading;
+use domain::reading::{Meaning, Reading};
 use domain::run::{EventKind, RunEvent, RunState};
 use domain::step::{Step, StepState};
 use domain::trouble::FieldError;
@@ -45,6 +45,7 @@ pub(super) struct StepView {
     title: String,
     action: String,
     state: StepState,
+    reads: Reading,
     why: Option<String>,
     advice: Option<String>,
     attempt: u32,
@@ -137,7 +138,7 @@ impl View {
         let behind = it.steps.iter().filter(|step| step.state.lets_others_go_on()).count();
         Self {
             csrf: visitor.csrf.clone(),
-            reads: it.run.reads(&it.steps),
+            reads: reads(&it),
             line: line(&it, behind),
             done: behind,
             percent: look::percent(behind, it.steps.len()),
@@ -147,6 +148,12 @@ impl View {
             errors,
             it,
         }
+    }
+
+    /// Whether an operator may try this step again, or go on without it.
+    fn can_be_mended(&self, step: &StepView) -> bool {
+        let goes_on = matches!(self.it.run.state, RunState::Running | RunState::Waiting | RunState::Paused);
+        goes_on && matches!(step.state, StepState::Failed | StepState::Retrying | StepState::Waiting)
     }
 
     /// The sentence at a field of a refused form, or nothing.
@@ -176,6 +183,7 @@ impl StepView {
             title: planned.planned.title.clone(),
             action: planned.action.clone(),
             state: step.state,
+            reads: reads_of_step(it, step),
             why: step.why.clone(),
             advice: step.advice.clone(),
             attempt: step.attempt,
@@ -186,10 +194,25 @@ impl StepView {
             output: json(&step.output),
         }
     }
+}
 
-    /// Whether an operator may try it again, or skip it.
-    fn can_be_mended(&self) -> bool {
-        matches!(self.state, StepState::Failed | StepState::Retrying | StepState::Waiting)
+/// How the run reads; one that waits for people says so.
+fn reads(it: &Details) -> Reading {
+    let reading = it.run.reads(&it.steps);
+    match it.run.state {
+        RunState::Waiting if !it.tasks.is_empty() => {
+            Reading { label: "Waits for people", meaning: Meaning::Waiting, ..reading }
+        }
+        _ => reading,
+    }
+}
+
+/// How a step reads; one that asks people says so.
+fn reads_of_step(it: &Details, step: &Step) -> Reading {
+    let reading = step.state.reads();
+    match it.tasks.iter().any(|task| task.step_key == step.key) {
+        true => Reading { label: "Waits for people", meaning: Meaning::Waiting, ..reading },
+        false => reading,
     }
 }
 
@@ -234,9 +257,10 @@ fn graph(it: &Details) -> Drawing {
         .map(|(at, (workflow, step))| {
             let planned = &workflow.planned;
             let note = took(step, it.now).map(look::clocked).unwrap_or_default();
+            let reads = reads_of_step(it, step);
             let node = Node::new(&planned.key, titled(&planned.title, &planned.key, &planned.id))
                 .icon(plan::icon(&planned.work))
-                .state(step.state.reads().meaning, step.state.reads().label)
+                .state(reads.meaning, reads.label)
                 .note(note)
                 .href(format!("/runs/{}?step={}#step", it.run.id, escaped(&planned.key)))
                 .chosen(it.chosen == Some(at));
