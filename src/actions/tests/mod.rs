@@ -3,9 +3,9 @@
 
 mod faults;
 mod members;
+mod people;
 mod repeats;
 mod sets;
-mod people;
 mod stage;
 mod stories;
 mod waits;

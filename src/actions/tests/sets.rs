@@ -60,6 +60,11 @@ pub async fn set_for(action: &str) -> (Stage, Value) {
             json!({ "within": "1m" })
         }
         "notify.send" => json!({ "to": "requester", "subject": "Ready", "text": "It answers." }),
+        "human.task" => json!({
+            "title": "Put it into a rack",
+            "assignees": "group:ops-floor",
+            "form": { "rack": { "type": "string" } },
+        }),
         "wait.until" => json!({ "until": "10m" }),
         new => panic!("no stage is set for `{new}`: say here what it needs"),
     };
