@@ -23,6 +23,7 @@ mod m0060_retention;
 mod m0061_outages;
 mod m0062_duty;
 mod m0070_tasks;
+mod m0071_bounds;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -52,6 +53,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0061_outages::Migration),
             Box::new(m0062_duty::Migration),
             Box::new(m0070_tasks::Migration),
+            Box::new(m0071_bounds::Migration),
         ]
     }
 }

@@ -32,7 +32,7 @@ use web::limits::Limits;
 use web::metrics::Metrics;
 
 use crate::duties;
-use crate::settings::{Database, Mail, Security, Server, Settings, Worker};
+use crate::settings::{Bounds, Database, Mail, Security, Server, Settings};
 use crate::{systems, workflows};
 
 /// How long answers that are under way may take when the process stops.
@@ -54,6 +54,8 @@ pub enum BootError {
     File { file: PathBuf, source: io::Error },
     #[error("the datacenter's file `{file}` can't be opened")]
     Datacenter { file: PathBuf, source: io::Error },
+    #[error("`bounds.providers` names `{name}`, which nothing calls; there are {known}")]
+    Provider { name: String, known: String },
     #[error("nobody can listen on {address}: {}", way_out(source))]
     Listen { address: String, source: io::Error },
     #[error("mail can't be sent as `[mail]` says")]
@@ -98,9 +100,10 @@ impl House {
             clock.clone(),
             actions::all(&systems),
             Arc::new(consequences),
-            engine_settings(&settings.worker),
+            engine_settings(settings),
         )
         .await?;
+        know_providers(&settings.bounds, &engine)?;
         let folder = settings.catalog.folder.clone();
         let catalog = Catalog::new(actions::signatures(), move || workflows::read(folder.as_deref()));
         let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
@@ -125,10 +128,23 @@ impl House {
     }
 }
 
-fn engine_settings(worker: &Worker) -> engine::Settings {
-    let lease = worker.lease();
+/// A bound for a provider that nothing calls is a mistake in the settings.
+fn know_providers(bounds: &Bounds, engine: &Engine) -> Result<(), BootError> {
+    let known = engine.providers();
+    let unknown = bounds.providers.keys().find(|name| !known.contains(name.as_str()));
+    let told = |name: &String| BootError::Provider {
+        name: name.clone(),
+        known: known.iter().copied().collect::<Vec<_>>().join(", "),
+    };
+    unknown.map_or(Ok(()), |name| Err(told(name)))
+}
+
+fn engine_settings(settings: &Settings) -> engine::Settings {
+    let lease = settings.worker.lease();
+    let bounds = &settings.bounds;
     engine::Settings {
-        runs_per_worker: worker.concurrency,
+        runs_per_worker: settings.worker.concurrency,
+        bounds: engine::Bounds { providers: bounds.providers.clone(), blueprints: bounds.blueprints.clone() },
         lease: TimeDelta::from_std(lease).unwrap_or(TimeDelta::seconds(15)),
         heartbeat: lease / 4,
         ..engine::Settings::default()

@@ -128,12 +128,23 @@ pub struct Step {
     pub wake_at: Option<DateTime<Utc>>,
     /// The provider that is away and for which it waits; it is called as soon as that answers.
     pub waits_for: Option<String>,
+    /// Its place among the calls that go on side by side.
+    pub place: Option<Place>,
     /// Why it waits, failed or was skipped, in people's words.
     pub why: Option<String>,
     /// What a person can do about a failure.
     pub advice: Option<String>,
     pub started_at: Option<DateTime<Utc>>,
     pub ended_at: Option<DateTime<Utc>>,
+}
+
+/// A place for a call: only so many go on side by side.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The provider's key, or `worker` where it is the worker that has none free.
+    pub provider: String,
+    /// Since when it waits for one; nothing while its call has it.
+    pub waits_since: Option<DateTime<Utc>>,
 }
 
 /// The step is in a state from which this can't happen.
@@ -163,6 +174,7 @@ impl Step {
             remembered_before: None,
             wake_at: None,
             waits_for: None,
+            place: None,
             why: None,
             advice: None,
             started_at: None,
@@ -173,6 +185,20 @@ impl Step {
     /// Whether its action was ever called, so that something of it may exist outside.
     pub fn has_begun(&self) -> bool {
         self.started_at.is_some()
+    }
+
+    /// Its call has a place; one without a provider takes none of anybody's.
+    #[must_use]
+    pub fn with_place(self, provider: Option<&str>) -> Self {
+        let place = provider.map(|provider| Place { provider: provider.to_owned(), waits_since: None });
+        Self { place, ..self }
+    }
+
+    /// There is no place free for its call, and it waits for one.
+    #[must_use]
+    pub fn without_place(self, provider: &str, now: DateTime<Utc>) -> Self {
+        let since = self.place.and_then(|place| place.waits_since).unwrap_or(now);
+        Self { place: Some(Place { provider: provider.to_owned(), waits_since: Some(since) }), ..self }
     }
 
     /// All that it needs is done, but there is no place free for it.

@@ -7,12 +7,15 @@ use domain::run::{Cancel, InvalidTransition, Run, RunState};
 use domain::step::{self, Step, StepState};
 use domain::workflow::Standing;
 use serde_json::Value;
+use store::job::Rank;
 
 use crate::attempt::{Call, Finished, Mouth};
 use crate::circuit::Heard;
 use crate::draft::{Draft, Rest};
 use crate::drive::{DriveError, Driver};
 use crate::input::{self, Input};
+use crate::places::{Claim, Place};
+use crate::queue;
 use crate::retry::{self, Verdict};
 use crate::{Action, ActionError, Outcome, Record, Work};
 
@@ -22,10 +25,15 @@ pub(crate) const LARGEST_OUTPUT: usize = 256 * 1024;
 impl Driver {
     /// Starts what can be started and says where the run then stands.
     pub(crate) fn advance(&mut self, draft: &mut Draft) -> Result<(), DriveError> {
-        self.wants_place = false;
-        if draft.let_go.is_some() {
-            return Ok(());
+        self.wants.clear();
+        if draft.let_go.is_none() {
+            self.make_moves(draft)?;
         }
+        self.engine.0.places.wait_only_at(self.held.run.id, &self.wants);
+        Ok(())
+    }
+
+    fn make_moves(&mut self, draft: &mut Draft) -> Result<(), DriveError> {
         if !self.stopping {
             self.end_waits(draft)?;
             match (self.held.run.state, self.held.run.takes_back()) {
@@ -87,14 +95,13 @@ impl Driver {
         let engine = self.engine.clone();
         let Some(known) = engine.0.actions.get(self.held.run.workflow[at].action.as_str()) else { return Ok(false) };
         let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
-        let Some(place) = engine.0.places.take(known.signature.provider) else {
+        let Some(place) = self.place(at, known.signature.provider, draft)? else {
             pass.give_back();
-            self.wants_place = true;
             return self.release(at, draft);
         };
         let step = &self.held.steps[at];
         let waited = step.state == StepState::Waiting || (step.waits_for.is_some() && step.has_begun());
-        self.change(at, draft, |step| step.started(input, now))?;
+        self.change(at, draft, |step| Ok(step.started(input, now)?.with_place(known.signature.provider)))?;
         let undo = self.held.run.workflow[at].takes_back.is_some();
         let mut work = self.work(at);
         if !undo {
@@ -135,6 +142,28 @@ impl Driver {
             }
         }
         Ok(input)
+    }
+
+    /// A place for the call of a step; none when there is none free, or others are before it.
+    pub(crate) fn place(
+        &mut self,
+        at: usize,
+        provider: Option<&'static str>,
+        draft: &mut Draft,
+    ) -> Result<Option<Place>, DriveError> {
+        let run = &self.held.run;
+        let urgent = queue::rank(run.kind, run.state) == Rank::Urgent;
+        let claim = Claim { run: run.id, project: run.project, urgent };
+        let name = match self.engine.0.places.take(provider, claim) {
+            Ok(place) => return Ok(Some(place)),
+            Err(name) => name,
+        };
+        self.wants.push(name);
+        if self.held.steps[at].place.as_ref().is_none_or(|place| place.waits_since.is_none()) {
+            let now = self.now();
+            self.change(at, draft, |step| Ok(step.without_place(name, now)))?;
+        }
+        Ok(None)
     }
 
     fn release(&mut self, at: usize, draft: &mut Draft) -> Result<bool, DriveError> {
@@ -214,6 +243,7 @@ impl Driver {
     /// Takes in what a call came to.
     pub(crate) fn take_in(&mut self, finished: &Finished, draft: &mut Draft) -> Result<(), DriveError> {
         let at = finished.at;
+        self.change(at, draft, |step| Ok(step.with_place(None)))?;
         if self.held.steps[at].state == StepState::Undoing {
             return self.take_in_undo(finished, draft);
         }
@@ -322,11 +352,23 @@ impl Driver {
         Ok(true)
     }
 
-    /// Says where the run stands when nothing is under way.
+    /// Says where the run stands when nothing is under way. Then none of its steps waits for a place.
     fn come_to_rest(&mut self, draft: &mut Draft) -> Result<(), DriveError> {
         if !self.in_flight.is_empty() || !draft.calls.is_empty() {
             return Ok(());
         }
+        self.say_where_it_stands(draft)?;
+        if draft.let_go.is_some() {
+            for at in 0..self.held.steps.len() {
+                if self.held.steps[at].place.is_some() {
+                    self.change(at, draft, |step| Ok(step.with_place(None)))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn say_where_it_stands(&mut self, draft: &mut Draft) -> Result<(), DriveError> {
         let (run, steps, now) = (&self.held.run, &self.held.steps, self.now());
         if run.takes_back() || run.state == RunState::Cancelling {
             return self.come_to_rest_undone(draft);

@@ -67,15 +67,14 @@ impl Driver {
             return Ok(false);
         }
         let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
-        let Some(place) = engine.0.places.take(known.signature.provider) else {
+        let Some(place) = self.place(at, known.signature.provider, draft)? else {
             pass.give_back();
-            self.wants_place = true;
             return Ok(false);
         };
         if self.held.steps[at].state != StepState::Undoing || self.held.steps[at].attempt == 0 {
             draft.tell(now, Some(at), "Taking it back.");
         }
-        self.change(at, draft, |step| step.undo_started())?;
+        self.change(at, draft, |step| Ok(step.undo_started()?.with_place(known.signature.provider)))?;
         let (work, longest) = (self.work(at), engine.0.settings.longest_call);
         let action = Arc::clone(&known.action);
         draft.calls.push(Call { at, action, name: known.signature.name, undo: true, work, longest, place, pass });

@@ -75,13 +75,19 @@ pub(crate) struct Driver {
     said: Vec<Said>,
     /// When what was said is written at the latest.
     log_due: Option<Instant>,
-    /// A step is ready, but there is no free place for its call.
-    pub(crate) wants_place: bool,
+    /// Where steps that are ready wait for a place for their calls.
+    pub(crate) wants: Vec<&'static str>,
     /// What was due by then could not be started; it is tried again when something else happens.
     held_up: Option<DateTime<Utc>>,
     /// The worker is told to stop: nothing new is started.
     pub(crate) stopping: bool,
     end: Option<Drive>,
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.engine.0.places.wait_only_at(self.held.run.id, &[]);
+    }
 }
 
 /// What wakes a driver.
@@ -113,7 +119,9 @@ impl Engine {
         let _busy = Busy::enter(&self.0.driving);
         let Some(driver) = Driver::begin(self, run, worker, job).await? else { return Ok(Drive::NotTaken) };
         let span = driver.span.clone();
-        driver.carry(changes, outages, stop).instrument(span).await
+        let driven = driver.carry(changes, outages, stop).instrument(span).await;
+        self.let_in().await?;
+        driven
     }
 }
 
@@ -121,7 +129,8 @@ impl Driver {
     /// Takes the run and makes the first moves, in one transaction.
     async fn begin(engine: &Engine, id: RunId, worker: &str, job: Option<String>) -> Result<Option<Self>, DriveError> {
         let tx = engine.0.store.begin().await?;
-        let Some(held) = engine.take(&tx, id, worker).await? else {
+        let held = if engine.hold_up(&tx, id).await? { None } else { engine.take(&tx, id, worker).await? };
+        let Some(held) = held else {
             queue::forget(&tx, job.as_deref()).await?;
             tx.commit().await?;
             return Ok(None);
@@ -151,7 +160,7 @@ impl Driver {
             ear,
             said: Vec::new(),
             log_due: None,
-            wants_place: false,
+            wants: Vec::new(),
             held_up: None,
             stopping: false,
             end: None,
@@ -201,7 +210,7 @@ impl Driver {
                 () = heard_of(&mut changes, id) => Event::Changed,
                 () = sleep_until(write_log) => Event::WriteLog,
                 () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Event::Due,
-                Ok(()) = freed.changed(), if self.wants_place => Event::Place,
+                Ok(()) = freed.changed(), if !self.wants.is_empty() => Event::Place,
                 Ok(()) = outages.changed() => Event::Outages,
                 Some(said) = self.ear.recv() => Event::Said(said),
             };

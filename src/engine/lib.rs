@@ -28,8 +28,10 @@ mod queue;
 pub mod retire;
 mod retry;
 mod settings;
+mod share;
 mod sweep;
 mod tally;
+mod turn;
 mod undo_order;
 mod worker;
 
@@ -46,7 +48,7 @@ use domain::run::RunEvent;
 pub use enqueue::NewRun;
 pub use gate::{Asked, Consequences, Gate, Told};
 pub use queue::QueueError;
-pub use settings::Settings;
+pub use settings::{Bounds, Settings};
 use store::{DbErr, Store};
 pub use tally::Tally;
 use tokio::sync::{Notify, broadcast};
@@ -116,7 +118,8 @@ impl Engine {
                 return Err(SetupError::Twice(name));
             }
         }
-        let places = places::Places::new(settings.calls_per_worker, settings.calls_per_provider);
+        let shared = settings.bounds.providers.keys();
+        let places = places::Places::new(settings.calls_per_worker, settings.calls_per_provider, shared);
         let circuits = Arc::new(circuit::Circuits::new(Arc::clone(&clock), settings.patience));
         Ok(Self(Arc::new(Parts {
             store,

@@ -63,6 +63,8 @@ pub(crate) struct Proof {
     pub(crate) house: Arc<House>,
     bends: Arc<Bends>,
     deployment: DeploymentId,
+    /// The actions as the engine knows them, and how it is set.
+    known: (Vec<Arc<dyn Action>>, Settings),
     _database: TestDatabase,
 }
 
@@ -77,14 +79,18 @@ impl Proof {
         let clock = Arc::new(HandClock::default());
         let house = Arc::new(House::default());
         let bends = Arc::<Bends>::default();
-        let bent = actions
+        let bent: Vec<_> = actions
             .into_iter()
             .map(|action| Arc::new(Bent { action, bends: Arc::clone(&bends) }) as Arc<dyn Action>)
             .collect();
-        let settings = Settings { chance: || 0.5, ..settings };
-        let time: Arc<dyn Clock> = clock.clone();
-        let engine = Engine::new(store.clone(), time, bent, house.clone(), settings).await.expect("the engine starts");
-        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), _database: database }
+        let known = (bent, Settings { chance: || 0.5, ..settings });
+        let engine = engine(&store, &clock, &house, known.clone()).await;
+        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), known, _database: database }
+    }
+
+    /// The engine of another process, on the same database.
+    pub(crate) async fn another_engine(&self) -> Engine {
+        engine(&self.store, &self.clock, &self.house, self.known.clone()).await
     }
 
     /// Bends the next calls of a step, in this order.
@@ -155,6 +161,16 @@ impl Proof {
         let found = store::run::find(&self.store, run).await.expect("the database answers").expect("the run is there");
         (found, store::step::of_run(&self.store, run).await.expect("the database answers"))
     }
+}
+
+async fn engine(
+    store: &Store,
+    clock: &Arc<HandClock>,
+    house: &Arc<House>,
+    (actions, settings): (Vec<Arc<dyn Action>>, Settings),
+) -> Engine {
+    let time: Arc<dyn Clock> = clock.clone();
+    Engine::new(store.clone(), time, actions, house.clone(), settings).await.expect("the engine starts")
 }
 
 /// A step that calls an action, after the steps that it needs.

@@ -1,5 +1,6 @@
 //! How an engine is set: bounds, leases and waits.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -16,8 +17,10 @@ pub struct Settings {
     pub look_again: TimeDelta,
     /// Steps of one run side by side.
     pub steps_per_run: usize,
-    /// Calls to one outside system side by side.
+    /// Calls of one worker to one outside system side by side, where no bound holds for all workers.
     pub calls_per_provider: usize,
+    /// Bounds that hold for all workers together.
+    pub bounds: Bounds,
     /// Calls of one worker side by side.
     pub calls_per_worker: usize,
     /// Runs that one worker drives side by side.
@@ -34,6 +37,15 @@ pub struct Settings {
     pub log_delay: Duration,
     /// A number from 0 up to 1, new at each call; spreads retries, so that they do not all come at once.
     pub chance: fn() -> f64,
+}
+
+/// What all workers together do side by side at most.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bounds {
+    /// Calls to a provider, by its key.
+    pub providers: BTreeMap<String, usize>,
+    /// Runs of a blueprint that are in the hands of workers, by its name.
+    pub blueprints: BTreeMap<String, usize>,
 }
 
 /// How silent a provider may be.
@@ -61,6 +73,7 @@ impl Default for Settings {
             look_again: TimeDelta::seconds(30),
             steps_per_run: 8,
             calls_per_provider: 16,
+            bounds: Bounds::default(),
             calls_per_worker: 48,
             runs_per_worker: 64,
             longest_call: Duration::from_secs(15 * 60),

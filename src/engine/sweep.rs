@@ -53,6 +53,9 @@ impl Engine {
             if let Err(cause) = self.let_one_pass().await {
                 tracing::error!(%cause, "runs that wait behind urgent ones were not looked at");
             }
+            if let Err(cause) = self.let_in().await {
+                tracing::error!(%cause, "runs that wait for their blueprint's turn were not looked at");
+            }
             let pause = self.until_next_due(longest).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

@@ -32,6 +32,7 @@ impl Worker {
         let name = format!("{}-{}-{:04x}", host(), std::process::id(), rand::random::<u16>());
         tasks.spawn(serve(engine.clone(), name.clone(), stop.subscribe()));
         tasks.spawn(engine.clone().keep_sweeping(SWEEP, stop.subscribe()));
+        tasks.spawn(engine.clone().keep_shares(name.clone(), stop.subscribe()));
         tasks.spawn(tell(engine.clone(), name, stop.subscribe()));
         Self { engine: engine.clone(), stop, tasks }
     }

@@ -3,6 +3,7 @@
 //! A wrong setting is named with its place before anything starts. `gatehouse.example.toml` documents every key and
 //! is checked against the defaults by a test.
 
+mod bounds;
 mod catalog;
 mod database;
 mod datacenter;
@@ -18,6 +19,7 @@ mod worker;
 
 use serde::Deserialize;
 
+pub use bounds::Bounds;
 pub use catalog::Catalog;
 pub use database::Database;
 pub use datacenter::Datacenter;
@@ -35,6 +37,7 @@ pub use worker::Worker;
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    pub bounds: Bounds,
     pub catalog: Catalog,
     pub database: Database,
     pub datacenter: Datacenter,
@@ -49,6 +52,7 @@ impl Settings {
     /// What fits the types and still can't work.
     fn objections(&self) -> Vec<Objection> {
         [
+            self.bounds.objections(),
             self.database.objections(),
             self.mail.objections(),
             self.retention.objections(),

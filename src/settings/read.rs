@@ -108,7 +108,9 @@ mod tests {
     #[test]
     fn the_example_documents_every_key() {
         let example = include_str!("../../gatehouse.example.toml");
-        for section in ["catalog", "database", "datacenter", "logging", "mail", "retention", "server", "worker"] {
+        for section in
+            ["bounds", "catalog", "database", "datacenter", "logging", "mail", "retention", "server", "worker"]
+        {
             assert!(example.contains(&format!("[{section}]")), "[{section}] is missing");
         }
         // What is optional is documented as a comment.
@@ -198,6 +200,8 @@ mod tests {
     fn variables_override_and_are_named_when_they_do_not_fit() {
         assert_eq!(with("GATEHOUSE_SERVER__PORT", "9000").unwrap().server.port, 9000);
         assert!(with("GATEHOUSE_LOGGING__JSON", "true").unwrap().logging.json);
+        let bounds = with("GATEHOUSE_BOUNDS__PROVIDERS", "{ machines = 8 }").unwrap().bounds;
+        assert_eq!(bounds.providers.get("machines"), Some(&8));
         assert_eq!(with("GATEHOUSE_MAIL__PASSWORD", "12345").unwrap().mail.password.unwrap().expose(), "12345");
         assert!(
             with("GATEHOUSE_SERVER__PORT", "70000").unwrap_err().starts_with("GATEHOUSE_SERVER__PORT: invalid value")
@@ -214,6 +218,8 @@ mod tests {
         assert!(with("GATEHOUSE_DATABASE__URL_FILE", "/nowhere").unwrap_err().contains("can't be read"));
         let for_ages = with("GATEHOUSE_RETENTION__MAILS_DAYS", "40000").unwrap_err();
         assert!(for_ages.contains("retention.mails_days is 40000: use 36500 at most, or 0 for ever"), "{for_ages}");
+        let bound = with("GATEHOUSE_BOUNDS__PROVIDERS", "{ machines = 0, dns = 2 }").unwrap_err();
+        assert!(bound.contains("bounds.providers says machines = 0: nothing of it would ever go on"), "{bound}");
         assert!(with("GATEHOUSE_WORKER__CONCURRENCY", "0").unwrap_err().contains("no run would ever move"));
     }
 

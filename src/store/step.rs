@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use domain::ids::{DeploymentId, RunId};
-use domain::step::{Step, StepState};
+use domain::step::{Place, Step, StepState};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
@@ -34,6 +34,8 @@ pub(crate) mod entity {
         pub remembered_before: Option<Json>,
         pub wake_at: Option<DateTimeUtc>,
         pub waits_for: Option<String>,
+        pub provider: Option<String>,
+        pub queued_at: Option<DateTimeUtc>,
         pub why: Option<String>,
         pub advice: Option<String>,
         pub started_at: Option<DateTimeUtc>,
@@ -71,6 +73,8 @@ pub async fn save(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
         Column::RememberedBefore,
         Column::WakeAt,
         Column::WaitsFor,
+        Column::Provider,
+        Column::QueuedAt,
         Column::Why,
         Column::Advice,
         Column::StartedAt,
@@ -191,6 +195,8 @@ fn active(step: &Step) -> ActiveModel {
         remembered_before: Set(step.remembered_before.clone()),
         wake_at: Set(step.wake_at),
         waits_for: Set(step.waits_for.clone()),
+        provider: Set(step.place.as_ref().map(|place| place.provider.clone())),
+        queued_at: Set(step.place.as_ref().and_then(|place| place.waits_since)),
         why: Set(step.why.clone()),
         advice: Set(step.advice.clone()),
         started_at: Set(step.started_at),
@@ -215,6 +221,7 @@ fn step(row: Model) -> Result<Step, DbErr> {
         remembered_before: row.remembered_before,
         wake_at: row.wake_at,
         waits_for: row.waits_for,
+        place: row.provider.map(|provider| Place { provider, waits_since: row.queued_at }),
         why: row.why,
         advice: row.advice,
         started_at: row.started_at,

@@ -1,6 +1,7 @@
 //! Stories of runs, told with actions that make things in a world in memory, over a real database.
 
 mod asking;
+mod bounds;
 mod chance;
 mod cmdb;
 mod crash;

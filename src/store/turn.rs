@@ -1,0 +1,127 @@
+//! Blueprints of which only so many runs are driven side by side, by all workers together: who is held up, and whose
+//! turn is next. The projects take turns.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use domain::ids::RunId;
+use domain::run::{RunKind, RunState};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+
+use crate::sql::Sql;
+use crate::tx::sealed::Connection;
+use crate::{Reads, Tx};
+
+/// When a run that is held up is looked at again, should nobody let it in before.
+const AT_LAST: TimeDelta = TimeDelta::minutes(5);
+
+/// Holds a run up when as many of its blueprint's runs are in the hands of workers as the bounds allow. True when it is
+/// held up: it is not to be driven now.
+pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    let mut sql = Sql::default();
+    sql.text = format!("SELECT id, project_id, blueprint FROM run WHERE id = {}", sql.bind(run.0));
+    let found: Vec<Candidate> = sql.all(tx).await?;
+    let Some((run, bound)) = found.iter().find_map(|run| Some((run, bounds.get(&run.blueprint)?))) else {
+        return Ok(false);
+    };
+    lock(tx, &run.blueprint).await?;
+    if driven(tx, &run.blueprint, now).await? < *bound {
+        take_turn(tx, run).await?;
+        return Ok(false);
+    }
+    let mut sql = Sql::default();
+    let (id, now, later) = (sql.bind(run.id), sql.bind(now), sql.bind(now + AT_LAST));
+    sql.text = format!(
+        "UPDATE run SET held_up_since = COALESCE(held_up_since, {now}), wake_at = {later} WHERE id = {id} \
+         AND (lease_until IS NULL OR lease_until <= {now})"
+    );
+    sql.execute(tx).await?;
+    Ok(true)
+}
+
+/// Lets as many of a blueprint's runs be due as may be driven now: what is taken down first, then of the project whose
+/// turn was longest ago. True when there were some.
+pub async fn let_in(tx: &Tx, blueprint: &str, bound: usize, now: DateTime<Utc>) -> Result<bool, DbErr> {
+    lock(tx, blueprint).await?;
+    let free = bound.saturating_sub(driven(tx, blueprint, now).await?);
+    let mut let_in = false;
+    for _ in 0..free {
+        let Some(next) = next(tx, blueprint).await? else { break };
+        take_turn(tx, &next).await?;
+        let mut sql = Sql::default();
+        let (id, now) = (sql.bind(next.id), sql.bind(now));
+        sql.text = format!("UPDATE run SET wake_at = {now} WHERE id = {id}");
+        sql.execute(tx).await?;
+        let_in = true;
+    }
+    Ok(let_in)
+}
+
+/// Whether a run of this blueprint is held up.
+pub async fn is_awaited(on: &impl Reads, blueprint: &str) -> Result<bool, DbErr> {
+    let mut sql = Sql::default();
+    let name = sql.bind(blueprint);
+    sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND held_up_since IS NOT NULL");
+    Ok(sql.number(on).await? > 0)
+}
+
+/// How many runs of a blueprint workers have in their hands.
+pub async fn driven(on: &impl Reads, blueprint: &str, now: DateTime<Utc>) -> Result<usize, DbErr> {
+    let mut sql = Sql::default();
+    let (name, now) = (sql.bind(blueprint), sql.bind(now));
+    let states: Vec<_> =
+        RunState::ALL.into_iter().filter(|it| it.can_be_driven()).map(|it| format!("'{}'", it.word())).collect();
+    sql.text = format!(
+        "SELECT COUNT(*) FROM run WHERE blueprint = {name} AND lease_until > {now} AND state IN ({})",
+        states.join(", ")
+    );
+    Ok(usize::try_from(sql.number(on).await?).unwrap_or_default())
+}
+
+/// A run that may have its turn.
+#[derive(FromQueryResult)]
+struct Candidate {
+    id: uuid::Uuid,
+    project_id: uuid::Uuid,
+    blueprint: String,
+}
+
+async fn next(tx: &Tx, blueprint: &str) -> Result<Option<Candidate>, DbErr> {
+    let mut sql = Sql::default();
+    let (name, retire) = (sql.bind(blueprint), sql.bind(RunKind::Retire.word()));
+    sql.text = format!(
+        "SELECT r.id, r.project_id, r.blueprint FROM run r \
+         LEFT JOIN turn t ON t.blueprint = r.blueprint AND t.project_id = r.project_id \
+         WHERE r.blueprint = {name} AND r.held_up_since IS NOT NULL \
+         ORDER BY CASE WHEN r.kind = {retire} THEN 0 ELSE 1 END, COALESCE(t.number, 0), r.held_up_since, r.id LIMIT 1"
+    );
+    let rows: Vec<Candidate> = sql.all(tx).await?;
+    Ok(rows.into_iter().next())
+}
+
+/// The run is held up no more, and its project had its turn.
+async fn take_turn(tx: &Tx, run: &Candidate) -> Result<(), DbErr> {
+    let mut sql = Sql::default();
+    sql.text =
+        format!("UPDATE run SET held_up_since = NULL WHERE id = {} AND held_up_since IS NOT NULL", sql.bind(run.id));
+    sql.execute(tx).await?;
+    let mut sql = Sql::default();
+    let (name, project) = (sql.bind(run.blueprint.as_str()), sql.bind(run.project_id));
+    let number = format!("(SELECT COALESCE(MAX(number), 0) + 1 FROM turn WHERE blueprint = {name})");
+    sql.text = format!(
+        "INSERT INTO turn (blueprint, project_id, number) VALUES ({name}, {project}, {number}) \
+         ON CONFLICT (blueprint, project_id) DO UPDATE SET number = {number}"
+    );
+    sql.execute(tx).await.map(drop)
+}
+
+/// Nobody else decides about this blueprint until the transaction ends.
+async fn lock(tx: &Tx, blueprint: &str) -> Result<(), DbErr> {
+    if tx.db().get_database_backend() != DbBackend::Postgres {
+        return Ok(());
+    }
+    let mut sql = Sql::default();
+    let name = sql.bind(format!("turn {blueprint}"));
+    sql.text = format!("SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))");
+    sql.execute(tx).await.map(drop)
+}
