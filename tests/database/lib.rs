@@ -2,6 +2,7 @@
 //! on that PostgreSQL. The same tests run on both stores, and leave nothing behind.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use migrations::Migrator;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
@@ -52,6 +53,17 @@ impl TestDatabase {
         let hand = connect(&self.address).await.expect("the database of the test opens");
         hand.execute_unprepared(statement).await.unwrap_or_else(|cause| panic!("{statement}: {cause}"));
         hand.close().await.expect("it closes");
+    }
+
+    /// Whether it takes a write within a second: nobody keeps it to himself.
+    pub async fn takes_writes(&self) -> bool {
+        let written = async {
+            let hand = connect(&self.address).await.expect("the database of the test opens");
+            let written = hand.execute_unprepared("UPDATE run SET wake_at = wake_at").await;
+            hand.close().await.expect("it closes");
+            written.is_ok()
+        };
+        tokio::time::timeout(Duration::from_secs(1), written).await.unwrap_or(false)
     }
 
     /// Whether it is on a PostgreSQL server.

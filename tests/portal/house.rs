@@ -29,7 +29,7 @@ use serde_json::{Map, Value};
 use test_database::TestDatabase;
 
 /// How long a story waits for something before it is told as failed.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 pub struct House {
     pub app: App,
