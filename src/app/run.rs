@@ -53,9 +53,29 @@ pub struct Details {
     pub usual: Option<Duration>,
     /// Whether the person may mend it.
     pub may_mend: bool,
+    /// What the action of the chosen step takes and returns, as far as this version of Gatehouse knows it.
+    pub face: Face,
     /// The names of the operators who have to act, where one has to.
     pub operators: Vec<String>,
     pub now: DateTime<Utc>,
+}
+
+/// The names of what an action takes and returns.
+#[derive(Clone, Debug, Default)]
+pub struct Face {
+    pub takes: Vec<String>,
+    pub returns: Vec<String>,
+}
+
+impl Face {
+    fn of(app: &App, action: &str) -> Self {
+        let names = |schema: &Value| {
+            let named = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+            named.map(|(name, _)| name.clone()).collect()
+        };
+        let known = app.engine.signature(action);
+        known.map(|known| Self { takes: names(&known.input), returns: names(&known.output) }).unwrap_or_default()
+    }
 }
 
 /// A part of the runs that the person may see.
@@ -99,6 +119,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
     let deployment = store::deployment::find_in(&app.store, run.deployment, &who.scope()).await.map_err(database)?;
     let deployment = deployment.map(|deployment| deployment.name).unwrap_or_default();
     let may_mend = who.has(Role::Operator, run.project);
+    let face = chosen.map(|at| Face::of(app, &run.workflow[at].action)).unwrap_or_default();
     let operators = match run.state.needs_a_person() {
         true => operators_of(&app.store, &run.platform, run.project).await.map_err(database)?,
         false => Vec::new(),
@@ -117,6 +138,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         tasks,
         usual,
         may_mend,
+        face,
         operators,
         now,
     })
@@ -198,12 +220,13 @@ pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &st
     if !sent.is_new(app, &tx, who).await? {
         return Ok(());
     }
+    let before = input_before(&tx, id, &mend).await?;
     let note = Note {
         actor: Actor::person(who, sent.via),
         action: word,
         subject: format!("run {id}"),
         project: Some(run.project),
-        data: recorded(&mend, reason),
+        data: recorded(&mend, before, reason),
     };
     carry_out(app, &tx, id, mend, &By { name: &who.name, reason }).await?;
     audit::note(app, &tx, note).await?;
@@ -223,9 +246,17 @@ async fn carry_out(app: &App, tx: &Tx, id: RunId, mend: Mend, by: &By<'_>) -> Re
     }
 }
 
-fn recorded(mend: &Mend, reason: &str) -> Value {
+/// What a step was given before somebody gives it something else.
+async fn input_before(tx: &Tx, id: RunId, mend: &Mend) -> Result<Option<Value>, Trouble> {
+    let Mend::Retry { step, input: Some(_) } = mend else { return Ok(None) };
+    let steps = store::step::of_run(tx, id).await.map_err(database)?;
+    Ok(steps.into_iter().find(|it| it.key == *step).and_then(|step| step.input))
+}
+
+fn recorded(mend: &Mend, before: Option<Value>, reason: &str) -> Value {
     match mend {
-        Mend::Retry { step, input } => json!({ "step": step, "input": input, "reason": reason }),
+        Mend::Retry { step, input: None } => json!({ "step": step, "reason": reason }),
+        Mend::Retry { step, input } => json!({ "step": step, "before": before, "after": input, "reason": reason }),
         Mend::Skip { step, output } => json!({ "step": step, "output": output, "reason": reason }),
         Mend::Cancel(wish) => json!({ "wish": wish.word(), "reason": reason }),
         Mend::Resume | Mend::Compensate => json!({ "reason": reason }),

@@ -81,6 +81,7 @@ impl RunState {
             Self::Compensating => ("Being taken back", Meaning::Running),
             Self::Cancelling => ("Being cancelled", Meaning::Running),
             Self::Done => ("Done", Meaning::Done),
+            Self::Compensated if matches!(kind, RunKind::Retire) => ("Given up", Meaning::Failed),
             Self::Compensated => ("Failed and taken back", Meaning::Failed),
             Self::Stuck => ("Stuck: needs an operator", Meaning::Failed),
             Self::Cancelled => ("Cancelled", Meaning::Idle),
@@ -145,6 +146,14 @@ impl RunKind {
             Self::Provision => "Building",
             Self::Action => "Changing",
             Self::Retire => "Retiring",
+        }
+    }
+
+    /// What taking it back comes to: what was removed is not made again.
+    pub const fn taken_back(self) -> &'static str {
+        match self {
+            Self::Provision | Self::Action => "Everything that was built is taken back.",
+            Self::Retire => "What was removed stays removed, and the rest stays.",
         }
     }
 }

@@ -211,7 +211,12 @@ impl Driver {
     fn intend(&mut self, at: usize, action: &dyn Action, work: &Work, draft: &mut Draft) -> Result<(), ActionError> {
         let (intents, ties) = (action.intend(work)?, action.ties(work)?);
         for intent in intents {
-            if self.held.ledger.iter().any(|row| row.key == intent.key) {
+            if let Some(row) = self.held.ledger.iter_mut().find(|row| row.key == intent.key) {
+                // Nothing bears the name yet, and an operator may have given another one.
+                if row.state == ResourceState::Intended && row.name != intent.name {
+                    row.name.clone_from(&intent.name);
+                    draft.leaning.insert(row.id);
+                }
                 self.tie(at, &Tie { key: intent.key, to: Vec::new() }, draft);
                 continue;
             }
@@ -415,7 +420,7 @@ impl Driver {
                 draft.let_go = Some(Rest::Open);
             }
             Standing::Finished => {
-                draft.tell(now, None, "Everything that was built is taken back.");
+                draft.tell(now, None, self.held.run.kind.taken_back());
                 self.change_run(draft, |run| run.taken_back(now))?;
                 draft.let_go = Some(Rest::Open);
             }

@@ -31,7 +31,7 @@ pub(crate) struct Draft {
     pub(crate) lines: Vec<Line>,
     /// Ledger rows for the calls to come.
     pub(crate) intents: Vec<Resource>,
-    /// Rows of which it changed what they lean on.
+    /// Rows of which it changed what they are called or lean on.
     pub(crate) leaning: BTreeSet<ResourceId>,
     pub(crate) ledger: Vec<LedgerChange>,
     /// What the CMDB gets to know, by the step it comes from.

@@ -3,13 +3,14 @@
 //! call [`Engine::wake`] after the commit.
 
 use chrono::{DateTime, Utc};
+use domain::blueprint::schema::plain;
 use domain::ci::CiChange;
 use domain::ids::RunId;
 use domain::resource::LedgerChange;
-use domain::run::{Cancel, EventKind, Run, RunEvent, RunState};
+use domain::run::{Cancel, EventKind, Run, RunEvent, RunKind, RunState};
 use domain::step::{Step, StepState};
 use domain::trouble::{FieldError, Trouble};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use store::Tx;
 use store::job::Rank;
 
@@ -65,9 +66,12 @@ impl Engine {
             self.withdraw(tx, &patient, at, "An operator changed what is asked for.").await?;
         }
         let detail = input.as_ref().map(|after| json!({ "before": before, "after": after }));
-        let what = if input.is_some() { "changed the input and tries again" } else { "tries again" };
+        let what = input.as_ref().map_or_else(
+            || "tries again".to_owned(),
+            |after| format!("changed the input and tries again. {}", changes(before.as_ref(), after)),
+        );
         patient.change(at, |step| step.tried_again(input))?;
-        patient.tell(Some(at), by, what, detail);
+        patient.tell(Some(at), by, what.trim_end_matches(['.', ' ']), detail);
         patient.run = patient.run.resumed().map_err(refused)?;
         self.write_mended(tx, patient).await
     }
@@ -143,9 +147,13 @@ impl Engine {
     pub async fn compensate(&self, tx: &Tx, run: RunId, by: &By<'_>) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
         let failed = patient.run.why.clone().map(|why| format!("{why} ")).unwrap_or_default();
-        let why = format!("{failed}{} took back what was built: {}", by.name, sentence(by.reason));
+        let (what, done) = match patient.run.kind {
+            RunKind::Retire => ("leaves the rest standing", "left the rest standing"),
+            RunKind::Provision | RunKind::Action => ("takes back what was built", "took back what was built"),
+        };
+        let why = format!("{failed}{} {done}: {}", by.name, sentence(by.reason));
         patient.run = patient.run.compensating(Some(why)).map_err(refused)?;
-        patient.tell(None, by, "takes back what was built", None);
+        patient.tell(None, by, what, None);
         self.write_mended(tx, patient).await
     }
 
@@ -154,6 +162,7 @@ impl Engine {
     pub async fn cancel(&self, tx: &Tx, run: RunId, wish: Cancel, by: &By<'_>) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
         let (what, left) = match wish {
+            _ if patient.run.kind == RunKind::Retire => ("cancels the run; the rest stays", "The rest stays."),
             Cancel::TakeBack => ("cancels the run; what was built is taken back", "What was built is taken back."),
             Cancel::Stop => ("stops the run; what was built stays", "What was built stays."),
         };
@@ -187,7 +196,10 @@ impl Engine {
     fn check_input(&self, run: &Run, at: usize, input: &Value) -> Result<(), Trouble> {
         let Some(known) = self.0.actions.get(run.workflow[at].action.as_str()) else { return Ok(()) };
         if run.workflow[at].takes_back.is_some() {
-            return Err(Trouble::field("input", "This step takes something back; its input can't be changed."));
+            return Err(Trouble::conflict(
+                "This step takes something back, so its input can't be changed.",
+                "Try it again, or skip it when it was taken back by hand.",
+            ));
         }
         fits("input", known.input.mistakes(input))
     }
@@ -314,6 +326,31 @@ fn fits(field: &str, mistakes: Vec<FieldError>) -> Result<(), Trouble> {
         place => format!("{place}: {}", mistake.message),
     };
     Err(Trouble::field(field, mistakes.into_iter().map(at).collect::<Vec<_>>().join(" ")))
+}
+
+/// What an operator changed of an input: `size: small, now large`.
+fn changes(before: Option<&Value>, after: &Value) -> String {
+    const SHOWN: usize = 4;
+    let none = Map::new();
+    let (was, is) = (before.and_then(Value::as_object).unwrap_or(&none), after.as_object().unwrap_or(&none));
+    let new = is.keys().filter(|key| !was.contains_key(*key));
+    let changed: Vec<&String> = was.keys().chain(new).filter(|key| was.get(*key) != is.get(*key)).collect();
+    let one = |key: &&String| format!("{key}: {}, now {}", said(was.get(*key)), said(is.get(*key)));
+    let mut list: Vec<String> = changed.iter().take(SHOWN).map(one).collect();
+    if changed.len() > SHOWN {
+        list.push(format!("{} more", changed.len() - SHOWN));
+    }
+    list.join("; ")
+}
+
+/// A value as a line of a log bears it.
+fn said(value: Option<&Value>) -> String {
+    const LONGEST: usize = 80;
+    let text = value.map_or_else(|| "nothing".to_owned(), plain);
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// A reason as a sentence.

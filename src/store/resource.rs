@@ -78,11 +78,12 @@ pub async fn apply(
     Ok(())
 }
 
-/// Writes what these objects lean on now.
+/// Writes what these objects are called and lean on now.
 pub async fn lean(tx: &Tx, rows: &[&Resource]) -> Result<(), DbErr> {
     for row in rows {
         Entity::update_many()
             .filter(Column::Id.eq(row.id.0))
+            .col_expr(Column::Name, Expr::value(row.name.as_str()))
             .col_expr(Column::MadeOn, Expr::value(row.made_on.as_deref().map(ids)))
             .col_expr(Column::TiedTo, Expr::value(ids(&row.tied_to)))
             .exec(tx.db())

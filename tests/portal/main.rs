@@ -13,6 +13,7 @@ mod deployments;
 mod door;
 mod duties;
 mod failing_steps;
+mod fixes;
 mod house;
 mod lists;
 mod openapi;

@@ -60,6 +60,16 @@ async fn a_step_is_tried_again_with_the_input_that_the_operator_gave() {
 }
 
 #[tokio::test]
+async fn what_an_operator_gives_another_name_bears_it_in_the_ledger() {
+    let (proof, _, run) = paused_at("pool").await;
+    retry(&proof, run, "pool", Some(json!({ "size": 3 }))).await.unwrap();
+    assert_done(&proof.carry(run).await);
+    let rows = store::resource::standing(&proof.store, proof.deployment()).await.unwrap();
+    let named = rows.iter().find(|row| row.step_key == "pool").map(|row| row.name.as_str());
+    assert_eq!(named, Some("pool of 3"));
+}
+
+#[tokio::test]
 async fn an_input_that_does_not_fit_is_refused_at_its_field() {
     let (proof, _, run) = paused_at("pool").await;
     let trouble = retry(&proof, run, "pool", Some(json!({ "size": "large" }))).await.unwrap_err();

@@ -119,7 +119,9 @@ impl Action for Make {
 
     fn intend(&self, work: &Work) -> Result<Vec<Intent>, ActionError> {
         let (kind, provider) = ("thing".to_owned(), "world".to_owned());
-        Ok(vec![Intent { key: work.key.clone(), kind, provider, name: work.step_key.clone() }])
+        let size = work.input.get("size").map(|size| format!(" of {size}")).unwrap_or_default();
+        let name = format!("{}{size}", work.step_key);
+        Ok(vec![Intent { key: work.key.clone(), kind, provider, name }])
     }
 
     fn ties(&self, work: &Work) -> Result<Vec<Tie>, ActionError> {

@@ -10,7 +10,7 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use domain::mail::MailState;
-use domain::run::RunState;
+use domain::run::{RunKind, RunState};
 use domain::trouble::{FieldError, Kind, Trouble};
 
 use super::runs::{Typed, run_id, told, wish};

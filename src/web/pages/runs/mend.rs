@@ -47,7 +47,11 @@ pub(in crate::pages) fn wish(typed: &Typed) -> Result<Mend, Trouble> {
     let step = typed.step.clone();
     Ok(match typed.act.as_str() {
         "retry" => Mend::Retry { step, input: None },
-        "edit" => Mend::Retry { step, input: json("input", &typed.input)? },
+        "edit" => {
+            let missing =
+                || Trouble::field("input", "Give the input; to try again with the one it had, use that button.");
+            Mend::Retry { step, input: Some(json("input", &typed.input)?.ok_or_else(missing)?) }
+        }
         "skip" => Mend::Skip { step, output: json("output", &typed.output)? },
         "resume" => Mend::Resume,
         "compensate" => Mend::Compensate,
@@ -73,7 +77,7 @@ pub(in crate::pages) fn told(act: &str) -> &'static str {
         "retry" | "edit" => "The step is tried again.",
         "skip" => "The step is skipped; the run goes on.",
         "resume" => "The run goes on.",
-        "compensate" => "What was built is being taken back.",
+        "compensate" => "It is being given up.",
         _ => "The run is being cancelled.",
     }
 }

@@ -8,7 +8,7 @@ use app::run::Details;
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::reading::{Meaning, Reading};
-use domain::run::{EventKind, RunEvent, RunState};
+use domain::run::{EventKind, RunEvent, RunKind, RunState};
 use domain::step::{Step, StepState};
 use domain::trouble::FieldError;
 use serde::Deserialize;
@@ -46,6 +46,8 @@ pub(super) struct StepView {
     action: String,
     state: StepState,
     reads: Reading,
+    /// Whether it takes back what an earlier run made.
+    takes_back: bool,
     why: Option<String>,
     advice: Option<String>,
     attempt: u32,
@@ -184,6 +186,7 @@ impl StepView {
             action: planned.action.clone(),
             state: step.state,
             reads: reads_of_step(it, step),
+            takes_back: planned.takes_back.is_some(),
             why: step.why.clone(),
             advice: step.advice.clone(),
             attempt: step.attempt,
@@ -194,6 +197,11 @@ impl StepView {
             output: json(&step.output),
         }
     }
+}
+
+/// What a form says of a JSON object: what it is, and the names in it.
+fn names(what: &str, names: &[String]) -> String {
+    if names.is_empty() { format!("{what}.") } else { format!("{what}: {}.", names.join(", ")) }
 }
 
 /// How the run reads; one that waits for people says so.
@@ -211,7 +219,7 @@ fn reads(it: &Details) -> Reading {
 fn reads_of_step(it: &Details, step: &Step) -> Reading {
     let reading = step.state.reads();
     match it.tasks.iter().any(|task| task.step_key == step.key) {
-        true => Reading { label: "Waits for people", meaning: Meaning::Waiting, ..reading },
+        true => Reading { label: "With people", meaning: Meaning::Waiting, ..reading },
         false => reading,
     }
 }
@@ -240,7 +248,7 @@ fn line(it: &Details, behind: usize) -> String {
         RunState::Compensating => format!("It began {lasted} ago; calls that are under way are waited for."),
         RunState::Cancelling => "Calls that are under way are waited for.".to_owned(),
         RunState::Done => format!("in {lasted}; {steps}."),
-        RunState::Compensated => format!("after {lasted}; everything that was built is taken back."),
+        RunState::Compensated => format!("after {lasted}. {}", run.kind.taken_back()),
         RunState::Stuck => "Something could not be taken back.".to_owned(),
         RunState::Cancelled => format!("after {lasted}; {steps}."),
         RunState::Refused => "Nothing was built.".to_owned(),
