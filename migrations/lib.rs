@@ -24,6 +24,7 @@ mod m0061_outages;
 mod m0062_duty;
 mod m0070_tasks;
 mod m0071_bounds;
+mod m0072_cheap_steps;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0062_duty::Migration),
             Box::new(m0070_tasks::Migration),
             Box::new(m0071_bounds::Migration),
+            Box::new(m0072_cheap_steps::Migration),
         ]
     }
 }

@@ -153,7 +153,7 @@ impl Load {
 /// Carries one run from its order to its end; how long that took.
 async fn carry(engine: &Engine, store: &Store, load: &Load, waiting: &Waiting) -> Result<Duration, Failure> {
     let began = Instant::now();
-    let tx = store.begin().await?;
+    let tx = store.begin_step().await?;
     let run = engine.enqueue(&tx, load.run()).await.map_err(|trouble| trouble.what)?;
     let (tell, told) = oneshot::channel();
     waiting.lock().unwrap_or_else(PoisonError::into_inner).insert(run, tell);

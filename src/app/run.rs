@@ -99,7 +99,7 @@ pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counte
 /// One run, with the chosen step; a run of another tenant does not exist for the person.
 pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> Result<Details, Trouble> {
     let run = find(app, who, id).await?;
-    let steps = store::step::of_run(&app.store, id).await.map_err(database)?;
+    let steps = store::step::of_run(&app.store, &run).await.map_err(database)?;
     let chosen = step.and_then(|key| steps.iter().position(|step| step.key == key));
     let key = chosen.map(|at| steps[at].key.as_str());
     let log = store::run_event::latest(&app.store, id, key, LINES).await.map_err(database)?;

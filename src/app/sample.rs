@@ -66,7 +66,7 @@ async fn add(
     store::run::insert(tx, &story.run()).await.map_err(database)?;
     let steps = story.steps();
     store::step::save(tx, &steps.iter().collect::<Vec<_>>()).await.map_err(database)?;
-    store::resource::intend(tx, &story.resources()).await.map_err(database)?;
+    store::resource::intend(tx, &story.resources().iter().collect::<Vec<_>>()).await.map_err(database)?;
     for (changes, cause) in story.cmdb() {
         store::ci::apply(tx, &changes, &cause).await.map_err(|cause| match cause {
             ApplyError::Database(cause) => database(cause),

@@ -64,8 +64,6 @@ ids! {
     ResourceId,
     /// One execution of a workflow.
     RunId,
-    /// One node of a run.
-    StepId,
     /// What a step asks people to do.
     TaskId,
     /// A bearer token for programs.

@@ -1,5 +1,7 @@
 //! One execution of a workflow: where it stands, whom it is for, what it pinned when it began.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -199,9 +201,9 @@ pub struct Run {
     /// Which day-2 action, for [`RunKind::Action`].
     pub action: Option<String>,
     /// The graph, pinned.
-    pub workflow: Vec<WorkflowStep>,
+    pub workflow: Arc<[WorkflowStep]>,
     /// What expressions see beside the outputs of steps, as it was approved.
-    pub bindings: Bindings,
+    pub bindings: Arc<Bindings>,
     /// The group that answers for the platform.
     pub platform: String,
     /// The team that answers for the application.

@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::ids::{RunId, StepId};
+use crate::ids::RunId;
 use crate::reading::{Meaning, Reading};
 
 /// Where a step stands.
@@ -105,7 +105,6 @@ impl StepState {
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    pub id: StepId,
     pub run: RunId,
     /// Place in the run's workflow, from 0.
     pub position: usize,
@@ -158,9 +157,8 @@ pub struct InvalidTransition {
 
 impl Step {
     /// A step that nothing happened to yet.
-    pub fn new(id: StepId, run: RunId, position: usize, key: String) -> Self {
+    pub fn new(run: RunId, position: usize, key: String) -> Self {
         Self {
-            id,
             run,
             position,
             key,

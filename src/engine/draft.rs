@@ -44,8 +44,6 @@ pub(crate) struct Draft {
     pub(crate) calls: Vec<Call>,
     /// The worker lets go of the run; when somebody looks at it again, if anybody.
     pub(crate) let_go: Option<Rest>,
-    /// The lines as they were written.
-    pub(crate) events: Vec<RunEvent>,
     /// The state that the run leaves.
     pub(crate) left: Option<RunState>,
 }

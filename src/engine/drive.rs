@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::ci::delta::UnknownCi;
-use domain::ci::{Cause, Source};
 use domain::ids::RunId;
 use domain::resource::{LedgerChange, ResourceState};
-use domain::run::{EventKind, Run, RunState};
+use domain::run::{EventKind, RunEvent, RunState};
 use domain::step::StepState;
 use domain::workflow::Graph;
 use store::ci::ApplyError;
@@ -23,12 +22,14 @@ use tracing::{Instrument, Span};
 
 use crate::attempt::{Finished, Said, panicked};
 use crate::circuit::Heard;
+use crate::commit::{Begun, Wish};
 use crate::draft::{Draft, Line, Rest};
-use crate::gate::{Asked, Gate, Told};
+use crate::gate::Gate;
 use crate::lease::Held;
 use crate::log::run_span;
+use crate::journal::Entry;
 use crate::worker::Busy;
-use crate::{ActionError, Engine, queue};
+use crate::{ActionError, Engine};
 
 /// How far a drive came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub(crate) enum DriveError {
     Step(#[from] domain::step::InvalidTransition),
     #[error(transparent)]
     Graph(#[from] domain::workflow::GraphError),
+    #[error("what was being written when this process broke down in it is not known")]
+    BrokeDown,
 }
 
 /// A run in the hands of a worker.
@@ -117,8 +120,11 @@ impl Engine {
         // Listening starts before reading, so that no change falls in between.
         let (changes, outages) = (self.0.hub.changes(), self.0.circuits.changed());
         let _busy = Busy::enter(&self.0.driving);
-        let Some(driver) = Driver::begin(self, run, worker, job).await? else { return Ok(Drive::NotTaken) };
+        let wish = Wish { engine: self.clone(), run, worker: worker.to_owned(), job };
+        let begun = self.0.committer.begin(wish).await?;
+        let Some(Begun { mut driver, draft, events }) = begun else { return Ok(Drive::NotTaken) };
         let span = driver.span.clone();
+        driver.committed(draft, &events);
         let driven = driver.carry(changes, outages, stop).instrument(span).await;
         self.let_in().await?;
         driven
@@ -126,23 +132,14 @@ impl Engine {
 }
 
 impl Driver {
-    /// Takes the run and makes the first moves, in one transaction.
-    async fn begin(engine: &Engine, id: RunId, worker: &str, job: Option<String>) -> Result<Option<Self>, DriveError> {
-        let tx = engine.0.store.begin().await?;
-        let held = if engine.hold_up(&tx, id).await? { None } else { engine.take(&tx, id, worker).await? };
-        let Some(held) = held else {
-            queue::forget(&tx, job.as_deref()).await?;
-            tx.commit().await?;
-            return Ok(None);
-        };
-        let mut driver = Self::holding(engine, held, job)?;
+    /// Makes the first moves of a run that was taken in this transaction.
+    pub(crate) async fn begin(tx: &Tx, wish: &Wish, held: Held) -> Result<(Self, Draft, Entry), DriveError> {
+        let mut driver = Self::holding(&wish.engine, held, wish.job.clone())?;
         let mut draft = Draft::default();
-        driver.open_gate(&tx, &mut draft).await?;
+        driver.open_gate(tx, &mut draft).await?;
         driver.advance(&mut draft)?;
-        driver.write(&tx, &mut draft).await?;
-        tx.commit().await?;
-        driver.committed(draft);
-        Ok(Some(driver))
+        let entry = driver.draw_up(&mut draft);
+        Ok((driver, draft, entry))
     }
 
     fn holding(engine: &Engine, held: Held, job: Option<String>) -> Result<Self, DriveError> {
@@ -242,7 +239,7 @@ impl Driver {
                 self.turn(None).await
             }
             Event::Changed => self.look_again().await,
-            Event::Heartbeat => match self.engine.renew(&self.held.run).await? {
+            Event::Heartbeat => match self.engine.renew(&mut self.held.run).await? {
                 Renewal::Renewed => Ok(()),
                 Renewal::Changed => self.look_again().await,
                 Renewal::Lost => self.lost(),
@@ -279,23 +276,19 @@ impl Driver {
             if draft.is_empty() && self.said.is_empty() {
                 return Ok(());
             }
-            let store = &self.engine.0.store;
-            // What a change of state means for the request and the deployment is decided with every other use case.
-            let tx = if draft.left.is_some() { store.begin().await? } else { store.begin_step().await? };
-            match self.write(&tx, &mut draft).await {
-                Ok(true) => {
-                    tx.commit().await?;
-                    self.committed(draft);
+            let entry = self.draw_up(&mut draft);
+            match self.engine.0.committer.write(entry).await {
+                Ok(Some(events)) => {
+                    self.committed(draft, &events);
                     return Ok(());
                 }
-                Ok(false) => {}
+                Ok(None) => {}
                 // Trying again would come to the same: the step fails, and a person decides.
                 Err(DriveError::Cmdb(ApplyError::UnknownCi(unknown))) => {
                     finished = finished.map(|call| Finished { result: Err(names_nothing(&unknown)), ..call });
                 }
                 Err(cause) => return Err(cause),
             }
-            drop(tx);
             match self.engine.read_again(&self.held.run).await? {
                 Some(held) => self.held = held,
                 None => return self.lost(),
@@ -320,10 +313,9 @@ impl Driver {
         Ok(())
     }
 
-    /// Writes a draft. False, and nothing written, when the run is no longer as this worker knows it.
-    async fn write(&mut self, tx: &Tx, draft: &mut Draft) -> Result<bool, DriveError> {
+    /// What a draft comes to, as it is written: the lines first that were said before it.
+    fn draw_up(&mut self, draft: &mut Draft) -> Entry {
         let now = self.now();
-        self.tell(tx, draft, now).await?;
         let said = self.said.iter().map(|said| Line {
             at: said.time,
             step: Some(said.at),
@@ -332,69 +324,49 @@ impl Driver {
             detail: None,
         });
         let lines: Vec<Line> = said.chain(std::mem::take(&mut draft.lines)).collect();
-        let run = &mut self.held.run;
-        let number = run.next_event;
-        run.next_event += i64::try_from(lines.len()).unwrap_or_default();
-        let until = now + self.engine.0.settings.lease;
-        (run.lease_until, run.wake_at) = match draft.let_go {
-            None => (Some(until), Some(until)),
-            Some(Rest::Open) => (None, None),
-            Some(Rest::Until(time)) => (None, Some(time)),
+        self.hold_or_let_go(draft.let_go, now);
+        let mut entry = Entry {
+            run: self.held.run.clone(),
+            changes_state: draft.left.is_some(),
+            steps: draft.steps.iter().map(|&at| self.held.steps[at].clone()).collect(),
+            lines,
+            notices: std::mem::take(&mut draft.notices),
+            asks: std::mem::take(&mut draft.asks),
+            intents: std::mem::take(&mut draft.intents),
+            leaning: self.held.ledger.iter().filter(|row| draft.leaning.contains(&row.id)).cloned().collect(),
+            ledger: std::mem::take(&mut draft.ledger),
+            cis: std::mem::take(&mut draft.cis),
+            job: self.job.clone().filter(|_| draft.let_go.is_some()),
+            at: now,
         };
-        if draft.let_go.is_some() {
-            run.worker = None;
-        }
-        if !store::run::save_held(tx, run).await? {
-            return Ok(false);
-        }
-        draft.lines = lines;
-        let events: Vec<_> = (number..).zip(&draft.lines).map(|(number, line)| line.numbered(number, run)).collect();
-        store::run_event::append(tx, &events).await?;
-        let steps: Vec<_> = draft.steps.iter().map(|&at| &self.held.steps[at]).collect();
-        store::step::save(tx, &steps).await?;
-        store::resource::intend(tx, &draft.intents).await?;
-        let leaning: Vec<_> = self.held.ledger.iter().filter(|row| draft.leaning.contains(&row.id)).collect();
-        store::resource::lean(tx, &leaning).await?;
-        store::resource::apply(tx, self.held.run.deployment, &draft.ledger, now).await?;
-        self.write_cis(tx, draft, now).await?;
-        if draft.left.is_some() {
-            self.engine.0.consequences.run_changed(tx, &self.held.run, now).await?;
-        }
-        if draft.let_go.is_some() {
-            queue::forget(tx, self.job.as_deref()).await?;
-        }
-        draft.events = events;
-        Ok(true)
+        entry.run.next_event += i64::try_from(entry.count()).unwrap_or_default();
+        entry
     }
 
-    async fn tell(&self, tx: &Tx, draft: &mut Draft, now: DateTime<Utc>) -> Result<(), DriveError> {
-        for (at, notice) in std::mem::take(&mut draft.notices) {
-            let told = Told { run: &self.held.run, step: &self.held.steps[at].key, notice: &notice };
-            let who = self.engine.0.consequences.tell(tx, told, now).await?;
-            draft.tell(now, Some(at), who);
-        }
-        for (at, wanted) in std::mem::take(&mut draft.asks) {
-            let asked = Asked { run: &self.held.run, step: &self.held.steps[at].key, wanted: &wanted };
-            if let Some(who) = self.engine.0.consequences.ask(tx, asked, now).await? {
-                draft.tell(now, Some(at), who);
+    /// Until when the worker holds the run, or when somebody looks at it again. A lease that is young enough stays as
+    /// it is: the row is then written without touching an index.
+    fn hold_or_let_go(&mut self, let_go: Option<Rest>, now: DateTime<Utc>) {
+        let (run, lease) = (&mut self.held.run, self.engine.0.settings.lease);
+        match let_go {
+            None if run.lease_until.is_some_and(|until| until - now > lease / 2) => {}
+            None => (run.lease_until, run.wake_at) = (Some(now + lease), Some(now + lease)),
+            Some(rest) => {
+                run.worker = None;
+                run.lease_until = None;
+                run.wake_at = if let Rest::Until(time) = rest { Some(time) } else { None };
             }
         }
-        Ok(())
-    }
-
-    async fn write_cis(&self, tx: &Tx, draft: &Draft, now: DateTime<Utc>) -> Result<(), DriveError> {
-        for (at, changes) in &draft.cis {
-            store::ci::apply(tx, changes, &cause(&self.held.run, &self.held.steps[*at].key, now)).await?;
-        }
-        Ok(())
     }
 
     /// What was written is true now: it is told, and the calls are made.
-    fn committed(&mut self, draft: Draft) {
+    fn committed(&mut self, draft: Draft, events: &[RunEvent]) {
+        if let Some(last) = events.last() {
+            self.held.run.next_event = last.number + 1;
+        }
         self.said.clear();
         self.log_due = None;
-        self.log(&draft);
-        self.engine.0.hub.publish(&draft.events);
+        self.log(&draft, events);
+        self.engine.0.hub.publish(events);
         if let Some(Rest::Until(_)) = draft.let_go {
             self.engine.0.rested.notify_one();
         }
@@ -440,20 +412,6 @@ impl Driver {
             }
         }
         self.held.ledger.retain(|row| row.state != ResourceState::Gone);
-    }
-}
-
-/// Who tells the CMDB something: a step of a run.
-pub(crate) fn cause(run: &Run, step_key: &str, now: DateTime<Utc>) -> Cause {
-    Cause {
-        source: Source::Workflow,
-        project: run.project,
-        deployment: Some(run.deployment),
-        run: Some(run.id),
-        step: Some(step_key.to_owned()),
-        platform: Some(run.platform.clone()),
-        application: Some(run.application.clone()),
-        at: now,
     }
 }
 

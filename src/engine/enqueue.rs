@@ -3,7 +3,6 @@
 use domain::blueprint::plan::{Bindings, Responsibilities};
 use domain::ids::{DeploymentId, ProjectId, RequestId, RunId};
 use domain::run::{EventKind, Run, RunEvent, RunKind, RunState};
-use domain::step::Step;
 use domain::trouble::Trouble;
 use domain::workflow::{Graph, WorkflowStep};
 use store::Tx;
@@ -30,7 +29,7 @@ pub struct NewRun {
 }
 
 impl Engine {
-    /// Writes a run, its steps and its place in the queue. Call [`Engine::wake`] when the transaction is committed.
+    /// Writes a run and its place in the queue. Call [`Engine::wake`] when the transaction is committed.
     pub async fn enqueue(&self, tx: &Tx, new: NewRun) -> Result<RunId, Trouble> {
         Graph::of(&new.workflow).map_err(Trouble::bug)?;
         if let Some(request) = new.request
@@ -55,8 +54,8 @@ impl Engine {
             blueprint: new.blueprint,
             version: new.version,
             action: new.action,
-            workflow: new.workflow,
-            bindings: new.bindings,
+            workflow: new.workflow.into(),
+            bindings: new.bindings.into(),
             platform: new.responsible.platform,
             application: new.responsible.application,
             state: RunState::Queued,
@@ -77,12 +76,6 @@ impl Engine {
     }
 
     async fn write(&self, tx: &Tx, run: &Run) -> Result<(), store::DbErr> {
-        let steps: Vec<Step> = run
-            .workflow
-            .iter()
-            .enumerate()
-            .map(|(position, step)| Step::new(store::fresh_id(), run.id, position, step.planned.key.clone()))
-            .collect();
         let queued = RunEvent {
             run: run.id,
             number: 1,
@@ -93,8 +86,7 @@ impl Engine {
             detail: None,
         };
         store::run::insert(tx, run).await?;
-        store::step::save(tx, &steps.iter().collect::<Vec<_>>()).await?;
-        store::run_event::append(tx, &[queued]).await?;
+        store::run_event::append(tx, &[&queued]).await?;
         queue::push(tx, run.id, run.project, queue::rank(run.kind, run.state)).await
     }
 }

@@ -9,6 +9,7 @@ mod advance;
 mod ailment;
 mod attempt;
 mod circuit;
+mod commit;
 mod compensate;
 mod draft;
 mod drive;
@@ -16,6 +17,7 @@ mod enqueue;
 mod gate;
 mod hub;
 mod input;
+mod journal;
 mod lean;
 mod lease;
 mod log;
@@ -63,6 +65,7 @@ struct Parts {
     clock: Arc<dyn Clock>,
     actions: HashMap<&'static str, Known>,
     consequences: Arc<dyn Consequences>,
+    committer: commit::Committer,
     settings: Settings,
     hub: hub::Hub,
     places: places::Places,
@@ -121,11 +124,13 @@ impl Engine {
         let shared = settings.bounds.providers.keys();
         let places = places::Places::new(settings.calls_per_worker, settings.calls_per_provider, shared);
         let circuits = Arc::new(circuit::Circuits::new(Arc::clone(&clock), settings.patience));
+        let committer = commit::Committer::start(&store, &consequences);
         Ok(Self(Arc::new(Parts {
             store,
             clock,
             actions: known,
             consequences,
+            committer,
             settings,
             hub: hub::Hub::new(),
             places,

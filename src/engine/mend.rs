@@ -15,7 +15,7 @@ use store::Tx;
 use store::job::Rank;
 
 use crate::advance::LARGEST_OUTPUT;
-use crate::drive::cause;
+use crate::journal::cause;
 use crate::{Engine, queue};
 
 /// Who mends, and why; both are kept with the run.
@@ -240,7 +240,7 @@ impl Engine {
         }
         let changed: Vec<_> = patient.changed.iter().map(|&at| &patient.steps[at]).collect();
         store::step::save(tx, &changed).await.map_err(Trouble::bug)?;
-        store::run_event::append(tx, &events).await.map_err(Trouble::bug)?;
+        store::run_event::append(tx, &events.iter().collect::<Vec<_>>()).await.map_err(Trouble::bug)?;
         self.0.consequences.run_changed(tx, &patient.run, now).await.map_err(Trouble::bug)?;
         queue::push(tx, patient.run.id, patient.run.project, Rank::Urgent).await.map_err(Trouble::bug)
     }
@@ -250,7 +250,7 @@ impl Patient {
     async fn read(tx: &Tx, id: RunId) -> Result<Self, Trouble> {
         store::run::lock(tx, id).await.map_err(Trouble::bug)?;
         let run = store::run::find(tx, id).await.map_err(Trouble::bug)?.ok_or_else(|| Trouble::not_found("run"))?;
-        let steps = store::step::of_run(tx, id).await.map_err(Trouble::bug)?;
+        let steps = store::step::of_run(tx, &run).await.map_err(Trouble::bug)?;
         Ok(Self { run, steps, changed: Vec::new(), events: Vec::new() })
     }
 

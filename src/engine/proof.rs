@@ -159,7 +159,8 @@ impl Proof {
     /// The run and its steps as the database has them.
     pub(crate) async fn read(&self, run: RunId) -> (Run, Vec<Step>) {
         let found = store::run::find(&self.store, run).await.expect("the database answers").expect("the run is there");
-        (found, store::step::of_run(&self.store, run).await.expect("the database answers"))
+        let steps = store::step::of_run(&self.store, &found).await.expect("the database answers");
+        (found, steps)
     }
 }
 

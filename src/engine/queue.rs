@@ -34,6 +34,8 @@ pub(crate) const QUEUE: &str = "runs";
 const IDLE_POLL: Duration = Duration::from_secs(1);
 /// A look that was under way when the bell rang may have missed the job, so the queue is looked at again after these.
 const LOOK_AGAIN: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(30), Duration::from_millis(150)];
+/// The queue is looked at no more often than this while the bell keeps ringing.
+const BREATH: Duration = Duration::from_millis(4);
 
 /// The channel on which PostgreSQL tells of a new job.
 const NEW_JOB: &str = "apalis::job::insert";
@@ -82,12 +84,9 @@ pub(crate) fn rank(kind: RunKind, state: RunState) -> Rank {
     }
 }
 
-/// Takes a job out of the queue: the run it stands for was carried as far as it goes.
-pub(crate) async fn forget(tx: &Tx, job: Option<&str>) -> Result<(), DbErr> {
-    match job {
-        Some(job) => store::job::remove(tx, job).await,
-        None => Ok(()),
-    }
+/// Takes jobs out of the queue: the runs they stand for were carried as far as they go.
+pub(crate) async fn forget(tx: &Tx, jobs: &[&str]) -> Result<(), DbErr> {
+    store::job::remove(tx, jobs).await
 }
 
 impl Engine {
@@ -285,11 +284,13 @@ impl Bell {
     }
 }
 
-/// Looks into the queue when the bell rings, shortly after that again, and else at a slow tick. Each source is asked
-/// until it is pending, so that no wake-up is lost.
+/// Looks into the queue when the bell rings, shortly after that again, and else at a slow tick. A bell that rings time
+/// and again is answered at intervals, so that one look finds several jobs. Each source is asked until it is pending, so
+/// that no wake-up is lost.
 struct BellOrTick {
     bell: Arc<Bell>,
     heard: u64,
+    looked: Option<Instant>,
     /// Which of the looks after a ring comes next.
     looks: usize,
     timer: Pin<Box<Sleep>>,
@@ -297,7 +298,7 @@ struct BellOrTick {
 
 impl BellOrTick {
     fn new(bell: Arc<Bell>) -> Self {
-        Self { bell, heard: 0, looks: LOOK_AGAIN.len(), timer: Box::pin(tokio::time::sleep(IDLE_POLL)) }
+        Self { bell, heard: 0, looked: None, looks: LOOK_AGAIN.len(), timer: Box::pin(tokio::time::sleep(IDLE_POLL)) }
     }
 
     fn arm(&mut self) {
@@ -311,17 +312,29 @@ impl PollStrategy for BellOrTick {
     fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
         self.bell.waker.register(cx.waker());
         let rings = self.bell.rings.load(Ordering::SeqCst);
-        let mut woken = rings != self.heard;
-        if woken {
+        let mut woken = false;
+        if rings != self.heard {
             self.heard = rings;
             self.looks = 0;
-            self.arm();
+            let again = self.looked.map(|looked| looked + BREATH).filter(|again| *again > Instant::now());
+            match again {
+                Some(again) => self.timer.as_mut().reset(again),
+                None => {
+                    woken = true;
+                    self.arm();
+                }
+            }
         }
         while self.timer.as_mut().poll(cx).is_ready() {
             woken = true;
             self.arm();
         }
-        if woken { Poll::Ready(Some(())) } else { Poll::Pending }
+        if woken {
+            self.looked = Some(Instant::now());
+            Poll::Ready(Some(()))
+        } else {
+            Poll::Pending
+        }
     }
 }
 

@@ -129,7 +129,8 @@ fn replay(
 ) -> Vec<StandingStep> {
     let mut standing: Vec<StandingStep> = Vec::new();
     for run in runs {
-        for (workflow, step) in run.workflow.iter().zip(steps.remove(&run.id).unwrap_or_default()) {
+        for step in steps.remove(&run.id).unwrap_or_default() {
+            let Some(workflow) = run.workflow.get(step.position) else { continue };
             let key = workflow.object_key();
             match &workflow.takes_back {
                 // One that was begun and then skipped is taken back by hand.

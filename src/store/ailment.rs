@@ -157,7 +157,7 @@ impl Look {
         Self {
             from: "step s JOIN run r ON r.id = s.run_id".to_owned(),
             holds: format!("s.state IN ('running', 'undoing') AND r.state IN ({})", ended()),
-            row: "s.id",
+            row: "r.id",
             shows: ["r.id", "r.title", "s.key", "r.ended_at"],
         }
     }

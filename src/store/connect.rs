@@ -8,8 +8,8 @@ use std::time::Duration;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, PgConnection, PgPool, SqlitePool};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, SqliteTransactionMode, SqlxSqliteConnector,
-    Statement, TransactionOptions, TransactionTrait,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode,
+    SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
@@ -17,8 +17,11 @@ use crate::{Tx, duty};
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
 const SQLITE_READERS: u32 = 4;
-/// The number of PostgreSQL's advisory lock for use cases.
-const ONE_AFTER_THE_OTHER: i64 = 0x6761_7465_0001;
+/// How many transactions of workers PostgreSQL gets side by side from one process: what many runs come to at the same
+/// moment is one of them.
+const POSTGRES_STEPS: u32 = 4;
+/// The number of PostgreSQL's advisory lock that keeps use cases one after the other.
+const USE_CASES: i64 = 0x6761_7465_0001;
 /// How long a use case waits for its turn at the connection that writes.
 const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 /// What `PRAGMA synchronous` says when each commit is written through to the disk.
@@ -71,10 +74,13 @@ impl Store {
             options.sqlx_logging(false);
             let readers = Database::connect(options.clone()).await.map_err(unreachable)?;
             // Use cases come one after the other: those that wait must not keep every connection from pages and steps.
-            options.max_connections(1).acquire_timeout(WRITER_PATIENCE);
-            let writer = Database::connect(options).await.map_err(unreachable)?;
+            // Who begins a transaction sees by that whether its connection still stands: see `begin_at`.
+            options.max_connections(1).acquire_timeout(WRITER_PATIENCE).test_before_acquire(false);
+            let writer = Database::connect(options.clone()).await.map_err(unreachable)?;
+            // Few, so that each knows the statements that steps are written with.
+            options.max_connections(POSTGRES_STEPS);
+            let steps = Database::connect(options).await.map_err(unreachable)?;
             let pool = Pool::Postgres(readers.get_postgres_connection_pool().clone());
-            let steps = readers.clone();
             Self { readers, writer, steps, pool, commits: Arc::default(), reads: Arc::default(), fence: None }
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
@@ -87,21 +93,31 @@ impl Store {
         Ok(store)
     }
 
-    /// Opens the transaction in which a use case writes, or a run changes its state. Such come one after the other on
-    /// either store, so that what one has read is still so when it writes: two orders can't take the same quota, and
-    /// two decisions not the same question.
+    /// Opens the transaction in which a use case writes. Such come one after the other on either store, so that what
+    /// one has read is still so when it writes: two orders can't take the same quota, and two decisions not the same
+    /// question.
     pub async fn begin(&self) -> Result<Tx, DbErr> {
-        let tx = self.begin_at(&self.writer).await?;
+        self.begin_locked(&self.writer, "pg_advisory_xact_lock").await
+    }
+
+    /// Opens the transaction in which runs change their state, which means something for their requests and their
+    /// deployments. On PostgreSQL such go side by side, since no two are about the same deployment; but not beside use
+    /// cases.
+    pub async fn begin_change(&self) -> Result<Tx, DbErr> {
+        self.begin_locked(&self.steps, "pg_advisory_xact_lock_shared").await
+    }
+
+    async fn begin_locked(&self, connection: &DatabaseConnection, lock: &str) -> Result<Tx, DbErr> {
+        let tx = self.begin_at(connection).await?;
         if matches!(self.pool, Pool::Postgres(_)) {
-            let lock = format!("SELECT pg_advisory_xact_lock({ONE_AFTER_THE_OTHER})");
-            tx.0.execute_unprepared(&lock).await?;
+            tx.0.execute_unprepared(&format!("SELECT {lock}({USE_CASES})")).await?;
         }
         self.keep_the_fence(&tx).await?;
         Ok(tx)
     }
 
-    /// Opens the transaction in which a worker writes what a step of its run came to. On PostgreSQL such go side by
-    /// side with all others: whatever they write must be guarded by the run's token or by a lock of its own. On SQLite
+    /// Opens the transaction in which a worker writes what steps of runs came to. On PostgreSQL such go side by side
+    /// with all others: whatever they write must be guarded by the run's token or by a lock of its own. On SQLite
     /// the write lock is taken at once (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
     pub async fn begin_step(&self) -> Result<Tx, DbErr> {
         let tx = self.begin_at(&self.steps).await?;
@@ -134,8 +150,14 @@ impl Store {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..Default::default()
         };
-        let transaction = connection.begin_with_options(options).await?;
-        Ok(Tx(transaction, Arc::clone(&self.commits)))
+        // A server that was restarted has left none of its connections standing; each is found out once, and made anew.
+        for _ in 0..POSTGRES_STEPS {
+            match connection.begin_with_options(options).await {
+                Err(cause) if is_lost(&cause) => {}
+                begun => return Ok(Tx(begun?, Arc::clone(&self.commits))),
+            }
+        }
+        Ok(Tx(connection.begin_with_options(options).await?, Arc::clone(&self.commits)))
     }
 
     /// The connections that the queue shares with us.
@@ -200,8 +222,21 @@ impl Store {
     }
 }
 
+/// Whether a connection turned out to be gone before anything was asked on it. A server that shuts down says so with an
+/// error of class 57P: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+fn is_lost(cause: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause))) = cause else {
+        return false;
+    };
+    match &**cause {
+        sqlx::Error::Io(_) => true,
+        sqlx::Error::Database(told) => told.code().is_some_and(|code| code.starts_with("57P")),
+        _ => false,
+    }
+}
+
 fn connection(cause: sqlx::Error) -> DbErr {
-    DbErr::Conn(sea_orm::RuntimeErr::SqlxError(cause.into()))
+    DbErr::Conn(RuntimeErr::SqlxError(cause.into()))
 }
 
 /// The address as it may be shown: the password of `scheme://user:password@host` replaced.

@@ -115,12 +115,15 @@ fn passed_over(backend: DbBackend, queue: &str, waited: TimeDelta) -> (String, S
     )
 }
 
-/// Takes a job out of its queue for good: its work is done.
-pub async fn remove(tx: &Tx, id: &str) -> Result<(), DbErr> {
-    let backend = tx.db().get_database_backend();
-    let statement = format!("DELETE FROM {} WHERE id = $1", jobs(backend));
-    tx.db().execute_raw(Statement::from_sql_and_values(backend, statement, [id.into()])).await?;
-    Ok(())
+/// Takes jobs out of their queue for good: their work is done.
+pub async fn remove(tx: &Tx, ids: &[&str]) -> Result<(), DbErr> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let mut sql = Sql::default();
+    let places = sql.bind_all(ids.iter().copied());
+    sql.text = format!("DELETE FROM {} WHERE id IN ({places})", jobs(tx.db().get_database_backend()));
+    sql.execute(tx).await.map(drop)
 }
 
 /// The jobs of a queue that wait for a worker.

@@ -1,5 +1,7 @@
 //! The ledger's rows: written before the call that makes the object, kept as long as the object lives.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use domain::ids::{DeploymentId, ResourceId};
 use domain::resource::{LedgerChange, Resource, ResourceState};
@@ -43,11 +45,11 @@ mod entity {
 use entity::{ActiveModel, Column, Entity, Model};
 
 /// Writes rows for objects that are about to be made. A key that already stands for an object is refused.
-pub async fn intend(tx: &Tx, rows: &[Resource]) -> Result<(), DbErr> {
+pub async fn intend(tx: &Tx, rows: &[&Resource]) -> Result<(), DbErr> {
     if rows.is_empty() {
         return Ok(());
     }
-    Entity::insert_many(rows.iter().map(active)).exec_without_returning(tx.db()).await?;
+    Entity::insert_many(rows.iter().map(|row| active(row))).exec_without_returning(tx.db()).await?;
     Ok(())
 }
 
@@ -101,6 +103,26 @@ pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<
         .all(on.db())
         .await?;
     rows.into_iter().map(resource).collect()
+}
+
+/// The rows of these deployments whose objects are there, or may be there, oldest first, in one statement.
+pub async fn standing_of(
+    on: &impl Reads,
+    deployments: &[DeploymentId],
+) -> Result<HashMap<DeploymentId, Vec<Resource>>, DbErr> {
+    let rows = Entity::find()
+        .filter(Column::DeploymentId.is_in(deployments.iter().map(|deployment| deployment.0)))
+        .filter(Column::State.ne(word(ResourceState::Gone)))
+        .order_by_asc(Column::IntendedAt)
+        .order_by_asc(Column::Id)
+        .all(on.db())
+        .await?;
+    let mut standing: HashMap<DeploymentId, Vec<Resource>> = HashMap::new();
+    for row in rows {
+        let row = resource(row)?;
+        standing.entry(row.deployment).or_default().push(row);
+    }
+    Ok(standing)
 }
 
 /// The rows of a deployment whose objects are there, or may be there, oldest first.

@@ -3,9 +3,12 @@
 //! Two numbers guard a run. Its `token` grows when a worker takes it, and each write of a worker names the one it
 //! holds. Its `revision` grows when somebody else changes it, so that a worker never writes over what it has not seen.
 
+mod held;
 mod list;
+mod pinned;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -35,8 +38,6 @@ pub(crate) mod entity {
         pub blueprint: String,
         pub version: String,
         pub action: Option<String>,
-        pub workflow: Json,
-        pub bindings: Json,
         pub platform: String,
         pub application: String,
         pub state: String,
@@ -55,7 +56,16 @@ pub(crate) mod entity {
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
+    pub enum Relation {
+        #[sea_orm(has_one = "super::pinned::entity::Entity")]
+        Pinned,
+    }
+
+    impl Related<super::pinned::entity::Entity> for Entity {
+        fn to() -> RelationDef {
+            Relation::Pinned.def()
+        }
+    }
 
     impl ActiveModelBehavior for ActiveModel {}
 }
@@ -63,22 +73,28 @@ pub(crate) mod entity {
 use entity::{ActiveModel, Column, Entity, Model};
 use list::summaries;
 pub use list::{Filter, RunSummary, SortBy, count, list};
+use pinned::Whole;
+
+/// Named in the statement's text: an index that holds only such runs is used for no other.
+const DONE: &str = "state = 'done'";
+/// Runs that a person may still want to look at, by the index that holds no others.
+const OPEN: &str = "ended_at IS NULL";
 
 /// Writes a new run.
 pub async fn insert(tx: &Tx, run: &Run) -> Result<(), DbErr> {
-    Entity::insert(active(run)?).exec_without_returning(tx.db()).await?;
-    Ok(())
+    Entity::insert(active(run)).exec_without_returning(tx.db()).await?;
+    pinned::insert(tx, run).await
 }
 
 /// The run with this id.
 pub async fn find(on: &impl Reads, id: RunId) -> Result<Option<Run>, DbErr> {
-    Entity::find_by_id(id.0).one(on.db()).await?.map(run).transpose()
+    pinned::with(Entity::find_by_id(id.0), on).await?.pop().map(run).transpose()
 }
 
 /// The run with this id, if it is within the scope.
 pub async fn find_in(on: &impl Reads, id: RunId, scope: &Scope) -> Result<Option<Run>, DbErr> {
     let rows = within(Entity::find_by_id(id.0), Column::ProjectId, scope);
-    rows.one(on.db()).await?.map(run).transpose()
+    pinned::with(rows, on).await?.pop().map(run).transpose()
 }
 
 /// Keeps everybody else from changing the run before this transaction ends.
@@ -87,8 +103,15 @@ pub async fn lock(tx: &Tx, id: RunId) -> Result<(), DbErr> {
     row.into_tuple::<uuid::Uuid>().one(tx.db()).await.map(drop)
 }
 
-/// Takes a run for a worker until then, unless another one holds it. True when taken: its token has grown.
-pub async fn take(tx: &Tx, id: RunId, worker: &str, now: DateTime<Utc>, until: DateTime<Utc>) -> Result<bool, DbErr> {
+/// Takes runs for a worker until then, but for those that another one holds. Answers those that were taken, each with
+/// a token that has grown.
+pub async fn take(
+    tx: &Tx,
+    ids: &[RunId],
+    worker: &str,
+    now: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Vec<Run>, DbErr> {
     let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
     let driven = RunState::ALL.into_iter().filter(|state| state.can_be_driven()).map(RunState::word);
     let taken = Entity::update_many()
@@ -96,12 +119,14 @@ pub async fn take(tx: &Tx, id: RunId, worker: &str, now: DateTime<Utc>, until: D
         .col_expr(Column::Worker, Expr::value(worker))
         .col_expr(Column::LeaseUntil, Expr::value(until))
         .col_expr(Column::WakeAt, Expr::value(until))
-        .filter(Column::Id.eq(id.0))
+        .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
         .filter(Column::State.is_in(driven))
         .filter(free)
-        .exec(tx.db())
+        .exec_with_returning(tx.db())
         .await?;
-    Ok(taken.rows_affected == 1)
+    let mut pinned = pinned::of(tx, taken.iter().map(|row| row.id)).await?;
+    let whole = |row: Model| Some(Whole { pinned: pinned.remove(&row.id)?, row });
+    taken.into_iter().filter_map(whole).map(run).collect()
 }
 
 /// What a renewal of the lease found.
@@ -131,10 +156,10 @@ pub async fn renew(tx: &Tx, held: &Run, until: DateTime<Utc>) -> Result<Renewal,
     Ok(if now == Some(held.revision) { Renewal::Renewed } else { Renewal::Changed })
 }
 
-/// Writes a run as its worker now knows it. False, and nothing written, when another worker took the run or somebody
-/// changed it since the worker read it.
-pub async fn save_held(tx: &Tx, run: &Run) -> Result<bool, DbErr> {
-    save(tx, run, run.revision).await
+/// Writes runs as their workers now know them, in one statement. Answers those that were written: not those that
+/// another worker took, or somebody changed since the worker read them.
+pub async fn save_held(tx: &Tx, runs: &[&Run]) -> Result<HashSet<RunId>, DbErr> {
+    held::save(tx, runs).await
 }
 
 /// Writes a run that somebody other than its worker changed, and lets its revision grow. False when it changed since
@@ -240,6 +265,7 @@ pub async fn count_open(on: &impl Reads) -> Result<Vec<(RunState, u64)>, DbErr> 
         .select_only()
         .column(Column::State)
         .column_as(Column::Id.count(), "count")
+        .filter(Expr::cust(OPEN))
         .filter(Column::State.is_in(open.map(RunState::word)))
         .group_by(Column::State)
         .into_tuple()
@@ -262,10 +288,8 @@ pub async fn whole_of_deployment(on: &impl Reads, deployment: DeploymentId) -> R
     let rows = Entity::find()
         .filter(Column::DeploymentId.eq(deployment.0))
         .order_by_asc(Column::CreatedAt)
-        .order_by_asc(Column::Id)
-        .all(on.db())
-        .await?;
-    rows.into_iter().map(run).collect()
+        .order_by_asc(Column::Id);
+    pinned::with(rows, on).await?.into_iter().map(run).collect()
 }
 
 /// The run that a request led to.
@@ -311,7 +335,7 @@ pub async fn usual_duration(
         .column(Column::EndedAt)
         .filter(Column::Blueprint.eq(blueprint))
         .filter(Column::Kind.eq(kind.word()))
-        .filter(Column::State.eq(RunState::Done.word()));
+        .filter(Expr::cust(DONE));
     if let Some(action) = action {
         runs = runs.filter(Column::Action.eq(action));
     }
@@ -332,7 +356,7 @@ pub async fn usual_durations(on: &impl Reads, kind: RunKind) -> Result<BTreeMap<
         .column(Column::StartedAt)
         .column(Column::EndedAt)
         .filter(Column::Kind.eq(kind.word()))
-        .filter(Column::State.eq(RunState::Done.word()));
+        .filter(Expr::cust(DONE));
     let times: Vec<Times> = runs.order_by_desc(Column::EndedAt).limit(250).into_tuple().all(on.db()).await?;
     let mut durations: BTreeMap<String, Vec<Duration>> = BTreeMap::new();
     for (blueprint, from, to) in times {
@@ -346,8 +370,8 @@ pub async fn usual_durations(on: &impl Reads, kind: RunKind) -> Result<BTreeMap<
     Ok(durations.into_iter().filter_map(|(blueprint, took)| Some((blueprint, median(took)?))).collect())
 }
 
-fn active(run: &Run) -> Result<ActiveModel, DbErr> {
-    Ok(ActiveModel {
+fn active(run: &Run) -> ActiveModel {
+    ActiveModel {
         id: Set(run.id.0),
         deployment_id: Set(run.deployment.0),
         project_id: Set(run.project.0),
@@ -357,8 +381,6 @@ fn active(run: &Run) -> Result<ActiveModel, DbErr> {
         blueprint: Set(run.blueprint.clone()),
         version: Set(run.version.clone()),
         action: Set(run.action.clone()),
-        workflow: Set(json(&run.workflow)?),
-        bindings: Set(json(&run.bindings)?),
         platform: Set(run.platform.clone()),
         application: Set(run.application.clone()),
         state: Set(run.state.word().to_owned()),
@@ -374,15 +396,15 @@ fn active(run: &Run) -> Result<ActiveModel, DbErr> {
         started_at: Set(run.started_at),
         ended_at: Set(run.ended_at),
         paused_at: Set(run.paused_at),
-    })
+    }
 }
 
-fn run(row: Model) -> Result<Run, DbErr> {
+fn run(Whole { row, pinned }: Whole) -> Result<Run, DbErr> {
     Ok(Run {
         kind: kind(&row.kind, row.id)?,
         state: state(&row.state, row.id)?,
-        workflow: read(row.workflow, "workflow", row.id)?,
-        bindings: read(row.bindings, "bindings", row.id)?,
+        workflow: read::<Vec<_>>(pinned.workflow, "workflow", row.id)?.into(),
+        bindings: Arc::new(read(pinned.bindings, "bindings", row.id)?),
         cancel: row.cancel.as_deref().and_then(Cancel::from_word),
         id: row.id.into(),
         deployment: row.deployment_id.into(),
@@ -406,10 +428,6 @@ fn run(row: Model) -> Result<Run, DbErr> {
         ended_at: row.ended_at,
         paused_at: row.paused_at,
     })
-}
-
-fn json(value: &impl serde::Serialize) -> Result<serde_json::Value, DbErr> {
-    serde_json::to_value(value).map_err(|cause| DbErr::Json(cause.to_string()))
 }
 
 fn read<T: serde::de::DeserializeOwned>(value: serde_json::Value, what: &str, id: uuid::Uuid) -> Result<T, DbErr> {

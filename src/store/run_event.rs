@@ -37,12 +37,19 @@ mod entity {
 
 use entity::{ActiveModel, Column, Entity, Model};
 
+/// So many rows are written by one statement.
+const AT_ONCE: usize = 1_000;
+
 /// Writes events; their numbers were taken in the same transaction by the write to the run.
-pub async fn append(tx: &Tx, events: &[RunEvent]) -> Result<(), DbErr> {
-    if events.is_empty() {
-        return Ok(());
+pub async fn append(tx: &Tx, events: &[&RunEvent]) -> Result<(), DbErr> {
+    for some in events.chunks(AT_ONCE) {
+        Entity::insert_many(some.iter().map(|event| active(event))).exec_without_returning(tx.db()).await?;
     }
-    let rows = events.iter().map(|event| ActiveModel {
+    Ok(())
+}
+
+fn active(event: &RunEvent) -> ActiveModel {
+    ActiveModel {
         run_id: Set(event.run.0),
         number: Set(event.number),
         at: Set(event.at),
@@ -50,9 +57,7 @@ pub async fn append(tx: &Tx, events: &[RunEvent]) -> Result<(), DbErr> {
         kind: Set(event.kind.word().to_owned()),
         line: Set(event.line.clone()),
         detail: Set(event.detail.clone()),
-    });
-    Entity::insert_many(rows).exec_without_returning(tx.db()).await?;
-    Ok(())
+    }
 }
 
 /// The events of a run after a number, oldest first, at most `limit`.

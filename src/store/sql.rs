@@ -104,6 +104,12 @@ impl Sql {
         row.map_or(Ok(0), |row| row.try_get_by_index(0))
     }
 
+    /// The ids that the statement answers.
+    pub(crate) async fn ids(self, on: &impl Reads) -> Result<Vec<Uuid>, DbErr> {
+        let rows = on.db().query_all_raw(self.statement(on)).await?;
+        rows.iter().map(|row| row.try_get_by_index(0)).collect()
+    }
+
     /// Rows of an id and a text.
     pub(crate) async fn pairs(self, on: &impl Reads) -> Result<Vec<(Uuid, String)>, DbErr> {
         let rows = on.db().query_all_raw(self.statement(on)).await?;

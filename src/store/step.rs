@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use domain::ids::{DeploymentId, RunId};
+use domain::run::Run;
 use domain::step::{Place, Step, StepState};
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait,
-    Set,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
 
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
@@ -20,8 +18,8 @@ pub(crate) mod entity {
     #[sea_orm(table_name = "step")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]
-        pub id: Uuid,
         pub run_id: Uuid,
+        #[sea_orm(primary_key, auto_increment = false)]
         pub position: i32,
         pub key: String,
         pub state: String,
@@ -57,11 +55,18 @@ pub(crate) mod entity {
 
 use entity::{ActiveModel, Column, Entity, Model, Relation};
 
-/// Writes steps as they now are, new ones and changed ones alike, in one statement.
+/// So many rows are written by one statement: each has its values, and SQLite takes 32,766 of them.
+const AT_ONCE: usize = 1_000;
+
+/// Writes steps as they now are, new ones and changed ones alike.
 pub async fn save(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
-    if steps.is_empty() {
-        return Ok(());
+    for some in steps.chunks(AT_ONCE) {
+        save_some(tx, some).await?;
     }
+    Ok(())
+}
+
+async fn save_some(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
     let changing = [
         Column::State,
         Column::Attempt,
@@ -81,19 +86,40 @@ pub async fn save(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
         Column::EndedAt,
     ];
     Entity::insert_many(steps.iter().map(|step| active(step)))
-        .on_conflict(OnConflict::column(Column::Id).update_columns(changing).to_owned())
+        .on_conflict(OnConflict::columns([Column::RunId, Column::Position]).update_columns(changing).to_owned())
         .exec_without_returning(tx.db())
         .await?;
     Ok(())
 }
 
 /// The steps of a run, in the order of its workflow.
-pub async fn of_run(on: &impl Reads, run: RunId) -> Result<Vec<Step>, DbErr> {
-    let rows = Entity::find().filter(Column::RunId.eq(run.0)).order_by_asc(Column::Position).all(on.db()).await?;
-    rows.into_iter().map(step).collect()
+pub async fn of_run(on: &impl Reads, run: &Run) -> Result<Vec<Step>, DbErr> {
+    let rows = Entity::find().filter(Column::RunId.eq(run.id.0)).all(on.db()).await?;
+    whole(run, rows.into_iter().map(step).collect::<Result<_, _>>()?)
 }
 
-/// The steps of all runs of a deployment, by run and in the order of the workflow.
+/// The steps of these runs, each in the order of its workflow, in one statement.
+pub async fn of_runs(on: &impl Reads, runs: &[Run]) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
+    let rows = Entity::find().filter(Column::RunId.is_in(runs.iter().map(|run| run.id.0))).all(on.db()).await?;
+    let mut rows = by_run(rows)?;
+    runs.iter().map(|run| Ok((run.id, whole(run, rows.remove(&run.id).unwrap_or_default())?))).collect()
+}
+
+/// The steps of a run: those to which something happened, and the others as they were planned. A step gets its row when
+/// it leaves the state in which all begin.
+fn whole(run: &Run, written: Vec<Step>) -> Result<Vec<Step>, DbErr> {
+    let planned = run.workflow.iter().enumerate();
+    let mut steps: Vec<Step> =
+        planned.map(|(position, step)| Step::new(run.id, position, step.planned.key.clone())).collect();
+    for step in written {
+        let place = steps.get_mut(step.position);
+        let place = place.ok_or_else(|| DbErr::Type(format!("the run {} has no step {}", run.id, step.position)))?;
+        *place = step;
+    }
+    Ok(steps)
+}
+
+/// The steps of all runs of a deployment to which something happened, by run and in the order of the workflow.
 pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
     use crate::run::entity::Column as RunColumn;
     let rows = Entity::find()
@@ -122,7 +148,7 @@ pub async fn waiting_for_providers(on: &impl Reads) -> Result<BTreeMap<String, u
     let rows: Vec<(Option<String>, i64)> = Entity::find()
         .select_only()
         .column(Column::WaitsFor)
-        .column_as(Column::Id.count(), "count")
+        .column_as(Column::Key.count(), "count")
         .filter(Column::WaitsFor.is_not_null())
         .group_by(Column::WaitsFor)
         .into_tuple()
@@ -140,48 +166,8 @@ fn by_run(rows: Vec<Model>) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
     Ok(by_run)
 }
 
-/// How many steps of a run are behind it, and of how many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Progress {
-    pub behind: usize,
-    pub of: usize,
-}
-
-#[derive(FromQueryResult)]
-struct Count {
-    run_id: uuid::Uuid,
-    state: String,
-    count: i64,
-}
-
-/// The progress of several runs, in one statement.
-pub async fn progress(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<RunId, Progress>, DbErr> {
-    let counts = Entity::find()
-        .select_only()
-        .column(Column::RunId)
-        .column(Column::State)
-        .column_as(Column::Id.count(), "count")
-        .filter(Column::RunId.is_in(runs.iter().map(|run| run.0)))
-        .group_by(Column::RunId)
-        .group_by(Column::State)
-        .into_model::<Count>()
-        .all(on.db())
-        .await?;
-    let mut progress = HashMap::<RunId, Progress>::new();
-    for count in counts {
-        let entry = progress.entry(count.run_id.into()).or_default();
-        let steps = usize::try_from(count.count).unwrap_or_default();
-        entry.of += steps;
-        if StepState::from_word(&count.state).is_some_and(StepState::lets_others_go_on) {
-            entry.behind += steps;
-        }
-    }
-    Ok(progress)
-}
-
 fn active(step: &Step) -> ActiveModel {
     ActiveModel {
-        id: Set(step.id.0),
         run_id: Set(step.run.0),
         position: Set(i32::try_from(step.position).unwrap_or(i32::MAX)),
         key: Set(step.key.clone()),
@@ -206,9 +192,9 @@ fn active(step: &Step) -> ActiveModel {
 
 fn step(row: Model) -> Result<Step, DbErr> {
     Ok(Step {
-        state: StepState::from_word(&row.state)
-            .ok_or_else(|| DbErr::Type(format!("the step {} is in no known state: `{}`", row.id, row.state)))?,
-        id: row.id.into(),
+        state: StepState::from_word(&row.state).ok_or_else(|| {
+            DbErr::Type(format!("the step {} of run {} is in no known state: `{}`", row.key, row.run_id, row.state))
+        })?,
         run: row.run_id.into(),
         position: usize::try_from(row.position).unwrap_or_default(),
         key: row.key,

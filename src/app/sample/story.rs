@@ -144,7 +144,7 @@ impl<'p> Story<'p> {
             version: VERSION.into(),
             action: None,
             workflow: STEPS.map(step).into(),
-            bindings: Bindings::default(),
+            bindings: Bindings::default().into(),
             platform: PLATFORM.into(),
             application: self.project.team.clone(),
             state: RunState::Done,
@@ -173,7 +173,7 @@ impl<'p> Story<'p> {
                 attempt: 1,
                 started_at: Some(started),
                 ended_at: Some(began),
-                ..Step::new(store::fresh_id(), self.run, position, (*key).to_owned())
+                ..Step::new(self.run, position, (*key).to_owned())
             }
         };
         STEPS.iter().enumerate().map(step).collect()

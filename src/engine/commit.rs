@@ -1,0 +1,244 @@
+//! Group commit: what the runs of this process come to while a transaction is under way commits in the next one,
+//! together. A run waits for the disk no longer than alone, and a busy process asks the database and its disk for a
+//! fraction of the work.
+//!
+//! A lane writes one transaction after the other. SQLite has one writer, so there is one lane; on PostgreSQL one lane
+//! prepares while the other waits for the disk. Should a transaction fail, each of its parts is written again alone, so
+//! that no run suffers for another.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use domain::ids::RunId;
+use domain::run::RunEvent;
+use futures::FutureExt;
+use store::{Pool, Store, Tx};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::draft::Draft;
+use crate::drive::{DriveError, Driver};
+use crate::gate::Consequences;
+use crate::lease::Held;
+use crate::journal::{Entry, write_all};
+use crate::{Engine, queue};
+
+/// Lanes on PostgreSQL.
+const LANES: usize = 1;
+/// No transaction writes more parts: one that has to be repeated should not cost too much.
+const AT_ONCE: usize = 64;
+
+/// Where runs bring what they come to.
+pub(crate) struct Committer {
+    lanes: Vec<mpsc::UnboundedSender<Part>>,
+}
+
+/// A run that a worker wants to carry.
+pub(crate) struct Wish {
+    pub(crate) engine: Engine,
+    pub(crate) run: RunId,
+    pub(crate) worker: String,
+    /// The job that brought the run.
+    pub(crate) job: Option<String>,
+}
+
+/// A run that was taken, with its first moves written.
+pub(crate) struct Begun {
+    pub(crate) driver: Driver,
+    pub(crate) draft: Draft,
+    pub(crate) events: Vec<RunEvent>,
+}
+
+type Reply<T> = oneshot::Sender<Result<Option<T>, DriveError>>;
+
+/// What one run brings.
+enum Part {
+    Begin(Box<Wish>, Reply<Begun>),
+    Entry(Box<Entry>, Reply<Vec<RunEvent>>),
+}
+
+/// What came of a part; nothing when the run is another worker's, or no longer as its worker knows it.
+enum Came {
+    Begun(Option<Box<Begun>>),
+    Written(Option<Vec<RunEvent>>),
+}
+
+impl Committer {
+    /// Starts the lanes; they end when the committer is dropped.
+    pub(crate) fn start(store: &Store, house: &Arc<dyn Consequences>) -> Self {
+        let lanes = if matches!(store.pool(), Pool::Postgres(_)) { LANES } else { 1 };
+        let start = |_| {
+            let (bring, parts) = mpsc::unbounded_channel();
+            let lane = Lane { store: store.clone(), house: Arc::clone(house) };
+            tokio::spawn(lane.serve(parts));
+            bring
+        };
+        Self { lanes: (0..lanes).map(start).collect() }
+    }
+
+    /// Takes a run and makes its first moves; nothing when there is nothing to carry, or another worker does.
+    pub(crate) async fn begin(&self, wish: Wish) -> Result<Option<Begun>, DriveError> {
+        let (reply, answer) = oneshot::channel();
+        self.bring(wish.run, Part::Begin(Box::new(wish), reply));
+        answer.await.unwrap_or(Err(DriveError::BrokeDown))
+    }
+
+    /// Writes a move of a run; nothing, and nothing written, when the run is no longer as its worker knows it.
+    pub(crate) async fn write(&self, entry: Entry) -> Result<Option<Vec<RunEvent>>, DriveError> {
+        let (reply, answer) = oneshot::channel();
+        self.bring(entry.run.id, Part::Entry(Box::new(entry), reply));
+        answer.await.unwrap_or(Err(DriveError::BrokeDown))
+    }
+
+    /// A run keeps to its lane. A lane that is gone drops the part, and with it the reply.
+    fn bring(&self, run: RunId, part: Part) {
+        let lane = run.0.as_u128() % self.lanes.len() as u128;
+        let _ = self.lanes[lane as usize].send(part);
+    }
+}
+
+struct Lane {
+    store: Store,
+    house: Arc<dyn Consequences>,
+}
+
+impl Lane {
+    async fn serve(self, mut parts: mpsc::UnboundedReceiver<Part>) {
+        let mut waiting = Vec::with_capacity(AT_ONCE);
+        while parts.recv_many(&mut waiting, AT_ONCE).await > 0 {
+            self.commit(std::mem::take(&mut waiting)).await;
+        }
+    }
+
+    async fn commit(&self, parts: Vec<Part>) {
+        if parts.len() > 1 {
+            match self.attempt(&parts).await {
+                Ok(came) => return parts.into_iter().zip(came).for_each(|(part, came)| part.answer(Ok(came))),
+                Err(cause) => {
+                    tracing::debug!(%cause, parts = parts.len(), "what commits together failed; each is written alone");
+                }
+            }
+        }
+        for part in parts {
+            let came = self.attempt(std::slice::from_ref(&part)).await;
+            match came.map(|came| came.into_iter().next()) {
+                Ok(Some(came)) => part.answer(Ok(came)),
+                Ok(None) => part.answer(Err(DriveError::BrokeDown)),
+                Err(cause) => part.answer(Err(cause)),
+            }
+        }
+    }
+
+    /// Writes parts in one transaction. A panic of what they call is a failure like others: the lane lives.
+    async fn attempt(&self, parts: &[Part]) -> Result<Vec<Came>, DriveError> {
+        let attempt = AssertUnwindSafe(self.write(parts)).catch_unwind().await;
+        attempt.unwrap_or(Err(DriveError::BrokeDown))
+    }
+
+    async fn write(&self, parts: &[Part]) -> Result<Vec<Came>, DriveError> {
+        let change = parts.iter().any(Part::changes_state);
+        let tx = if change { self.store.begin_change().await? } else { self.store.begin_step().await? };
+        let moves = moves(&tx, parts).await?;
+        let entries: Vec<&Entry> = moves.iter().filter_map(Move::entry).collect();
+        let mut written = write_all(&tx, &*self.house, &entries).await?.into_iter();
+        tx.commit().await?;
+        Ok(moves.into_iter().map(|it| it.came(&mut written)).collect())
+    }
+}
+
+impl Part {
+    fn changes_state(&self) -> bool {
+        match self {
+            // A run that begins leaves the queue.
+            Self::Begin(..) => true,
+            Self::Entry(entry, _) => entry.changes_state,
+        }
+    }
+
+    fn wish(&self) -> Option<&Wish> {
+        match self {
+            Self::Begin(wish, _) => Some(wish),
+            Self::Entry(..) => None,
+        }
+    }
+
+    /// Tells the run's task. One that is gone no longer needs to know.
+    fn answer(self, came: Result<Came, DriveError>) {
+        match (self, came) {
+            (Self::Begin(_, reply), Ok(Came::Begun(begun))) => drop(reply.send(Ok(begun.map(|begun| *begun)))),
+            (Self::Entry(_, reply), Ok(Came::Written(events))) => drop(reply.send(Ok(events))),
+            (Self::Begin(_, reply), Err(cause)) => drop(reply.send(Err(cause))),
+            (Self::Entry(_, reply), Err(cause)) => drop(reply.send(Err(cause))),
+            (Self::Begin(_, reply), Ok(Came::Written(_))) => drop(reply.send(Err(DriveError::BrokeDown))),
+            (Self::Entry(_, reply), Ok(Came::Begun(_))) => drop(reply.send(Err(DriveError::BrokeDown))),
+        }
+    }
+}
+
+/// What is written for a part.
+enum Move<'p> {
+    /// Nothing: the run was not taken.
+    None,
+    First(Box<(Driver, Draft)>, Entry),
+    Later(&'p Entry),
+}
+
+impl Move<'_> {
+    fn entry(&self) -> Option<&Entry> {
+        match self {
+            Self::None => None,
+            Self::First(_, entry) => Some(entry),
+            Self::Later(entry) => Some(entry),
+        }
+    }
+
+    /// `written` is what was written of those that have one, in their order.
+    fn came(self, written: &mut impl Iterator<Item = Option<Vec<RunEvent>>>) -> Came {
+        match self {
+            Self::None => Came::Begun(None),
+            Self::First(begun, _) => {
+                let (driver, draft) = *begun;
+                let events = written.next().flatten();
+                Came::Begun(events.map(|events| Box::new(Begun { driver, draft, events })))
+            }
+            Self::Later(_) => Came::Written(written.next().flatten()),
+        }
+    }
+}
+
+/// Takes the runs that are wished for and makes their first moves; beside them the moves of the others, in their order.
+async fn moves<'p>(tx: &Tx, parts: &'p [Part]) -> Result<Vec<Move<'p>>, DriveError> {
+    let mut taken = take_all(tx, parts).await?;
+    let mut moves = Vec::with_capacity(parts.len());
+    for part in parts {
+        moves.push(match part {
+            Part::Entry(entry, _) => Move::Later(entry),
+            Part::Begin(wish, _) => match taken.remove(&(wish.run, wish.worker.as_str())) {
+                Some(held) => {
+                    let (driver, draft, entry) = Driver::begin(tx, wish, held).await?;
+                    Move::First(Box::new((driver, draft)), entry)
+                }
+                None => {
+                    queue::forget(tx, wish.job.as_deref().as_slice()).await?;
+                    Move::None
+                }
+            },
+        });
+    }
+    Ok(moves)
+}
+
+/// The runs that each worker gets of those that it wishes for.
+async fn take_all<'p>(tx: &Tx, parts: &'p [Part]) -> Result<HashMap<(RunId, &'p str), Held>, DriveError> {
+    let mut wishes: HashMap<&str, Vec<&Wish>> = HashMap::new();
+    for wish in parts.iter().filter_map(Part::wish) {
+        wishes.entry(&wish.worker).or_default().push(wish);
+    }
+    let mut taken = HashMap::new();
+    for (worker, wishes) in wishes {
+        let ids: Vec<RunId> = wishes.iter().map(|wish| wish.run).collect();
+        let held = wishes[0].engine.take(tx, &ids, worker).await?;
+        taken.extend(held.into_iter().map(|held| ((held.run.id, worker), held)));
+    }
+    Ok(taken)
+}
