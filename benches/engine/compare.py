@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
-"""The engine beside DBOS and beside the limit, on one PostgreSQL of its own with fsync on, in turns.
+"""The engine beside DBOS, Restate and the limit, in turns: on one PostgreSQL of its own with fsync on, Restate on its own
+store.
 
-Needs Debian's postgresql and a Rust toolchain; DBOS where `python3 -c 'import dbos'` works. Each round runs every
-contender once, in another order; medians and ratios are of the rounds.
+Needs Debian's postgresql and a Rust toolchain; DBOS where `python3 -c 'import dbos'` works, and Restate after
+`npm ci --prefix benches/engine`. Each round runs every contender once, in another order; medians and ratios are of the
+rounds.
 """
 
 import argparse
@@ -90,6 +92,11 @@ def dbos(server: Server, runs: int, in_flight: int) -> dict:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
+def restate(_: Server, runs: int, in_flight: int) -> dict:
+    command = ["node", str(HERE / "restate_runs.mjs"), str(runs), str(in_flight)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+
+
 def floor(server: Server, runs: int, in_flight: int) -> dict:
     each = str(max(1, runs // in_flight))
     load = ["-n", "-M", "prepared", "-c", str(in_flight), "-j", "2", "-t", each, "-f", str(HERE / "floor.sql"), "floor"]
@@ -107,6 +114,8 @@ def build() -> str:
 
 
 def measured(server: Server, name: str, contender, runs: int) -> dict:
+    if name == "restate":
+        return {**contender(server), "commits": float("nan"), "wal_kb": float("nan"), "server_ms": float("nan")}
     before = server.counts(name)
     told = contender(server)
     after = server.counts(name)
@@ -128,6 +137,8 @@ def main() -> None:
     }
     if subprocess.run([sys.executable, "-c", "import dbos"], capture_output=True).returncode == 0:
         contenders["dbos"] = lambda server: dbos(server, runs, in_flight)
+    if (HERE / "node_modules").exists():
+        contenders["restate"] = lambda server: restate(server, runs, in_flight)
     rounds: dict[str, list[dict]] = {name: [] for name in contenders}
     with Server() as server:
         for number in range(wanted.rounds):

@@ -17,6 +17,7 @@ pub struct WorkflowStep {
     /// The action that is called, `machine.create`.
     pub action: String,
     /// The earlier step that this one takes back; none for a step that makes something.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub takes_back: Option<TakenBack>,
 }
 

@@ -10,6 +10,7 @@ mod mending;
 mod outage;
 mod saga;
 mod time;
+mod together;
 mod turns;
 mod waking;
 

@@ -193,16 +193,21 @@ pub struct PlannedStep {
     /// What a person reads.
     pub title: String,
     /// The name of what it makes, where it is known before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Keys of the steps that have to be done before.
     pub needs: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub each: Option<Each>,
     /// The input, its templates not yet filled: [`Bindings::resolve`] fills them when the step is ready.
     pub with: Value,
     /// A condition that can only be decided when the step is ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
     /// Why it will not run, when that is known already.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub skip: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
 }
 
