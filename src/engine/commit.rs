@@ -179,7 +179,7 @@ impl Part {
 enum Move<'p> {
     /// Nothing: the run was not taken.
     None,
-    First(Box<(Driver, Draft)>, Entry),
+    First(Box<(Driver, Draft, Entry)>),
     Later(&'p Entry),
 }
 
@@ -187,7 +187,7 @@ impl Move<'_> {
     fn entry(&self) -> Option<&Entry> {
         match self {
             Self::None => None,
-            Self::First(_, entry) => Some(entry),
+            Self::First(first) => Some(&first.2),
             Self::Later(entry) => Some(entry),
         }
     }
@@ -196,8 +196,8 @@ impl Move<'_> {
     fn came(self, written: &mut impl Iterator<Item = Option<Vec<RunEvent>>>) -> Came {
         match self {
             Self::None => Came::Begun(None),
-            Self::First(begun, _) => {
-                let (driver, draft) = *begun;
+            Self::First(first) => {
+                let (driver, draft, _) = *first;
                 let events = written.next().flatten();
                 Came::Begun(events.map(|events| Box::new(Begun { driver, draft, events })))
             }
@@ -214,10 +214,7 @@ async fn moves<'p>(tx: &Tx, parts: &'p [Part]) -> Result<Vec<Move<'p>>, DriveErr
         moves.push(match part {
             Part::Entry(entry, _) => Move::Later(entry),
             Part::Begin(wish, _) => match taken.remove(&(wish.run, wish.worker.as_str())) {
-                Some(held) => {
-                    let (driver, draft, entry) = Driver::begin(tx, wish, held).await?;
-                    Move::First(Box::new((driver, draft)), entry)
-                }
+                Some(held) => Move::First(Box::new(Driver::begin(tx, wish, held).await?)),
                 None => {
                     queue::forget(tx, wish.job.as_deref().as_slice()).await?;
                     Move::None
