@@ -19,8 +19,8 @@ use tokio::sync::{mpsc, oneshot};
 use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
 use crate::gate::Consequences;
-use crate::lease::Held;
 use crate::journal::{Entry, write_all};
+use crate::lease::Held;
 use crate::{Engine, queue};
 
 /// Lanes on PostgreSQL.

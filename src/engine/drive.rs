@@ -25,9 +25,9 @@ use crate::circuit::Heard;
 use crate::commit::{Begun, Wish};
 use crate::draft::{Draft, Line, Rest};
 use crate::gate::Gate;
+use crate::journal::Entry;
 use crate::lease::Held;
 use crate::log::run_span;
-use crate::journal::Entry;
 use crate::worker::Busy;
 use crate::{ActionError, Engine};
 

@@ -71,7 +71,7 @@ impl Left {
 async fn written(house: &House, id: DeploymentId) -> (Run, Vec<Step>, Vec<RunEvent>, Vec<Resource>) {
     let store = &house.app.store;
     let run = store::run::whole_of_deployment(store, id).await.unwrap().pop().unwrap();
-    let steps = store::step::of_run(store, run.id).await.unwrap();
+    let steps = store::step::of_run(store, &run).await.unwrap();
     let events = store::run_event::after(store, run.id, 0, 10_000).await.unwrap();
     (run, steps, events, store::resource::standing(store, id).await.unwrap())
 }
