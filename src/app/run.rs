@@ -220,7 +220,7 @@ pub async fn mend(app: &App, who: &Principal, id: RunId, mend: Mend, reason: &st
     if !sent.is_new(app, &tx, who).await? {
         return Ok(());
     }
-    let before = input_before(&tx, id, &mend).await?;
+    let before = input_before(&tx, &run, &mend).await?;
     let note = Note {
         actor: Actor::person(who, sent.via),
         action: word,
@@ -247,9 +247,9 @@ async fn carry_out(app: &App, tx: &Tx, id: RunId, mend: Mend, by: &By<'_>) -> Re
 }
 
 /// What a step was given before somebody gives it something else.
-async fn input_before(tx: &Tx, id: RunId, mend: &Mend) -> Result<Option<Value>, Trouble> {
+async fn input_before(tx: &Tx, run: &Run, mend: &Mend) -> Result<Option<Value>, Trouble> {
     let Mend::Retry { step, input: Some(_) } = mend else { return Ok(None) };
-    let steps = store::step::of_run(tx, id).await.map_err(database)?;
+    let steps = store::step::of_run(tx, run).await.map_err(database)?;
     Ok(steps.into_iter().find(|it| it.key == *step).and_then(|step| step.input))
 }
 
