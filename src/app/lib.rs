@@ -13,6 +13,7 @@ pub mod datacenter;
 pub mod demo;
 pub mod deployment;
 pub mod duty;
+mod hold;
 #[cfg(test)]
 mod house;
 pub mod idempotency;

@@ -3,23 +3,25 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::hold::Hold;
 use domain::ids::{ProjectId, RunId};
 use domain::mail::MailState;
 use domain::outage::Outage;
 use domain::person::{Person, Principal, Role, Scope};
+use domain::reading::Reading;
 use domain::run::RunState;
 use domain::step::Step;
 use domain::task::Task;
 use domain::trouble::Trouble;
 pub use engine::Tally;
 use store::duty::Duty;
-use store::job::Waiting;
+use store::job::{Backlog, Waiting};
 use store::page::{Turn, Window};
 use store::run::{Filter, RunSummary, SortBy};
 use store::worker::Worker;
 use store::{DbErr, Reads};
 
-use crate::{App, database};
+use crate::{App, database, hold};
 
 /// Runs of each list that the page shows.
 const SHOWN: u64 = 50;
@@ -42,8 +44,18 @@ pub struct Provider {
     pub name: &'static str,
     /// Since when it does not answer, as the workers that live find; nothing while it does.
     pub outage: Option<Outage>,
-    /// Steps that wait for it.
+    /// Steps that wait for it to answer.
     pub waiting: u64,
+    /// Calls that are under way.
+    pub calls: u64,
+    /// How many it gets side by side.
+    pub places: u64,
+    /// Whether that holds for all workers together, or for each of them.
+    pub shared: bool,
+    /// Steps that wait for a place.
+    pub in_line: u64,
+    /// Since when the first of them waits.
+    pub in_line_since: Option<DateTime<Utc>>,
 }
 
 impl Provider {
@@ -67,7 +79,7 @@ pub struct Overview {
     /// Files of the catalog that were refused when they were read last, by name.
     pub refused_files: Vec<String>,
     /// Runs that go on, newest first.
-    pub under_way: Vec<RunSummary>,
+    pub under_way: Vec<UnderWay>,
     /// Runs that ended last.
     pub ended: Vec<RunSummary>,
     pub workers: Vec<Listed>,
@@ -77,6 +89,8 @@ pub struct Overview {
     pub providers: Vec<Provider>,
     /// Runs that wait for a worker.
     pub queue: Waiting,
+    /// The same by project, those with most first.
+    pub backlogs: Vec<QueuedOf>,
     /// Mails by what became of them.
     pub mails: Vec<(MailState, u64)>,
     /// Since when the oldest mail waits to be sent.
@@ -84,6 +98,35 @@ pub struct Overview {
     /// The simulated datacenter's objects, faults armed in it, or why it does not answer; nothing where there is none.
     pub datacenter: Option<Result<Datacenter, String>>,
     pub now: DateTime<Utc>,
+}
+
+/// A run that goes on, or waits in line.
+#[derive(Clone, Debug)]
+pub struct UnderWay {
+    pub run: RunSummary,
+    pub hold: Option<Hold>,
+}
+
+impl UnderWay {
+    /// How it reads: what it does, or that it waits in line.
+    pub fn reads(&self) -> Reading {
+        let reads = self.run.reads();
+        self.hold.as_ref().map_or(reads, |hold| hold.reads(reads))
+    }
+
+    /// Why it stands where it stands.
+    pub fn why(&self) -> String {
+        self.hold.as_ref().map(Hold::told).or_else(|| self.run.why.clone()).unwrap_or_default()
+    }
+}
+
+/// Runs of a project that wait for a worker.
+#[derive(Clone, Debug)]
+pub struct QueuedOf {
+    /// The project's title.
+    pub project: String,
+    pub number: u64,
+    pub since: Option<DateTime<Utc>>,
 }
 
 /// A run that stands still, with the steps at which it does.
@@ -121,11 +164,12 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         overdue: store::task::overdue(store, now, SHOWN).await.map_err(database)?,
         may_mend: who.has_everywhere(Role::Operator),
         refused_files: store::blueprint::refused_files(store).await.map_err(database)?,
-        under_way: newest(app, &goes_on, SHOWN).await?,
+        under_way: with_holds(app, newest(app, &goes_on, SHOWN).await?).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers,
         duty: store::duty::find(store).await.map_err(database)?,
         queue: app.engine.queue().await.map_err(database)?,
+        backlogs: backlogs(app).await?,
         mails: store::mail::counts(store).await.map_err(database)?,
         oldest_mail: store::mail::oldest_queued(store).await.map_err(database)?,
         datacenter: datacenter(app).await,
@@ -146,6 +190,26 @@ async fn with_steps(app: &App, runs: Vec<RunSummary>) -> Result<Vec<Halted>, Tro
     let mut steps = store::step::failed_of_runs(&app.store, &ids).await.map_err(database)?;
     let halted = |run: RunSummary| Halted { steps: steps.remove(&run.id).unwrap_or_default(), run };
     Ok(runs.into_iter().map(halted).collect())
+}
+
+async fn with_holds(app: &App, runs: Vec<RunSummary>) -> Result<Vec<UnderWay>, Trouble> {
+    let mut holds = hold::of_runs(app, &runs).await?;
+    Ok(runs.into_iter().map(|run| UnderWay { hold: holds.remove(&run.id), run }).collect())
+}
+
+async fn backlogs(app: &App) -> Result<Vec<QueuedOf>, Trouble> {
+    let backlogs = app.engine.backlogs().await.map_err(database)?;
+    if backlogs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let projects = store::project::list(&app.store, &Scope::Everything).await.map_err(database)?;
+    let titles: BTreeMap<ProjectId, String> = projects.into_iter().map(|it| (it.id, it.title)).collect();
+    let of = |backlog: Backlog| QueuedOf {
+        project: titles.get(&backlog.project).cloned().unwrap_or_default(),
+        number: backlog.number,
+        since: backlog.since,
+    };
+    Ok(backlogs.into_iter().map(of).collect())
 }
 
 /// What monitoring asks for; all but the tally of steps are the same numbers whichever process is asked.
@@ -212,10 +276,22 @@ async fn providers(app: &App, alive: impl Iterator<Item = &Worker>) -> Result<Ve
         let seen = seen.map_or_else(|| outage.clone(), |seen| seen.seen_with(outage));
         outages.insert(&outage.provider, seen);
     }
-    let known = app.engine.providers().into_iter();
-    let provider =
-        |name| Provider { name, outage: outages.remove(name), waiting: waiting.remove(name).unwrap_or_default() };
-    let mut providers: Vec<Provider> = known.map(provider).collect();
+    let crowds = store::place::crowds(&app.store, None).await.map_err(database)?;
+    let provider = |name| {
+        let crowd = crowds.iter().find(|crowd| crowd.provider == name);
+        let (places, shared) = app.engine.calls_to(name);
+        Provider {
+            name,
+            outage: outages.remove(name),
+            waiting: waiting.remove(name).unwrap_or_default(),
+            calls: crowd.map_or(0, |crowd| crowd.taken),
+            places: places as u64,
+            shared,
+            in_line: crowd.map_or(0, |crowd| crowd.waiting),
+            in_line_since: crowd.and_then(|crowd| crowd.since),
+        }
+    };
+    let mut providers: Vec<Provider> = app.engine.providers().into_iter().map(provider).collect();
     providers.sort_by_key(|provider| provider.outage.is_none());
     Ok(providers)
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use domain::audit::{Actor, Note};
+use domain::hold::Hold;
 use domain::ids::RunId;
 use domain::person::{Principal, Role};
 use domain::resource::Resource;
@@ -22,7 +23,7 @@ pub use store::run::{Filter, RunSummary, SortBy};
 use crate::idempotency::Sent;
 use crate::operations::operators_of;
 use crate::page::{Counted, List, Part, Window};
-use crate::{App, audit, database};
+use crate::{App, audit, database, hold};
 
 /// Lines of a log that a page shows.
 const LINES: u64 = 300;
@@ -47,6 +48,8 @@ pub struct Details {
     pub log_was_forgotten: bool,
     /// The chosen step's objects.
     pub resources: Vec<Resource>,
+    /// What it waits for in line, where it does not go on for that.
+    pub hold: Option<Hold>,
     /// What people are asked to do before it goes on, by the step.
     pub tasks: Vec<Task>,
     /// How long such runs usually take: the median of the last ones that were done.
@@ -125,6 +128,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         false => Vec::new(),
     };
     let operators = operators.into_iter().map(|operator| operator.name).collect();
+    let hold = hold::of_run(app, id, run.state, &run.blueprint).await?;
     let log_was_forgotten = was_forgotten(&run, chosen.map(|at| &steps[at]), &log);
     let now = app.clock.now();
     Ok(Details {
@@ -135,6 +139,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         log,
         log_was_forgotten,
         resources,
+        hold,
         tasks,
         usual,
         may_mend,

@@ -13,6 +13,7 @@ pub mod blueprint;
 pub mod ci;
 pub mod deployment;
 pub mod finding;
+pub mod hold;
 pub mod ids;
 pub mod mail;
 pub mod moment;

@@ -14,7 +14,7 @@ use crate::circuit::Heard;
 use crate::draft::{Draft, Rest};
 use crate::drive::{DriveError, Driver};
 use crate::input::{self, Input};
-use crate::places::{Claim, Place};
+use crate::place::{Claim, Place};
 use crate::queue;
 use crate::retry::{self, Verdict};
 use crate::{Action, ActionError, Outcome, Record, Work};

@@ -8,7 +8,7 @@ use domain::ports::clock::Clock;
 use tokio::sync::mpsc;
 
 use crate::circuit::{Heard, Pass};
-use crate::places::Place;
+use crate::place::Place;
 use crate::{Action, ActionError, Outcome, StepLog, Work};
 
 /// No line of a log is longer; more is cut off.

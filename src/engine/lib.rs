@@ -23,7 +23,7 @@ mod lease;
 mod log;
 pub mod mend;
 mod outage;
-mod places;
+mod place;
 #[cfg(test)]
 mod proof;
 mod queue;
@@ -68,7 +68,7 @@ struct Parts {
     committer: commit::Committer,
     settings: Settings,
     hub: hub::Hub,
-    places: places::Places,
+    places: place::Places,
     circuits: Arc<circuit::Circuits>,
     bell: Arc<queue::Bell>,
     driving: Arc<AtomicUsize>,
@@ -122,7 +122,7 @@ impl Engine {
             }
         }
         let shared = settings.bounds.providers.keys();
-        let places = places::Places::new(settings.calls_per_worker, settings.calls_per_provider, shared);
+        let places = place::Places::new(settings.calls_per_worker, settings.calls_per_provider, shared);
         let circuits = Arc::new(circuit::Circuits::new(Arc::clone(&clock), settings.patience));
         let committer = commit::Committer::start(&store, &consequences);
         Ok(Self(Arc::new(Parts {
@@ -161,6 +161,21 @@ impl Engine {
     /// The providers that actions call.
     pub fn providers(&self) -> BTreeSet<&'static str> {
         self.0.actions.values().filter_map(|known| known.signature.provider).collect()
+    }
+
+    /// How many calls a provider gets side by side; and whether that holds for all workers together, or for each.
+    pub fn calls_to(&self, provider: &str) -> (usize, bool) {
+        let settings = &self.0.settings;
+        match settings.bounds.providers.get(provider) {
+            Some(bound) => (*bound, true),
+            None if provider == place::WORKER => (settings.calls_per_worker, false),
+            None => (settings.calls_per_provider, false),
+        }
+    }
+
+    /// How many runs of a blueprint are at work side by side at most.
+    pub fn runs_of(&self, blueprint: &str) -> Option<usize> {
+        self.0.settings.bounds.blueprints.get(blueprint).copied()
     }
 
     /// The providers that this process found to be away.

@@ -22,7 +22,7 @@ use domain::ids::{ProjectId, RunId};
 use domain::run::{RunKind, RunState};
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
-use store::job::{NewJob, Rank, Waiting};
+use store::job::{Backlog, NewJob, Rank, Waiting};
 use store::{DbErr, Pool, Store, Tx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, Sleep};
@@ -70,9 +70,13 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
 
 /// Puts a run into the queue; workers see it when the transaction commits.
 pub(crate) async fn push(tx: &Tx, run: RunId, project: ProjectId, rank: Rank) -> Result<(), DbErr> {
-    let payload = serde_json::to_vec(&DriveRun { run }).map_err(|cause| DbErr::Json(cause.to_string()))?;
+    let payload = payload(run)?;
     let id = ulid(store::fresh_id());
     store::job::insert(tx, NewJob { queue: QUEUE, id: &id, payload: &payload, project, rank }).await
+}
+
+fn payload(run: RunId) -> Result<Vec<u8>, DbErr> {
+    serde_json::to_vec(&DriveRun { run }).map_err(|cause| DbErr::Json(cause.to_string()))
 }
 
 /// Where a run stands among those that wait for a worker: what is taken down goes before what is built.
@@ -93,6 +97,16 @@ impl Engine {
     /// How many runs wait for a worker, and since when.
     pub async fn queue(&self) -> Result<Waiting, DbErr> {
         store::job::waiting(&self.0.store, QUEUE).await
+    }
+
+    /// What waits for a worker, by project; the longest first.
+    pub async fn backlogs(&self) -> Result<Vec<Backlog>, DbErr> {
+        store::job::by_project(&self.0.store, QUEUE).await
+    }
+
+    /// How many runs are taken before this one, as things stand; nothing when it waits for a worker no more.
+    pub async fn before(&self, run: RunId) -> Result<Option<u64>, DbErr> {
+        store::job::before(&self.0.store, QUEUE, &payload(run)?).await
     }
 }
 

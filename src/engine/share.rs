@@ -13,7 +13,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::Engine;
-use crate::places::Demand;
+use crate::place::Demand;
 
 /// How often a worker looks whether others want what it holds.
 const LOOK: Duration = Duration::from_secs(1);

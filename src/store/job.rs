@@ -1,9 +1,11 @@
 //! The queue's rows, as far as we write them ourselves: a job must commit together with its reason. The layout is the
 //! queue library's own.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
 
 use crate::sql::Sql;
 use crate::tx::sealed::Connection;
@@ -137,14 +139,10 @@ pub struct Waiting {
 /// What waits in a queue for a worker.
 pub async fn waiting(on: &impl Reads, queue: &str) -> Result<Waiting, DbErr> {
     let backend = on.db().get_database_backend();
-    // In seconds since 1970: PostgreSQL keeps an instant, SQLite such a number.
-    let oldest = match backend {
-        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM MIN(run_at)) AS BIGINT)",
-        _ => "MIN(run_at)",
-    };
     let statement = format!(
-        "SELECT COUNT(*) AS waiting, {oldest} AS oldest FROM {} \
+        "SELECT COUNT(*) AS waiting, {} AS oldest FROM {} \
          WHERE job_type = $1 AND status IN ('Pending', 'Queued')",
+        oldest(backend),
         jobs(backend)
     );
     let row = on.db().query_one_raw(Statement::from_sql_and_values(backend, statement, [queue.into()])).await?;
@@ -152,6 +150,72 @@ pub async fn waiting(on: &impl Reads, queue: &str) -> Result<Waiting, DbErr> {
     let (number, oldest): (i64, Option<i64>) = (row.try_get("", "waiting")?, row.try_get("", "oldest")?);
     let since = oldest.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
     Ok(Waiting { number: u64::try_from(number).unwrap_or_default(), since })
+}
+
+/// How many jobs are taken before the one with this payload, as things stand; nothing when it waits no more.
+pub async fn before(on: &impl Reads, queue: &str, payload: &[u8]) -> Result<Option<u64>, DbErr> {
+    let mut sql = Sql::default();
+    let jobs = jobs(on.db().get_database_backend());
+    let (queue, payload) = (sql.bind(queue), sql.bind(payload.to_vec()));
+    let waiting = format!("FROM {jobs} WHERE job_type = {queue} AND {WAITS}");
+    sql.text = format!(
+        "SELECT CASE WHEN mine.id IS NULL THEN -1 ELSE (SELECT COUNT(*) {waiting} AND (priority > mine.priority OR \
+         (priority = mine.priority AND (run_at < mine.run_at OR (run_at = mine.run_at AND id < mine.id))))) END \
+         FROM (SELECT 1 AS one) AS always LEFT JOIN (SELECT id, priority, run_at {waiting} AND job = {payload} \
+         ORDER BY priority DESC LIMIT 1) AS mine ON TRUE"
+    );
+    Ok(u64::try_from(sql.number(on).await?).ok())
+}
+
+/// What waits of one project.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backlog {
+    pub project: ProjectId,
+    pub number: u64,
+    /// When the oldest was put there.
+    pub since: Option<DateTime<Utc>>,
+}
+
+#[derive(FromQueryResult)]
+struct BacklogRow {
+    flow: Option<String>,
+    number: i64,
+    oldest: Option<i64>,
+}
+
+/// What waits in a queue, by project; the longest first.
+pub async fn by_project(on: &impl Reads, queue: &str) -> Result<Vec<Backlog>, DbErr> {
+    let backend = on.db().get_database_backend();
+    let mut sql = Sql::default();
+    sql.text = format!(
+        "SELECT {} AS flow, COUNT(*) AS number, {} AS oldest FROM {} WHERE job_type = {} AND {WAITS} GROUP BY 1",
+        flow_of(backend),
+        oldest(backend),
+        jobs(backend),
+        sql.bind(queue)
+    );
+    let rows: Vec<BacklogRow> = sql.all(on).await?;
+    let mut projects: BTreeMap<ProjectId, Backlog> = BTreeMap::new();
+    for row in rows {
+        let id = row.flow.as_deref().and_then(|flow| flow.split_once('-')?.1.parse::<uuid::Uuid>().ok());
+        // A job that an older version has put there says nothing of its project.
+        let Some(project) = id.map(ProjectId) else { continue };
+        let since = row.oldest.and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        let all = projects.entry(project).or_insert(Backlog { project, number: 0, since });
+        all.number += u64::try_from(row.number).unwrap_or_default();
+        all.since = all.since.min(since);
+    }
+    let mut backlogs: Vec<Backlog> = projects.into_values().collect();
+    backlogs.sort_by_key(|backlog| std::cmp::Reverse(backlog.number));
+    Ok(backlogs)
+}
+
+/// The oldest of several, in seconds since 1970: PostgreSQL keeps an instant, SQLite such a number.
+const fn oldest(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Postgres => "CAST(EXTRACT(EPOCH FROM MIN(run_at)) AS BIGINT)",
+        _ => "MIN(run_at)",
+    }
 }
 
 /// What tells the jobs of one project and rank from those of others.

@@ -21,6 +21,7 @@ pub mod mail;
 pub mod organisation;
 pub mod page;
 pub mod person;
+pub mod place;
 pub mod project;
 pub mod request;
 pub mod resource;

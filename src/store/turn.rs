@@ -1,7 +1,7 @@
 //! Blueprints of which only so many runs are driven side by side, by all workers together: who is held up, and whose
 //! turn is next. The projects take turns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::RunId;
@@ -63,6 +63,34 @@ pub async fn is_awaited(on: &impl Reads, blueprint: &str) -> Result<bool, DbErr>
     let name = sql.bind(blueprint);
     sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND held_up_since IS NOT NULL");
     Ok(sql.number(on).await? > 0)
+}
+
+/// Since when those of the runs are held up that are.
+pub async fn held_up(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<RunId, DateTime<Utc>>, DbErr> {
+    if runs.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let mut sql = Sql::default();
+    let ids = sql.bind_all(runs.iter().map(|run| run.0));
+    sql.text = format!(
+        "SELECT id, held_up_since FROM run WHERE id IN ({ids}) AND held_up_since IS NOT NULL AND lease_until IS NULL"
+    );
+    let rows: Vec<HeldUp> = sql.all(on).await?;
+    Ok(rows.into_iter().map(|row| (row.id.into(), row.held_up_since)).collect())
+}
+
+#[derive(FromQueryResult)]
+struct HeldUp {
+    id: uuid::Uuid,
+    held_up_since: DateTime<Utc>,
+}
+
+/// How many runs of a blueprint have been held up for longer.
+pub async fn before(on: &impl Reads, blueprint: &str, since: DateTime<Utc>) -> Result<u64, DbErr> {
+    let mut sql = Sql::default();
+    let (name, since) = (sql.bind(blueprint), sql.bind(since));
+    sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND held_up_since < {since}");
+    Ok(u64::try_from(sql.number(on).await?).unwrap_or_default())
 }
 
 /// How many runs of a blueprint workers have in their hands.

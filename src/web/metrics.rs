@@ -102,10 +102,17 @@ fn registry_of(read: &Gauges) -> Registry {
     registry.register("runs_open", "Runs that have not ended, by state", runs);
     registry.register("mails", "Mails in the outbox, by state", mails);
     let (away, waiting): (Family<Provider, Gauge>, Family<Provider, Gauge>) = Default::default();
-    for operations::Provider { name: provider, outage, waiting: steps } in &read.providers {
+    let (calls, in_line): (Family<Provider, Gauge>, Family<Provider, Gauge>) = Default::default();
+    for operations::Provider { name: provider, outage, waiting: steps, calls: under_way, in_line: line, .. } in
+        &read.providers
+    {
         set(&away.get_or_create(&Provider { provider }), outage.is_some().into());
         set(&waiting.get_or_create(&Provider { provider }), *steps);
+        set(&calls.get_or_create(&Provider { provider }), *under_way);
+        set(&in_line.get_or_create(&Provider { provider }), *line);
     }
+    registry.register("provider_calls", "Calls of a provider that are under way", calls);
+    registry.register("steps_waiting_for_place", "Steps that wait for a place at a provider", in_line);
     registry.register("provider_away", "Whether a provider does not answer, as its callers find: 1 or 0", away);
     registry.register("steps_waiting_for_provider", "Steps that wait for a provider that is away", waiting);
     let paused = read.runs.iter().filter(|(state, _)| state.needs_a_person()).map(|(_, number)| number).sum();

@@ -51,10 +51,16 @@ impl House {
 
     /// The same house with nobody at work and a clock of the story's own.
     pub async fn asleep(clock: Arc<dyn Clock>) -> Self {
+        Self::set(clock, |_| {}).await
+    }
+
+    /// The same with settings of the story's own.
+    pub async fn set(clock: Arc<dyn Clock>, set: impl FnOnce(&mut Settings)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("gatehouse-portal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let mut settings = Settings::default();
+        set(&mut settings);
         let database = TestDatabase::create().await;
         settings.database.url = Secret::from(database.address());
         settings.datacenter.file = folder.join("datacenter.json");

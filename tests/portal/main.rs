@@ -8,6 +8,7 @@ mod approvals;
 mod audit_report;
 mod bad_input;
 mod blueprints;
+mod bounds;
 mod crashes;
 mod deployments;
 mod door;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use domain::approval::{Approval, ApprovalState};
 use domain::audit::Entry;
+use domain::hold::Hold;
 use domain::ids::{PersonId, ProjectId, RequestId};
 use domain::mail::Mail;
 use domain::person::{Person, Principal};
@@ -17,7 +18,7 @@ use store::run::RunSummary;
 use crate::operations::operators_of;
 use crate::page::{Counted, List, Window};
 use crate::quota::{QuotaAfter, quota_after};
-use crate::{App, catalog, database};
+use crate::{App, catalog, database, hold};
 
 /// A request in a list.
 pub struct Listed {
@@ -105,6 +106,8 @@ pub struct Page {
     pub waits: Waits,
     /// What its run says where an operator has to act.
     pub pause: Option<Pause>,
+    /// What its run waits for in line, where it does not go on for that.
+    pub hold: Option<Hold>,
 }
 
 /// A run that stands still until an operator has acted.
@@ -147,18 +150,22 @@ pub async fn show(app: &App, who: &Principal, id: RequestId) -> Result<Page, Tro
     let people = store::person::find_many(on, &ids).await.map_err(database)?;
     let requester = people.get(&request.requester).cloned().ok_or_else(gone)?;
     let name = |id: &PersonId| people.get(id).map(|person| person.name.clone()).unwrap_or_default();
-    let (waits, pause) = match paused_run(app, &request).await? {
+    let run = store::run::of_request(on, id).await.map_err(database)?;
+    let hold = match &run {
+        Some(run) => hold::of_run(app, run.id, run.state, &run.blueprint).await?,
+        None => None,
+    };
+    let (waits, pause) = match run.filter(|run| is_paused(&request, run)) {
         Some(run) => (for_operators(&run), Some(pause(app, run, &mails).await?)),
         None => (for_approvers(approvals.iter(), name), None),
     };
     let asked = approvals.into_iter().filter_map(|approval| asking(approval, &people, &mails)).collect();
     let is_own = request.requester == who.person;
-    Ok(Page { request, requester, project, asked, due_at, quota, chosen, history, mails, is_own, waits, pause })
+    Ok(Page { request, requester, project, asked, due_at, quota, chosen, history, mails, is_own, waits, pause, hold })
 }
 
-async fn paused_run(app: &App, request: &Request) -> Result<Option<RunSummary>, Trouble> {
-    let run = store::run::of_request(&app.store, request.id).await.map_err(database)?;
-    Ok(run.filter(|run| request.state == RequestState::Paused && run.state.needs_a_person()))
+fn is_paused(request: &Request, run: &RunSummary) -> bool {
+    request.state == RequestState::Paused && run.state.needs_a_person()
 }
 
 async fn pause(app: &App, run: RunSummary, mails: &[Mail]) -> Result<Pause, Trouble> {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
-use app::operations::{self, Listed, Overview, Provider};
+use app::operations::{self, Listed, Overview, Provider, QueuedOf};
 use chrono::{DateTime, Utc};
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -23,7 +23,7 @@ pub struct OperationsOverview {
     runs: BTreeMap<String, u64>,
     /// Runs that are paused or stuck, newest first.
     need_a_person: Vec<RunEntry>,
-    /// Runs that go on, newest first.
+    /// Runs that go on or wait in line, newest first.
     under_way: Vec<RunEntry>,
     /// Runs that ended last.
     ended: Vec<RunEntry>,
@@ -33,6 +33,8 @@ pub struct OperationsOverview {
     providers: Vec<ProviderDetails>,
     /// Runs that wait for a worker.
     queue: u64,
+    /// The same by project, those with most first.
+    queued: Vec<QueuedDetails>,
     /// Mails by what became of them: `kept`, `queued`, `sent` or `refused`.
     mails: BTreeMap<String, u64>,
 }
@@ -73,8 +75,27 @@ pub struct ProviderDetails {
     next_try: Option<DateTime<Utc>>,
     /// What the last call came to, while it is away.
     why: Option<String>,
-    /// Steps that wait for it.
+    /// Steps that wait for it to answer.
     waiting: u64,
+    /// Calls that are under way.
+    calls: u64,
+    /// How many it gets side by side.
+    places: u64,
+    /// Whether that holds for all workers together, or for each of them.
+    shared: bool,
+    /// Steps that wait for a place.
+    in_line: u64,
+    /// Since when the first of them waits.
+    in_line_since: Option<DateTime<Utc>>,
+}
+
+/// Runs of a project that wait for a worker.
+#[derive(Serialize, ToSchema)]
+pub struct QueuedDetails {
+    project: String,
+    number: u64,
+    /// Since when the first of them waits.
+    since: Option<DateTime<Utc>>,
 }
 
 /// What there is.
@@ -94,7 +115,7 @@ impl From<Overview> for OperationsOverview {
         Self {
             runs: overview.open.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
             need_a_person: entries(overview.need_a_person.into_iter().map(|halted| halted.run).collect()),
-            under_way: entries(overview.under_way),
+            under_way: entries(overview.under_way.into_iter().map(|it| it.run).collect()),
             ended: entries(overview.ended),
             workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
             duties: DutyDetails {
@@ -104,6 +125,7 @@ impl From<Overview> for OperationsOverview {
             },
             providers: overview.providers.into_iter().map(ProviderDetails::from).collect(),
             queue: overview.queue.number,
+            queued: overview.backlogs.into_iter().map(QueuedDetails::from).collect(),
             mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
         }
     }
@@ -134,6 +156,17 @@ impl From<Provider> for ProviderDetails {
             next_try: outage.map(|outage| outage.next_try),
             why: outage.map(|outage| outage.why.clone()),
             waiting: provider.waiting,
+            calls: provider.calls,
+            places: provider.places,
+            shared: provider.shared,
+            in_line: provider.in_line,
+            in_line_since: provider.in_line_since,
         }
+    }
+}
+
+impl From<QueuedOf> for QueuedDetails {
+    fn from(queued: QueuedOf) -> Self {
+        Self { project: queued.project, number: queued.number, since: queued.since }
     }
 }

@@ -90,6 +90,8 @@ pub struct RunDetails {
     state_label: &'static str,
     /// Why it stands where it stands.
     why: Option<String>,
+    /// What it waits for in line, where only that keeps it: a worker, its turn, a place at a provider.
+    held_up: Option<String>,
     /// The operators who have to act, where one has to.
     waits_for: Vec<String>,
     /// Since when it needs an operator.
@@ -207,6 +209,7 @@ impl From<Details> for RunDetails {
     fn from(details: Details) -> Self {
         let run = details.run;
         let reads = run.reads(&details.steps);
+        let reads = details.hold.as_ref().map_or(reads, |hold| hold.reads(reads));
         let step = |step: Step| {
             let planned = run.workflow.get(step.position).map(|step| &step.planned);
             StepDetails {
@@ -234,6 +237,7 @@ impl From<Details> for RunDetails {
             version: run.version.clone(),
             state: reads.word,
             state_label: reads.label,
+            held_up: details.hold.map(|hold| hold.told()),
             waits_for: details.operators,
             paused_at: run.paused_at,
             why: run.why.clone(),

@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, ServiceConfig, get, post, resource};
 use app::App;
 use app::idempotency::Sent;
-use app::operations::Overview;
+use app::operations::{Overview, Provider};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
@@ -75,6 +75,20 @@ fn mail_note(state: &MailState, it: &Overview) -> String {
 /// A provider's name as people write it.
 fn provider_name(name: &str) -> String {
     if name == "cmdb" { name.to_uppercase() } else { look::words(name) }
+}
+
+/// How many calls a provider gets, of how many.
+fn calls(provider: &Provider) -> String {
+    match provider.shared {
+        true => format!("{} of {}", provider.calls, provider.places),
+        false => format!("{}; each worker {} at most", provider.calls, provider.places),
+    }
+}
+
+/// How many steps wait for a place, and for how long the first of them has.
+fn in_line(provider: &Provider, now: &DateTime<Utc>) -> String {
+    let Some(since) = &provider.in_line_since else { return String::new() };
+    format!("{}, the first since {}", provider.in_line, look::took((*now - *since).num_seconds().max(0)))
 }
 
 /// How many files of the catalog were refused, and which.

@@ -23,8 +23,14 @@ pub(super) fn standing(page: &Page) -> String {
     let request = &page.request;
     match request.state {
         RequestState::AwaitingApproval => waiting(&page.asked, page.due_at),
-        RequestState::Approved => "Approved; its run is about to begin.".to_owned(),
-        RequestState::Running => "Approved; it is being carried out now.".to_owned(),
+        RequestState::Approved => match &page.hold {
+            Some(hold) => format!("Approved. {}", hold.told()),
+            None => "Approved; its run is about to begin.".to_owned(),
+        },
+        RequestState::Running => match &page.hold {
+            Some(hold) => format!("Approved, and begun. {}", hold.told()),
+            None => "Approved; it is being carried out now.".to_owned(),
+        },
         RequestState::Paused => format!("Waits for {}.", page.waits.for_whom.join(" or ")),
         RequestState::TakingBack => {
             format!("{} What was built is being taken back.", request.outcome.clone().unwrap_or_default())

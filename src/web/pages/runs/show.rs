@@ -207,6 +207,9 @@ fn names(what: &str, names: &[String]) -> String {
 /// How the run reads; one that waits for people says so.
 fn reads(it: &Details) -> Reading {
     let reading = it.run.reads(&it.steps);
+    if let Some(hold) = &it.hold {
+        return hold.reads(reading);
+    }
     match it.run.state {
         RunState::Waiting if !it.tasks.is_empty() => {
             Reading { label: "Waits for people", meaning: Meaning::Waiting, ..reading }
@@ -239,6 +242,12 @@ fn line(it: &Details, behind: usize) -> String {
     );
     let (started, ended) = (run.started_at.unwrap_or(run.created_at), run.ended_at.unwrap_or(it.now));
     let lasted = since(started, ended);
+    if let Some(hold) = &it.hold {
+        return match run.state {
+            RunState::Queued => format!("since {}. {}", since(run.created_at, it.now), hold.told()),
+            _ => format!("{} {steps}.", hold.told()),
+        };
+    }
     match run.state {
         RunState::Queued => format!("Waits for a worker since {}.", since(run.created_at, it.now)),
         RunState::Running | RunState::Waiting => format!("since {lasted}{usual}; {steps}."),
