@@ -13,6 +13,7 @@ pub mod datacenter;
 pub mod demo;
 pub mod deployment;
 pub mod duty;
+pub mod fault;
 mod hold;
 #[cfg(test)]
 mod house;
@@ -40,16 +41,20 @@ pub mod workload;
 
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::ports::clock::Clock;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
-use domain::trouble::{Kind, Trouble};
+use domain::trouble::Trouble;
 use engine::Engine;
 use store::{DbErr, Store};
 
 /// The years that every database keeps and puts into their order.
 pub const YEARS: RangeInclusive<i32> = 1..=9_999;
+
+/// How long whoever asks whether people can be served waits for the database.
+const SOON: Duration = Duration::from_secs(2);
 
 /// What every use case gets: the house's parts, made once by the composition root.
 #[derive(Clone)]
@@ -73,11 +78,12 @@ pub struct App {
 }
 
 impl App {
-    /// Whether people can be served: the database answers.
+    /// Whether people can be served: the database answers, and soon.
     pub async fn check_ready(&self) -> Result<(), Trouble> {
-        self.store.ping().await.map_err(|cause| {
-            Trouble::new(Kind::Unavailable, "The database does not answer.", "Try again in a moment.").because(cause)
-        })
+        match tokio::time::timeout(SOON, self.store.ping()).await {
+            Ok(answer) => answer.map_err(|cause| fault::away().because(cause)),
+            Err(late) => Err(fault::away().because(late)),
+        }
     }
 }
 

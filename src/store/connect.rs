@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
-use crate::{Tx, duty};
+use crate::{Fault, Tx, duty};
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
 const SQLITE_READERS: u32 = 4;
@@ -24,6 +24,11 @@ const POSTGRES_STEPS: u32 = 4;
 const USE_CASES: i64 = 0x6761_7465_0001;
 /// How long a use case waits for its turn at the connection that writes.
 const WRITER_PATIENCE: Duration = Duration::from_secs(60);
+/// How long whoever reads waits for a connection to PostgreSQL, and whoever waits to write until he asks whether the
+/// database answers at all.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// After how long without a statement PostgreSQL ends a transaction; ours never rest.
+const STANDS_STILL: &str = "15s";
 /// What `PRAGMA synchronous` says when each commit is written through to the disk.
 const SQLITE_FULL: i32 = 2;
 
@@ -71,7 +76,10 @@ impl Store {
             first.close().await.map_err(|cause| unreachable(connection(cause)))?;
             // Statements are not logged: their parameters are people's data.
             let mut options = ConnectOptions::new(address);
-            options.sqlx_logging(false);
+            options.sqlx_logging(false).acquire_timeout(PATIENCE);
+            // A process that stands still in the middle of a transaction does not keep all others from writing.
+            let stands_still = [("idle_in_transaction_session_timeout", STANDS_STILL)];
+            options.map_sqlx_postgres_opts(move |server| server.options(stands_still));
             let readers = Database::connect(options.clone()).await.map_err(unreachable)?;
             // Use cases come one after the other: those that wait must not keep every connection from pages and steps.
             // Who begins a transaction sees by that whether its connection still stands: see `begin_at`.
@@ -108,7 +116,7 @@ impl Store {
     }
 
     async fn begin_locked(&self, connection: &DatabaseConnection, lock: &str) -> Result<Tx, DbErr> {
-        let tx = self.begin_at(connection).await?;
+        let tx = self.begin_in_turn(connection).await?;
         if matches!(self.pool, Pool::Postgres(_)) {
             tx.0.execute_unprepared(&format!("SELECT {lock}({USE_CASES})")).await?;
         }
@@ -120,7 +128,7 @@ impl Store {
     /// with all others: whatever they write must be guarded by the run's token or by a lock of its own. On SQLite
     /// the write lock is taken at once (`BEGIN IMMEDIATE`), so that a read followed by a write never fails half-way.
     pub async fn begin_step(&self) -> Result<Tx, DbErr> {
-        let tx = self.begin_at(&self.steps).await?;
+        let tx = self.begin_in_turn(&self.steps).await?;
         self.keep_the_fence(&tx).await?;
         Ok(tx)
     }
@@ -142,6 +150,17 @@ impl Store {
                 Err(DbErr::Custom("another process has taken over the duties, so this one writes nothing".to_owned()))
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Waits until others that write are done with the connection; not for one that the database does not give.
+    async fn begin_in_turn(&self, connection: &DatabaseConnection) -> Result<Tx, DbErr> {
+        let mut begun = std::pin::pin!(self.begin_at(connection));
+        loop {
+            tokio::select! {
+                tx = &mut begun => return tx,
+                () = tokio::time::sleep(PATIENCE) => self.ping().await?,
+            }
         }
     }
 
@@ -222,17 +241,9 @@ impl Store {
     }
 }
 
-/// Whether a connection turned out to be gone before anything was asked on it. A server that shuts down says so with an
-/// error of class 57P: <https://www.postgresql.org/docs/current/errcodes-appendix.html>.
+/// Whether a connection turned out to be gone before anything was asked on it.
 fn is_lost(cause: &DbErr) -> bool {
-    let (DbErr::Conn(RuntimeErr::SqlxError(cause)) | DbErr::Exec(RuntimeErr::SqlxError(cause))) = cause else {
-        return false;
-    };
-    match &**cause {
-        sqlx::Error::Io(_) => true,
-        sqlx::Error::Database(told) => told.code().is_some_and(|code| code.starts_with("57P")),
-        _ => false,
-    }
+    !matches!(cause, DbErr::ConnectionAcquire(_)) && Fault::of(cause) == Some(Fault::Away)
 }
 
 fn connection(cause: sqlx::Error) -> DbErr {

@@ -15,6 +15,7 @@ pub mod ci;
 mod connect;
 pub mod deployment;
 pub mod duty;
+mod fault;
 pub mod idempotency;
 pub mod job;
 pub mod mail;
@@ -40,6 +41,7 @@ pub mod worker;
 pub mod workload;
 
 pub use connect::{OpenError, Pool, Store};
+pub use fault::Fault;
 pub use sea_orm::DbErr;
 pub use tx::{Reads, Tx};
 

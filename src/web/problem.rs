@@ -72,7 +72,7 @@ pub async fn explain(
     let answer = match error.as_error::<Problem>() {
         Some(Problem(trouble)) => {
             log(response.request(), trouble);
-            answer(response.request(), trouble)
+            answer(response.request(), app::fault::told(trouble).as_ref().unwrap_or(trouble))
         }
         None => answer(response.request(), &trouble_of(status, error)),
     };

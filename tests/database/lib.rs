@@ -1,7 +1,7 @@
 //! A database of its own for each test: a SQLite file, or, where `GATEHOUSE_TEST_POSTGRES` names a server, a database
 //! on that PostgreSQL. The same tests run on both stores, and leave nothing behind.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use migrations::Migrator;
@@ -30,14 +30,24 @@ impl TestDatabase {
     /// # Panics
     /// When the server can't be reached or refuses: no test could go on.
     pub async fn create() -> Self {
-        let name = format!("gatehouse_test_{}", uuid::Uuid::now_v7().simple());
         match std::env::var(SERVER) {
-            Ok(server) => Self::on_server(server, name).await.expect("the PostgreSQL of the tests makes a database"),
-            Err(_) => {
-                let file = std::env::temp_dir().join(name).with_extension("db");
-                Self { address: format!("sqlite:{}", file.display()), home: Home::File(file) }
-            }
+            Ok(server) => Self::on(server).await,
+            Err(_) => Self::in_folder(&std::env::temp_dir()),
         }
+    }
+
+    /// Makes a SQLite file in this folder, whichever store the test run is for.
+    pub fn in_folder(folder: &Path) -> Self {
+        let file = folder.join(fresh_name()).with_extension("db");
+        Self { address: format!("sqlite:{}", file.display()), home: Home::File(file) }
+    }
+
+    /// Makes one on this PostgreSQL server, whichever store the test run is for.
+    ///
+    /// # Panics
+    /// When the server can't be reached or refuses: no test could go on.
+    pub async fn on(server: String) -> Self {
+        Self::on_server(server, fresh_name()).await.expect("the PostgreSQL of the tests makes a database")
     }
 
     /// What `database.url` says for it.
@@ -100,6 +110,10 @@ impl Drop for TestDatabase {
             }
         }
     }
+}
+
+fn fresh_name() -> String {
+    format!("gatehouse_test_{}", uuid::Uuid::now_v7().simple())
 }
 
 fn tell(address: &str, statement: &str) -> Result<(), DbErr> {

@@ -56,12 +56,16 @@ impl House {
 
     /// The same with settings of the story's own.
     pub async fn set(clock: Arc<dyn Clock>, set: impl FnOnce(&mut Settings)) -> Self {
+        Self::on(TestDatabase::create().await, clock, set).await
+    }
+
+    /// The same on this database.
+    pub async fn on(database: TestDatabase, clock: Arc<dyn Clock>, set: impl FnOnce(&mut Settings)) -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("gatehouse-portal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
         let mut settings = Settings::default();
         set(&mut settings);
-        let database = TestDatabase::create().await;
         settings.database.url = Secret::from(database.address());
         settings.datacenter.file = folder.join("datacenter.json");
         settings.catalog.folder = Some(blueprints_in(&folder));
@@ -81,9 +85,14 @@ impl House {
 
     /// A worker of this house as a process of its own, for the story to start.
     pub fn worker_process(&self) -> Command {
+        self.process(&["worker"])
+    }
+
+    /// Gatehouse with these arguments, as a process of its own in this house.
+    pub fn process(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
         command
-            .arg("worker")
+            .args(arguments)
             .env("GATEHOUSE_DATABASE__URL", self.settings.database.url.expose())
             .env("GATEHOUSE_DATACENTER__FILE", &self.settings.datacenter.file)
             .env("GATEHOUSE_CATALOG__FOLDER", self.folder.join("workflows"))

@@ -3,7 +3,9 @@
 
 mod kills;
 mod lost_answers;
+mod outages;
 mod pauses;
+mod postgres;
 mod process;
 mod races;
 

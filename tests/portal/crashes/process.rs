@@ -1,7 +1,7 @@
 //! A process of the house that a story starts, listens to and sends signals.
 
 use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 
 use tokio::sync::mpsc;
 
@@ -31,6 +31,11 @@ impl Process {
             }
         });
         Self { child, said }
+    }
+
+    /// What it prints, for a story that had that piped.
+    pub fn takes_out(&mut self) -> ChildStdout {
+        self.child.stdout.take().expect("it is piped")
     }
 
     pub fn signals(&self) -> Signals {

@@ -1,0 +1,31 @@
+//! What people are told when the database can't do what it is asked: what is wrong, and what helps.
+
+use std::error::Error;
+
+use domain::trouble::{Kind, Trouble};
+use store::{DbErr, Fault};
+
+/// What to say instead of some trouble that came of a fault of the database; nothing for any other trouble.
+pub fn told(trouble: &Trouble) -> Option<Trouble> {
+    let mut cause = trouble.source();
+    while let Some(error) = cause {
+        match error.downcast_ref::<DbErr>().and_then(Fault::of) {
+            Some(Fault::Away) => return Some(away()),
+            Some(Fault::Full) => return Some(full()),
+            None => cause = error.source(),
+        }
+    }
+    None
+}
+
+pub(crate) fn away() -> Trouble {
+    Trouble::new(Kind::Unavailable, "The database does not answer.", "Try again in a moment.")
+}
+
+fn full() -> Trouble {
+    Trouble::new(
+        Kind::Unavailable,
+        "The disk of the database is full, so nothing can be written. What is there can still be read.",
+        "Tell the operators to make room there; what is under way goes on by itself then. Then try again.",
+    )
+}
