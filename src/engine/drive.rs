@@ -29,7 +29,7 @@ use crate::journal::Entry;
 use crate::lease::Held;
 use crate::log::run_span;
 use crate::worker::Busy;
-use crate::{ActionError, Engine};
+use crate::{ActionError, Engine, queue};
 
 /// How far a drive came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -120,14 +120,31 @@ impl Engine {
         // Listening starts before reading, so that no change falls in between.
         let (changes, outages) = (self.0.hub.changes(), self.0.circuits.changed());
         let _busy = Busy::enter(&self.0.driving);
-        let wish = Wish { engine: self.clone(), run, worker: worker.to_owned(), job };
-        let begun = self.0.committer.begin(wish).await?;
+        let wish = Wish { engine: self.clone(), run, worker: worker.to_owned(), job: job.clone() };
+        let begun = match self.0.committer.begin(wish).await {
+            Err(DriveError::Database(DbErr::Json(why))) => return self.set_aside(run, job, &why).await,
+            begun => begun?,
+        };
         let Some(Begun { mut driver, draft, events }) = begun else { return Ok(Drive::NotTaken) };
         let span = driver.span.clone();
         driver.committed(draft, &events);
         let driven = driver.carry(changes, outages, stop).instrument(span).await;
         self.let_in().await?;
         driven
+    }
+
+    /// Leaves a run to a person of which something can't be read: trying again would come to the same.
+    async fn set_aside(&self, run: RunId, job: Option<String>, why: &str) -> Result<Drive, DriveError> {
+        tracing::error!(%run, why, "a run can't be read, and is left to a person");
+        let why = format!(
+            "This version can't read it: {why}. Bring all workers to the version that wrote it, or restore its row from \
+             a backup; then try again."
+        );
+        let tx = self.0.store.begin_step().await?;
+        store::run::set_aside(&tx, run, &why, self.0.clock.now()).await?;
+        queue::forget(&tx, job.as_deref().as_slice()).await?;
+        tx.commit().await?;
+        Ok(Drive::NotTaken)
     }
 }
 

@@ -65,7 +65,7 @@ pub(crate) struct Proof {
     deployment: DeploymentId,
     /// The actions as the engine knows them, and how it is set.
     known: (Vec<Arc<dyn Action>>, Settings),
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 /// The bends that are still to come, by step and side.
@@ -85,7 +85,7 @@ impl Proof {
             .collect();
         let known = (bent, Settings { chance: || 0.5, ..settings });
         let engine = engine(&store, &clock, &house, known.clone()).await;
-        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), known, _database: database }
+        Self { engine, store, clock, house, bends, deployment: store::fresh_id(), known, database }
     }
 
     /// The engine of another process, on the same database.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use migrations::Migrator;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, PgConnection, PgPool, SqlitePool};
 use sea_orm::{
@@ -22,6 +23,8 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_STEPS: u32 = 4;
 /// The number of PostgreSQL's advisory lock that keeps use cases one after the other.
 const USE_CASES: i64 = 0x6761_7465_0001;
+/// And for processes that bring the tables up to date.
+const UPGRADE: i64 = 0x6761_7465_0002;
 /// How long a use case waits for its turn at the connection that writes.
 const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 /// How long whoever reads waits for a connection to PostgreSQL, and whoever waits to write until he asks whether the
@@ -60,6 +63,11 @@ pub enum OpenError {
     UnknownKind(String),
     #[error("the database at `{address}` could not be opened")]
     Unreachable { address: String, source: DbErr },
+    #[error(
+        "the database at `{address}` belongs to a newer Gatehouse, which has changed its tables ({changes}): start that \
+         version, or restore the backup from before the upgrade"
+    )]
+    Newer { address: String, changes: String },
     #[error("the database's tables could not be brought up to date")]
     Migration(#[source] DbErr),
 }
@@ -93,12 +101,38 @@ impl Store {
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
-        migrations::Migrator::up(&store.writer, None).await.map_err(OpenError::Migration)?;
+        store.bring_up_to_date(address).await?;
         let reads = Arc::clone(&store.reads);
         store.readers.set_metric_callback(move |_| {
             reads.fetch_add(1, Ordering::Relaxed);
         });
         Ok(store)
+    }
+
+    /// Makes the changes of tables that are missing. On PostgreSQL processes that start at once do so one after the
+    /// other, so that each change is made once.
+    async fn bring_up_to_date(&self, address: &str) -> Result<(), OpenError> {
+        let on_server = matches!(self.pool, Pool::Postgres(_));
+        // There is one connection that writes, so that it is the same one that holds the lock and that lets go of it.
+        let tell = async |lock: &str| match on_server {
+            true => self.writer.execute_unprepared(&format!("SELECT {lock}({UPGRADE})")).await.map(drop),
+            false => Ok(()),
+        };
+        tell("pg_advisory_lock").await.map_err(OpenError::Migration)?;
+        let done = self.change_tables(address).await;
+        tell("pg_advisory_unlock").await.map_err(OpenError::Migration)?;
+        done
+    }
+
+    async fn change_tables(&self, address: &str) -> Result<(), OpenError> {
+        let made = Migrator::get_migration_models(&self.writer).await.map_err(OpenError::Migration)?;
+        let known = Migrator::migrations();
+        let unknown = made.into_iter().filter(|made| known.iter().all(|known| known.name() != made.version));
+        let changes: Vec<String> = unknown.map(|change| change.version).collect();
+        if !changes.is_empty() {
+            return Err(OpenError::Newer { address: without_password(address), changes: changes.join(", ") });
+        }
+        Migrator::up(&self.writer, None).await.map_err(OpenError::Migration)
     }
 
     /// Opens the transaction in which a use case writes. Such come one after the other on either store, so that what
@@ -286,6 +320,35 @@ mod tests {
         drop(first);
         for waits in waiting {
             waits.await.expect("it ends").expect("its turn comes");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_database_that_a_newer_version_has_changed_is_refused_and_left_as_it_is() {
+        let database = TestDatabase::create().await;
+        drop(Store::open(database.address()).await.expect("a new database opens"));
+        let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9000_of_the_future', 0)";
+        database.tamper(newer).await;
+        let refused = Store::open(database.address()).await.err().expect("it is refused");
+        let told = refused.to_string();
+        assert!(told.contains("belongs to a newer Gatehouse") && told.contains("(m9000_of_the_future)"), "{told}");
+        database.tamper("DELETE FROM seaql_migrations WHERE version = 'm9000_of_the_future'").await;
+        Store::open(database.address()).await.expect("nothing was changed");
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn processes_that_start_at_once_on_an_older_database_change_it_once() {
+        let database = TestDatabase::create().await;
+        if !database.is_postgres() {
+            return;
+        }
+        drop(Store::open(database.address()).await.expect("a new database opens"));
+        database.tamper("DROP TABLE duty").await;
+        database.tamper("DELETE FROM seaql_migrations WHERE version = 'm0062_duty'").await;
+        let open = || Store::open(database.address());
+        let opened = tokio::join!(open(), open(), open(), open());
+        for opened in [opened.0, opened.1, opened.2, opened.3] {
+            opened.expect("each finds the tables as they must be");
         }
     }
 

@@ -202,6 +202,25 @@ pub struct Due {
     pub state: RunState,
 }
 
+/// Leaves a run that can't be carried to a person, whoever holds it: says why, and nobody takes it up any more.
+pub async fn set_aside(tx: &Tx, id: RunId, why: &str, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let driven = RunState::ALL.into_iter().filter(|state| state.can_be_driven()).map(RunState::word);
+    Entity::update_many()
+        .col_expr(Column::State, Expr::value(RunState::Paused.word()))
+        .col_expr(Column::Why, Expr::value(why))
+        .col_expr(Column::PausedAt, Expr::value(now))
+        .col_expr(Column::Token, Expr::col(Column::Token).add(1))
+        .col_expr(Column::Revision, Expr::col(Column::Revision).add(1))
+        .col_expr(Column::Worker, Expr::value(None::<String>))
+        .col_expr(Column::LeaseUntil, Expr::value(None::<DateTime<Utc>>))
+        .col_expr(Column::WakeAt, Expr::value(None::<DateTime<Utc>>))
+        .filter(Column::Id.eq(id.0))
+        .filter(Column::State.is_in(driven))
+        .exec(tx.db())
+        .await?;
+    Ok(())
+}
+
 /// The runs that somebody should look at by now: a timer is up, a worker died, or nobody took them.
 pub async fn due(on: &impl Reads, now: DateTime<Utc>, limit: u64) -> Result<Vec<Due>, DbErr> {
     let rows: Vec<(uuid::Uuid, uuid::Uuid, String, String)> = Entity::find()

@@ -4,6 +4,7 @@
 
 mod exceptions;
 mod lexer;
+mod migrations;
 mod names;
 mod public;
 mod rooms;

@@ -7,6 +7,7 @@ use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
+use domain::deployment::DeploymentState;
 use providers::clock::SystemClock;
 
 use crate::door::{form, send, session, sign_in};
@@ -134,4 +135,24 @@ async fn a_folder_that_is_gone_takes_nothing_out_of_the_catalog() {
     assert_eq!(read.status(), StatusCode::CONFLICT);
     assert!(text(read).await.contains("What was offered before is still offered"));
     title(&house).await;
+}
+
+#[actix_web::test]
+async fn a_run_keeps_the_definition_that_it_began_with_whatever_is_published_meanwhile() {
+    let house = House::new().await;
+    let (rita, otto) = (house.person("Rita").await, house.person("Otto").await);
+    let (paused, run) = crate::runs::refused(&house, &rita).await;
+    let pinned = app::run::show(&house.app, &otto, run, None).await.unwrap().run;
+    let now = fs::read_to_string(house.blueprint_file("linux-vm.yaml")).unwrap();
+    let next = now.replace("version: 1.0.0", "version: 2.0.0").replace("image: debian-12", "image: debian-13");
+    assert_ne!(next, now);
+    house.offer("linux-vm.yaml", &next).await;
+    let resume = app::run::Mend::Resume;
+    app::run::mend(&house.app, &otto, run, resume, "", &app::idempotency::Sent::PORTAL).await.unwrap();
+    house.when(&rita, paused.deployment.id, DeploymentState::Live).await;
+    let done = app::run::show(&house.app, &otto, run, None).await.unwrap();
+    assert_eq!((done.run.version.as_str(), &done.run.workflow), ("1.0.0", &pinned.workflow));
+    let node = done.steps.iter().find(|step| step.key.starts_with("node")).unwrap();
+    assert_eq!(node.input.as_ref().unwrap()["image"], "debian-12", "and does what it says");
+    house.close().await;
 }

@@ -12,6 +12,7 @@ mod saga;
 mod time;
 mod together;
 mod turns;
+mod versions;
 mod waking;
 
 use std::collections::{BTreeMap, BTreeSet};
