@@ -20,7 +20,7 @@ pub(crate) async fn of_run(app: &App, id: RunId, state: RunState, blueprint: &st
     if let Some(bound) = app.engine.runs_of(blueprint)
         && let Some(since) = store::turn::held_up(on, &[id]).await.map_err(database)?.remove(&id)
     {
-        let at_work = store::turn::driven(on, blueprint, app.clock.now()).await.map_err(database)?;
+        let at_work = store::turn::at_work(on, blueprint, app.clock.now()).await.map_err(database)?;
         let longer = store::turn::before(on, blueprint, since).await.map_err(database)?;
         let blueprint = blueprint.to_owned();
         return Ok(Some(Hold::Turn { blueprint, at_work: at_work as u64, bound: bound as u64, longer: Some(longer) }));
@@ -56,7 +56,7 @@ pub(crate) async fn of_runs(app: &App, runs: &[RunSummary]) -> Result<HashMap<Ru
     for run in runs.iter().filter(|run| held_up.contains_key(&run.id)) {
         let Some(bound) = app.engine.runs_of(&run.blueprint) else { continue };
         if !at_work.contains_key(run.blueprint.as_str()) {
-            let number = store::turn::driven(on, &run.blueprint, app.clock.now()).await.map_err(database)?;
+            let number = store::turn::at_work(on, &run.blueprint, app.clock.now()).await.map_err(database)?;
             at_work.insert(&run.blueprint, number as u64);
         }
         let (blueprint, at_work) = (run.blueprint.clone(), at_work[run.blueprint.as_str()]);

@@ -1,5 +1,5 @@
-//! Bounds on how many runs of a blueprint are driven side by side, by all workers together. Who would be one too many
-//! is held up and costs nothing; when a run is let go, the next one is let in, and the projects take turns.
+//! Bounds on how many runs of a blueprint are at work side by side, whichever workers carry them. Who would be one too
+//! many is held up and costs nothing; when a run is let go, the next one is let in, and the projects take turns.
 
 use domain::ids::RunId;
 use store::{DbErr, Tx};

@@ -1,5 +1,5 @@
-//! Blueprints of which only so many runs are driven side by side, by all workers together: who is held up, and whose
-//! turn is next. The projects take turns.
+//! Blueprints of which only so many runs are at work side by side, whichever workers carry them: who is held up, and
+//! whose turn is next. The projects take turns.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::RunId;
 use domain::run::{RunKind, RunState};
 use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use uuid::Uuid;
 
 use crate::sql::Sql;
 use crate::tx::sealed::Connection;
@@ -14,9 +15,12 @@ use crate::{Reads, Tx};
 
 /// When a run that is held up is looked at again, should nobody let it in before.
 const AT_LAST: TimeDelta = TimeDelta::minutes(5);
+/// A run that waits for no longer is at work: an outside system does what it was asked for. One that waits for a person
+/// or a day is not.
+const SOON: TimeDelta = TimeDelta::minutes(10);
 
-/// Holds a run up when as many of its blueprint's runs are in the hands of workers as the bounds allow. True when it is
-/// held up: it is not to be driven now.
+/// Holds a run up when as many others of its blueprint are at work as the bounds allow. True when it is held up: it is
+/// not to be driven now.
 pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now: DateTime<Utc>) -> Result<bool, DbErr> {
     let mut sql = Sql::default();
     sql.text = format!("SELECT id, project_id, blueprint FROM run WHERE id = {}", sql.bind(run.0));
@@ -25,7 +29,7 @@ pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now:
         return Ok(false);
     };
     lock(tx, &run.blueprint).await?;
-    if driven(tx, &run.blueprint, now).await? < *bound {
+    if at_work_beside(tx, &run.blueprint, Some(run.id), now).await? < *bound {
         take_turn(tx, run).await?;
         return Ok(false);
     }
@@ -39,11 +43,11 @@ pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now:
     Ok(true)
 }
 
-/// Lets as many of a blueprint's runs be due as may be driven now: what is taken down first, then of the project whose
+/// Lets as many of a blueprint's runs be due as may be at work now: what is taken down first, then of the project whose
 /// turn was longest ago. True when there were some.
 pub async fn let_in(tx: &Tx, blueprint: &str, bound: usize, now: DateTime<Utc>) -> Result<bool, DbErr> {
     lock(tx, blueprint).await?;
-    let free = bound.saturating_sub(driven(tx, blueprint, now).await?);
+    let free = bound.saturating_sub(at_work(tx, blueprint, now).await?);
     let mut let_in = false;
     for _ in 0..free {
         let Some(next) = next(tx, blueprint).await? else { break };
@@ -81,7 +85,7 @@ pub async fn held_up(on: &impl Reads, runs: &[RunId]) -> Result<HashMap<RunId, D
 
 #[derive(FromQueryResult)]
 struct HeldUp {
-    id: uuid::Uuid,
+    id: Uuid,
     held_up_since: DateTime<Utc>,
 }
 
@@ -93,15 +97,28 @@ pub async fn before(on: &impl Reads, blueprint: &str, since: DateTime<Utc>) -> R
     Ok(u64::try_from(sql.number(on).await?).unwrap_or_default())
 }
 
-/// How many runs of a blueprint workers have in their hands.
-pub async fn driven(on: &impl Reads, blueprint: &str, now: DateTime<Utc>) -> Result<usize, DbErr> {
+/// How many runs of a blueprint are at work: begun or just taken, and neither held up, nor left to a person, nor waiting
+/// for long.
+pub async fn at_work(on: &impl Reads, blueprint: &str, now: DateTime<Utc>) -> Result<usize, DbErr> {
+    at_work_beside(on, blueprint, None, now).await
+}
+
+/// The same without one of them.
+async fn at_work_beside(
+    on: &impl Reads,
+    blueprint: &str,
+    run: Option<Uuid>,
+    now: DateTime<Utc>,
+) -> Result<usize, DbErr> {
     let mut sql = Sql::default();
-    let (name, now) = (sql.bind(blueprint), sql.bind(now));
-    let states: Vec<_> =
-        RunState::ALL.into_iter().filter(|it| it.can_be_driven()).map(|it| format!("'{}'", it.word())).collect();
+    let (name, soon, now) = (sql.bind(blueprint), sql.bind(now + SOON), sql.bind(now));
+    let others = run.map(|run| format!(" AND id <> {}", sql.bind(run))).unwrap_or_default();
+    let [running, compensating, cancelling, waiting] =
+        [RunState::Running, RunState::Compensating, RunState::Cancelling, RunState::Waiting].map(RunState::word);
     sql.text = format!(
-        "SELECT COUNT(*) FROM run WHERE blueprint = {name} AND lease_until > {now} AND state IN ({})",
-        states.join(", ")
+        "SELECT COUNT(*) FROM run WHERE blueprint = {name} AND ended_at IS NULL AND held_up_since IS NULL \
+         AND (state IN ('{running}', '{compensating}', '{cancelling}') \
+         OR (state = '{waiting}' AND wake_at <= {soon}) OR lease_until > {now}){others}"
     );
     Ok(usize::try_from(sql.number(on).await?).unwrap_or_default())
 }
@@ -109,8 +126,8 @@ pub async fn driven(on: &impl Reads, blueprint: &str, now: DateTime<Utc>) -> Res
 /// A run that may have its turn.
 #[derive(FromQueryResult)]
 struct Candidate {
-    id: uuid::Uuid,
-    project_id: uuid::Uuid,
+    id: Uuid,
+    project_id: Uuid,
     blueprint: String,
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use domain::ids::RunId;
 
 use super::*;
+use crate::drive::Drive;
+use crate::proof::{Bend, Side};
 use crate::{Bounds, Engine, NewRun, Worker};
 
 fn bounded(provider: Option<usize>, blueprint: Option<usize>) -> Settings {
@@ -110,7 +112,7 @@ async fn of_those_held_up_by_their_blueprint_the_projects_take_turns() {
             tokio::task::yield_now().await;
         }
         for run in held_up {
-            assert_eq!(proof.drive_as(run, "worker").await.unwrap(), crate::drive::Drive::NotTaken);
+            assert_eq!(proof.drive_as(run, "worker").await.unwrap(), Drive::NotTaken);
             assert_eq!(proof.read(run).await.0.state, RunState::Queued);
         }
         *world.gate.lock().unwrap() = None;
@@ -121,8 +123,34 @@ async fn of_those_held_up_by_their_blueprint_the_projects_take_turns() {
     for _ in 0..3 {
         let due = proof.engine.sweep().await.unwrap();
         assert_eq!(due.len(), 1, "as many as may be driven");
-        assert_eq!(proof.drive_as(due[0], "worker").await.unwrap(), crate::drive::Drive::Rested(RunState::Done));
+        assert_eq!(proof.drive_as(due[0], "worker").await.unwrap(), Drive::Rested(RunState::Done));
         order.push(due[0]);
     }
     assert_eq!(order, [held_up[2], held_up[0], held_up[1]]);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_for_an_outside_system_keeps_its_turn_and_one_that_waits_for_long_does_not() {
+    for (seconds, held_up) in [(60, true), (86_400, false)] {
+        let (proof, _) = proof_with(bounded(None, Some(1))).await;
+        proof.bend("waits", Side::Run, &[Bend::Wait(seconds)]);
+        let waits = proof.enqueue(vec![make("waits", &[])]).await;
+        let next = proof.enqueue(vec![make("next", &[])]).await;
+        proof.drive_as(waits, "worker").await.unwrap();
+        let driven = proof.drive_as(next, "worker").await.unwrap();
+        assert_eq!(driven == Drive::NotTaken, held_up, "{seconds} s");
+        assert_done(&proof.carry(waits).await);
+        assert_done(&proof.carry(next).await);
+    }
+}
+
+#[tokio::test]
+async fn of_two_runs_that_are_taken_in_one_transaction_one_is_held_up() {
+    let (proof, world) = proof_with(bounded(None, Some(1))).await;
+    let runs = [proof.enqueue(vec![make("a", &[])]).await, proof.enqueue(vec![make("b", &[])]).await];
+    let tx = proof.store.begin().await.unwrap();
+    let taken = proof.engine.take(&tx, &runs, "worker").await.unwrap();
+    assert_eq!(taken.iter().map(|held| held.run.id).collect::<Vec<_>>(), runs[..1]);
+    drop(tx);
+    assert_eq!(world.made(), 0);
 }

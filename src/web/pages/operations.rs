@@ -81,7 +81,7 @@ fn provider_name(name: &str) -> String {
 fn calls(provider: &Provider) -> String {
     match provider.shared {
         true => format!("{} of {}", provider.calls, provider.places),
-        false => format!("{}; each worker {} at most", provider.calls, provider.places),
+        false => format!("{} of {} a worker", provider.calls, provider.places),
     }
 }
 
