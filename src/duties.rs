@@ -18,9 +18,11 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 /// How often a process that does not do the duties looks whether another one still does.
-const LOOK: Duration = Duration::from_secs(1);
+const LOOK: Duration = Duration::from_secs(5);
+/// Nobody waits for the duties as for a run: they are held for so many leases of a run.
+const LEASES: u32 = 2;
 /// How often the lease is renewed before it would be over.
-const RENEWALS: u32 = 4;
+const RENEWALS: u32 = 2;
 
 type Work = Box<dyn Fn(App) -> Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>> + Send + Sync>;
 
@@ -45,11 +47,11 @@ impl Duty {
 pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Retention) -> Vec<Duty> {
     let sender = process.to_owned();
     vec![
-        Duty::new("send mails", Duration::from_secs(2), move |app| {
+        Duty::new("send mails", Duration::from_secs(5), move |app| {
             let sender = sender.clone();
             async move { app::mail::send_due(&app, &sender).await.map(drop) }
         }),
-        Duty::new("remind people and end what nobody decided", Duration::from_secs(30), |app| async move {
+        Duty::new("remind people and end what nobody decided", Duration::from_secs(60), |app| async move {
             app::approval::keep_time(&app).await?;
             app::task::keep_time(&app).await.map(drop)
         }),
@@ -74,6 +76,7 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Re
 /// Does the duties whenever no other process does, until `stop` says so.
 pub async fn keep(duties: Vec<Duty>, app: App, process: String, lease: Duration, mut stop: watch::Receiver<bool>) {
     let duties: Vec<Arc<Duty>> = duties.into_iter().map(Arc::new).collect();
+    let lease = lease * LEASES;
     let term = TimeDelta::from_std(lease).unwrap_or(TimeDelta::seconds(15));
     while !*stop.borrow() {
         match duty::take_up(&app, &process, term).await {

@@ -1,7 +1,10 @@
 //! How fast the engine carries runs whose steps do nothing: a closed loop with so many runs in flight.
 //!
 //! `cargo bench -p engine --bench engine -- --url postgres://… --runs 2000 --in-flight 8 --steps 8` prints one line of
-//! JSON. `benches/engine/compare.py` runs it beside other engines on the same PostgreSQL.
+//! JSON. `benches/engine/compare.py` runs it beside other engines on the same PostgreSQL. `--idle 10000` instead lets so
+//! many runs wait, and prints what they cost.
+
+mod idle;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -100,6 +103,8 @@ struct Load {
     runs: usize,
     in_flight: usize,
     steps: usize,
+    /// How many runs wait while nothing else is done; none for a load of runs that do nothing.
+    idle: usize,
 }
 
 impl Load {
@@ -113,16 +118,18 @@ impl Load {
             runs: value("--runs").unwrap_or("500").parse()?,
             in_flight: value("--in-flight").unwrap_or("8").parse()?,
             steps: value("--steps").unwrap_or("8").parse()?,
+            idle: value("--idle").unwrap_or("0").parse()?,
         })
     }
 
     /// A chain: each step needs the one before.
     fn run(&self) -> NewRun {
+        let action = if self.idle == 0 { "bench.nothing" } else { "bench.wait" };
         let step = |n: usize| {
             let planned = PlannedStep {
                 key: format!("s{n}"),
                 id: format!("s{n}"),
-                work: PlannedWork::Do("bench.nothing".to_owned()),
+                work: PlannedWork::Do(action.to_owned()),
                 title: "Nothing".to_owned(),
                 name: None,
                 needs: n.checked_sub(1).map(|before| format!("s{before}")).into_iter().collect(),
@@ -132,7 +139,7 @@ impl Load {
                 skip: None,
                 retry: None,
             };
-            WorkflowStep { planned, action: "bench.nothing".to_owned(), takes_back: None }
+            WorkflowStep { planned, action: action.to_owned(), takes_back: None }
         };
         NewRun {
             deployment: store::fresh_id(),
@@ -187,11 +194,16 @@ async fn main() -> Result<(), Failure> {
     let load = Arc::new(Load::from_arguments()?);
     let store = Store::open(&load.url).await?;
     let settings = Settings { runs_per_worker: load.in_flight.max(1), ..Settings::default() };
-    let engine =
-        Engine::new(store.clone(), Arc::new(SystemClock), vec![Arc::new(Nothing)], Arc::new(NoHouse), settings).await?;
+    let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Nothing), Arc::new(idle::Patience)];
+    let engine = Engine::new(store.clone(), Arc::new(SystemClock), actions, Arc::new(NoHouse), settings).await?;
     let waiting = Waiting::default();
     tokio::spawn(listen(engine.subscribe(), Arc::clone(&waiting)));
     let worker = Worker::start(&engine);
+    if load.idle > 0 {
+        idle::measure(&engine, &store, &load).await?;
+        worker.stop().await;
+        return Ok(());
+    }
     carry(&engine, &store, &load, &waiting).await?;
 
     let (began, processor, commits) = (Instant::now(), processor_ms()?, store.commits());

@@ -27,8 +27,8 @@ use crate::{App, database, hold};
 const SHOWN: u64 = 50;
 /// A worker that was silent for longer is not listed any more.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
-/// A worker that was silent for longer is taken for dead; it tells of itself every ten seconds.
-const SILENT: TimeDelta = TimeDelta::seconds(30);
+/// A worker that was silent for longer is taken for dead; it tells of itself every twenty seconds.
+const SILENT: TimeDelta = TimeDelta::seconds(60);
 
 /// A worker, and whether it lives.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,15 +23,22 @@ use domain::run::{RunKind, RunState};
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use store::job::{Backlog, NewJob, Rank, Waiting};
-use store::{DbErr, Pool, Store, Tx};
+use store::{DbErr, Neighbour, Pool, Store, Tx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
 use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
 
 pub(crate) const QUEUE: &str = "runs";
-/// Jobs of another process are looked for this often; those of this process ring the bell.
+/// Jobs of another process are looked for this often as long as nothing is heard of the others; those of this process
+/// ring the bell.
 const IDLE_POLL: Duration = Duration::from_secs(1);
+/// What other processes write to the file of SQLite is listened for this often when none has written for so long.
+const DROWSY: Duration = Duration::from_secs(5);
+const LULL: Duration = Duration::from_secs(60);
+/// How often they are looked for all the same while they are heard of.
+const QUIET_POLL: Duration = Duration::from_secs(15);
 /// A look that was under way when the bell rang may have missed the job, so the queue is looked at again after these.
 const LOOK_AGAIN: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(30), Duration::from_millis(150)];
 /// The queue is looked at no more often than this while the bell keeps ringing.
@@ -40,7 +47,7 @@ const BREATH: Duration = Duration::from_millis(4);
 /// The channel on which PostgreSQL tells of a new job.
 const NEW_JOB: &str = "apalis::job::insert";
 /// How often a worker tells the queue that it lives.
-const HEARTBEAT: Duration = Duration::from_secs(10);
+const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How long after a fault the ear is put to the channel again.
 const LISTEN_AGAIN: Duration = Duration::from_secs(1);
 
@@ -155,10 +162,14 @@ impl Carrier {
             .lock_tasks(false)
             // The drive takes its job out of the queue itself, with its last write.
             .persist_results(false);
-        let strategy = BellOrTick::new(Arc::clone(&self.engine.0.bell));
+        let bell = Arc::clone(&self.engine.0.bell);
+        let strategy = BellOrTick::new(Arc::clone(&bell));
         let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
         let (name, told) = (self.worker.clone(), told(self.stop.clone()));
         let gated = Gated { backend: storage, desk: Arc::clone(&self.desk), between_jobs: false };
+        // In a task of its own, which ends with this one: whatever wakes the library's makes it look into the queue.
+        let mut ear = JoinSet::new();
+        ear.spawn(watch_file(Neighbour::of(pool), bell));
         WorkerBuilder::new(name).backend(gated).data(self).build(take).run_until(told).await
     }
 
@@ -265,10 +276,11 @@ async fn told(mut stop: watch::Receiver<bool>) -> Result<(), WorkerError> {
     Ok(())
 }
 
-/// Rings the bell for each job that any process commits. While the channel is away, the slow tick finds the jobs.
+/// Rings the bell for each job that any process commits. While the channel is away, the fast tick finds the jobs.
 async fn listen(pool: &PgPool, bell: &Bell) -> Infallible {
     loop {
         let Err(cause) = ring_for_jobs(pool, bell).await;
+        bell.hears(false);
         tracing::warn!(%cause, "new jobs of other processes are not heard of; listening again");
         tokio::time::sleep(LISTEN_AGAIN).await;
     }
@@ -277,6 +289,7 @@ async fn listen(pool: &PgPool, bell: &Bell) -> Infallible {
 async fn ring_for_jobs(pool: &PgPool, bell: &Bell) -> Result<Infallible, apalis_postgres::Error> {
     let mut listener = PgListener::connect_with(pool).await?;
     listener.listen(NEW_JOB).await?;
+    bell.hears(true);
     loop {
         // `None` when the connection was lost and is made anew: jobs may have come meanwhile.
         listener.try_recv().await?;
@@ -284,10 +297,36 @@ async fn ring_for_jobs(pool: &PgPool, bell: &Bell) -> Result<Infallible, apalis_
     }
 }
 
+/// Rings the bell when another process has written to the file. A look at its journal is all that this costs while
+/// nobody has.
+async fn watch_file(mut neighbour: Neighbour, bell: Arc<Bell>) -> Infallible {
+    let mut quiet = Duration::ZERO;
+    loop {
+        let pause = if quiet < LULL { IDLE_POLL } else { DROWSY };
+        tokio::time::sleep(pause).await;
+        match neighbour.has_written().await {
+            Ok(false) => {
+                bell.hears(true);
+                quiet += pause;
+            }
+            Ok(true) => {
+                bell.ring();
+                quiet = Duration::ZERO;
+            }
+            Err(cause) => {
+                bell.hears(false);
+                tracing::warn!(%cause, "what other processes write is not heard of");
+            }
+        }
+    }
+}
+
 /// Rung when a job was committed, in this process or, on PostgreSQL, in another.
 #[derive(Default)]
 pub(crate) struct Bell {
     rings: AtomicU64,
+    /// Whether it is rung for the jobs of other processes as well.
+    hears: AtomicBool,
     waker: AtomicWaker,
 }
 
@@ -295,6 +334,18 @@ impl Bell {
     pub(crate) fn ring(&self) {
         self.rings.fetch_add(1, Ordering::SeqCst);
         self.waker.wake();
+    }
+
+    /// Whether other processes are heard of from now on; what they committed meanwhile is looked for at once.
+    fn hears(&self, hears: bool) {
+        if self.hears.swap(hears, Ordering::SeqCst) != hears {
+            self.ring();
+        }
+    }
+
+    /// When the queue is looked at although nobody rang.
+    fn pause(&self) -> Duration {
+        if self.hears.load(Ordering::SeqCst) { QUIET_POLL } else { IDLE_POLL }
     }
 }
 
@@ -316,7 +367,7 @@ impl BellOrTick {
     }
 
     fn arm(&mut self) {
-        let pause = LOOK_AGAIN.get(self.looks).copied().unwrap_or(IDLE_POLL);
+        let pause = LOOK_AGAIN.get(self.looks).copied().unwrap_or_else(|| self.bell.pause());
         self.looks = (self.looks + 1).min(LOOK_AGAIN.len());
         self.timer.as_mut().reset(Instant::now() + pause);
     }

@@ -11,6 +11,8 @@ use crate::{Engine, queue};
 
 /// How many due runs one sweep brings to the queue.
 const AT_ONCE: u64 = 200;
+/// How often a worker looks that drives nothing. It knows when the next run is due, so that it is not late for one.
+const QUIET: Duration = Duration::from_secs(15);
 /// What is not urgent goes before what is when it has waited for longer.
 const TOO_LONG: TimeDelta = TimeDelta::minutes(1);
 
@@ -56,6 +58,8 @@ impl Engine {
             if let Err(cause) = self.let_in().await {
                 tracing::error!(%cause, "runs that wait for their blueprint's turn were not looked at");
             }
+            // Whoever drives runs sees to those that wait for their turn; nobody else needs to look as often.
+            let longest = if self.busy() == 0 { longest.max(QUIET) } else { longest };
             let pause = self.until_next_due(longest).await;
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}

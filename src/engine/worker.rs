@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::{Engine, queue};
 
 /// How often a worker tells that it lives.
-const TELL: Duration = Duration::from_secs(10);
+const TELL: Duration = Duration::from_secs(20);
 /// The sweeper looks at least this often.
 const SWEEP: Duration = Duration::from_secs(5);
 /// How long after a fault the queue is taken up again.

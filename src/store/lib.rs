@@ -19,6 +19,7 @@ mod fault;
 pub mod idempotency;
 pub mod job;
 pub mod mail;
+mod neighbour;
 pub mod organisation;
 pub mod page;
 pub mod person;
@@ -42,6 +43,7 @@ pub mod workload;
 
 pub use connect::{OpenError, Pool, Store};
 pub use fault::Fault;
+pub use neighbour::Neighbour;
 pub use sea_orm::DbErr;
 pub use tx::{Reads, Tx};
 

@@ -13,6 +13,7 @@ mod time;
 mod together;
 mod turns;
 mod versions;
+mod waiting;
 mod waking;
 
 use std::collections::{BTreeMap, BTreeSet};
