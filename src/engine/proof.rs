@@ -40,7 +40,7 @@ pub(crate) enum Bend {
     /// Is called twice, as after a crash.
     Twice,
     Panic,
-    /// Does its work, and returns 300 KB.
+    /// Does its work, and returns 10 MB.
     Large,
     /// Never returns.
     Hang,
@@ -324,7 +324,7 @@ impl Bent {
             Some(Bend::Panic) => panic!("bent to panic"),
             Some(Bend::Large) => match self.call(work, side).await? {
                 Outcome::Done(record) => {
-                    let output = serde_json::json!({ "id": "x".repeat(300 * 1024) });
+                    let output = serde_json::json!({ "id": "x".repeat(10 * 1024 * 1024) });
                     Ok(Outcome::Done(crate::Record { output, ..record }))
                 }
                 waits => Ok(waits),

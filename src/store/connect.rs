@@ -259,6 +259,9 @@ impl Store {
             .foreign_keys(true);
         // A file does not hang up: asking before each statement whether it has would cost as much as the statement.
         let pool = SqlitePoolOptions::new().test_before_acquire(false);
+        // When the disk is full, SQLite ends a transaction by itself, of which the connection does not know: what it
+        // "committed" from then on would be in a transaction that nobody ends. Such a connection is made anew.
+        let pool = pool.before_acquire(|idle, _| Box::pin(async move { Ok(!idle.is_in_transaction()) }));
         let writer =
             pool.clone().max_connections(1).acquire_timeout(WRITER_PATIENCE).connect_with(options.clone()).await?;
         let readers = pool.max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;

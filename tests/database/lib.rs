@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use migrations::Migrator;
+use sea_orm::sqlx::{self, Row, SqlitePool};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 use sea_orm_migration::MigratorTrait;
 
@@ -74,6 +75,27 @@ impl TestDatabase {
             written.is_ok()
         };
         tokio::time::timeout(Duration::from_secs(1), written).await.unwrap_or(false)
+    }
+
+    /// Leaves a SQLite file no room, as a full disk does, until one that meets it makes its connection anew.
+    ///
+    /// # Panics
+    /// When the database refuses something else.
+    pub async fn fill(connections: &SqlitePool) {
+        let asked = "CREATE TABLE IF NOT EXISTS filler (filling BLOB); PRAGMA page_count";
+        let row = sqlx::raw_sql(asked).fetch_one(connections).await.expect("its pages are counted");
+        let pages: i64 = row.get(0);
+        let bounded = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
+        sqlx::raw_sql(bounded).execute(connections).await.expect("it is bounded");
+        while sqlx::raw_sql("INSERT INTO filler VALUES (zeroblob(3000))").execute(connections).await.is_ok() {}
+    }
+
+    /// What SQLite finds wrong with the file; `ok` when nothing is.
+    ///
+    /// # Panics
+    /// When it can't be read at all.
+    pub async fn integrity(connections: &SqlitePool) -> String {
+        sqlx::raw_sql("PRAGMA integrity_check").fetch_one(connections).await.expect("it can be read").get(0)
     }
 
     /// Whether it is on a PostgreSQL server.

@@ -15,7 +15,7 @@ use serde_json::json;
 use crate::api::{ALL, get, post, token};
 use crate::door;
 use crate::house::House;
-use crate::requests::{Browser, csrf};
+use crate::requests::{Browser, csrf, hidden};
 
 async fn state(house: &House, request: &domain::request::Request) -> RequestState {
     store::request::find(&house.app.store, request.id).await.unwrap().unwrap().state
@@ -29,10 +29,6 @@ async fn a_form_of_an_older_version_comes_back_with_what_was_typed_and_orders_th
     let text = std::fs::read_to_string(house.blueprint_file("linux-vm.yaml")).unwrap();
     house.offer("linux-vm.yaml", &text.replace("version: 1.0.0", "version: 1.1.0")).await;
 
-    let hidden = |page: &str, name: &str| {
-        let value = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
-        value.split('"').next().unwrap().to_owned()
-    };
     let send = async |page: String| {
         let (version, key) = (hidden(&page, "version"), hidden(&page, "key"));
         let fields = [("version", version.as_str()), ("key", &key), ("application", "typed-before"), ("lease", "30")];

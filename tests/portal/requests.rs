@@ -343,7 +343,13 @@ impl<'h> Browser<'h> {
 
 /// The hidden field of the page's forms.
 pub fn csrf(page: &str) -> String {
-    page.split("name=\"csrf\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
+    hidden(page, "csrf")
+}
+
+/// What a hidden field of the page's form says.
+pub fn hidden(page: &str, name: &str) -> String {
+    let value = page.split(&format!("name=\"{name}\" value=\"")).nth(1).unwrap();
+    value.split('"').next().unwrap().to_owned()
 }
 
 #[actix_web::test]

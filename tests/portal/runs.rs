@@ -1,8 +1,11 @@
 //! A run that an operator mends: who sees it, who may do what, and what is told of it.
 
+use std::sync::Arc;
+
 use actix_web::test::{TestRequest, read_body};
 use app::deployment::Details;
 use app::idempotency::Sent;
+use app::request::What;
 use app::run::{Mend, Told, mend, show, watch};
 use domain::deployment::DeploymentState;
 use domain::ids::RunId;
@@ -12,6 +15,7 @@ use domain::request::RequestState;
 use domain::run::{Cancel, EventKind, RunState};
 use domain::step::StepState;
 use domain::trouble::Kind;
+use providers::clock::SystemClock;
 use serde_json::json;
 
 use crate::door::{send, session, sign_in};
@@ -173,5 +177,20 @@ async fn a_cancelled_request_says_who_cancelled_it_and_why() {
     let outcome = request.request.outcome.unwrap();
     assert!(outcome.starts_with("Cancelled by Otto Operator: Ordered twice."), "{outcome}");
     assert!(request.history.iter().any(|entry| entry.action == "request.cancelled"));
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_blueprint_file_is_gone_is_built_and_retired_as_it_was_ordered() {
+    let mut house = House::asleep(Arc::new(SystemClock)).await;
+    let rita = house.person("Rita").await;
+    let deployment = house.order(&rita, "linux-vm", json!({ "application": "shop" })).await.deployment;
+    std::fs::remove_file(house.blueprint_file("linux-vm.yaml")).unwrap();
+    app::catalog::publish(&house.app, None).await.unwrap();
+    house.work_again();
+    house.when(&rita, deployment, DeploymentState::Live).await;
+    house.ask(&rita, What::Retire { deployment }).await;
+    house.when(&rita, deployment, DeploymentState::Retired).await;
+    assert_eq!(house.ailments().await, [""; 0]);
     house.close().await;
 }

@@ -1,5 +1,5 @@
-//! Random graphs, random faults, workers that die at random moments and people who decide at random: whatever happens,
-//! no object outside is without its row in the ledger, no finished step is called again, and what is taken back or
+//! Random graphs, random faults, workers that die and clocks that jump at random moments, people who decide at random:
+//! whatever happens, no object outside is without its row in the ledger, no finished step is called again, and what is taken back or
 //! retired leaves nothing behind.
 //!
 //! `GATEHOUSE_PROOF_CASES` sets how many stories are told, `GATEHOUSE_PROOF_SEED` tells those of an earlier time again.
@@ -15,13 +15,15 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 
-use super::crash::drive_and_die;
+use super::crash::{drive_and_die, wake};
 use super::*;
 use crate::mend::By;
 use crate::proof::{Bend, Side};
 
 const OTTO: By<'_> = By { name: "Otto Operator", reason: "A coin was tossed." };
 const MOST_STEPS: usize = 7;
+/// In seconds.
+const HOUR: i64 = 3_600;
 /// A story that takes more drives than this never ends.
 const MOST_DRIVES: usize = 400;
 
@@ -52,6 +54,8 @@ enum Fate {
     Dies(usize),
     /// Two workers take the run at the same time.
     Races,
+    /// The clock jumps by so many seconds after the worker was woken so many times; the worker goes on.
+    ClockJumps(usize, i64),
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -75,7 +79,13 @@ fn stories() -> impl Strategy<Value = Story> {
         (1..600_i64).prop_map(Bend::Wait),
     ];
     let side = prop_oneof![2 => Just(Side::Run), 1 => Just(Side::Undo)];
-    let fate = prop_oneof![2 => Just(Fate::Lives), 3 => (1..40_usize).prop_map(Fate::Dies), 1 => Just(Fate::Races)];
+    let jump = (1..40_usize, prop_oneof![Just(HOUR), Just(-HOUR)]);
+    let fate = prop_oneof![
+        2 => Just(Fate::Lives),
+        3 => (1..40_usize).prop_map(Fate::Dies),
+        1 => Just(Fate::Races),
+        1 => jump.prop_map(|(polls, seconds)| Fate::ClockJumps(polls, seconds)),
+    ];
     let hand =
         prop_oneof![Just(Hand::TryAgain), Just(Hand::Skip), Just(Hand::TakeBack), Just(Hand::Stop), Just(Hand::Cancel)];
     let bends = vec((0..MOST_STEPS, side, bend), 0..8);
@@ -140,6 +150,13 @@ impl Telling<'_> {
                 let both = tokio::join!(self.proof.drive_as(run, "one"), self.proof.drive_as(run, "other"));
                 both.0.unwrap();
                 both.1.unwrap();
+            }
+            Fate::ClockJumps(polls, seconds) => {
+                let mut drive = Box::pin(self.proof.drive_as(run, "worker"));
+                if !wake(&mut drive, polls).await {
+                    self.proof.clock.wind(TimeDelta::seconds(seconds));
+                    drive.await.unwrap();
+                }
             }
         }
     }

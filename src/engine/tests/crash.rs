@@ -8,14 +8,18 @@ use crate::proof::{Bend, Side};
 
 /// Drives a run but dies after being woken so many times; true when it came to its end before.
 pub(super) async fn drive_and_die(proof: &Proof, run: domain::ids::RunId, polls: usize) -> bool {
-    let mut left = polls;
-    let mut drive = Box::pin(proof.drive_as(run, "doomed"));
+    wake(&mut Box::pin(proof.drive_as(run, "doomed")), polls).await
+}
+
+/// Wakes a drive so many times; true when it came to its end before.
+pub(super) async fn wake(drive: &mut (impl Future + Unpin), times: usize) -> bool {
+    let mut left = times;
     std::future::poll_fn(|cx| {
         if left == 0 {
             return std::task::Poll::Ready(false);
         }
         left -= 1;
-        drive.as_mut().poll(cx).map(|_| true)
+        std::pin::Pin::new(&mut *drive).poll(cx).map(|_| true)
     })
     .await
 }

@@ -186,7 +186,7 @@ async fn an_output_that_is_too_large_is_refused_with_its_bound() {
     retry(&proof, run, "pool", None).await.unwrap();
     let paused = proof.carry(run).await;
     assert_eq!(paused.state, RunState::Paused);
-    assert_eq!(paused.why.as_deref(), Some("`thing.make` returned 301 KB; an output has 256 KB at most."));
+    assert_eq!(paused.why.as_deref(), Some("`thing.make` returned 10241 KB; an output has 256 KB at most."));
 }
 
 #[tokio::test]

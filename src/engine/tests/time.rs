@@ -122,6 +122,71 @@ async fn a_run_is_held_by_one_worker_until_its_lease_is_over() {
 }
 
 #[tokio::test]
+async fn a_clock_that_jumps_an_hour_ahead_hands_a_run_over_once_and_doubles_nothing() {
+    let (proof, world) = proof().await;
+    let gate = Arc::new(Notify::new());
+    *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let run = proof.enqueue(diamond()).await;
+    let other = async {
+        while world.most_at_once() == 0 {
+            tokio::task::yield_now().await;
+        }
+        // By the clock that is ahead, the first worker has been silent for an hour.
+        proof.clock.wind(TimeDelta::hours(1));
+        assert_eq!(proof.engine.sweep().await.unwrap(), [run]);
+        *world.gate.lock().unwrap() = None;
+        assert_eq!(proof.drive_as(run, "ahead").await.unwrap(), Drive::Rested(RunState::Done));
+        proof.clock.wind(TimeDelta::hours(-1));
+        let before = proof.read(run).await;
+        gate.notify_one();
+        before
+    };
+    let (first, before) = tokio::join!(proof.drive_as(run, "first"), other);
+    assert_eq!(first.unwrap(), Drive::Lost);
+    assert_eq!((proof.read(run).await, world.made()), (before, 5));
+}
+
+#[tokio::test]
+async fn a_clock_that_jumps_an_hour_back_leaves_a_run_to_the_worker_that_holds_it() {
+    let (proof, world) = proof().await;
+    let gate = Arc::new(Notify::new());
+    *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let run = proof.enqueue(diamond()).await;
+    let other = async {
+        while world.most_at_once() == 0 {
+            tokio::task::yield_now().await;
+        }
+        proof.clock.wind(TimeDelta::hours(-1));
+        assert!(proof.engine.sweep().await.unwrap().is_empty());
+        assert_eq!(proof.drive_as(run, "other").await.unwrap(), Drive::NotTaken);
+        *world.gate.lock().unwrap() = None;
+        gate.notify_one();
+    };
+    let (first, ()) = tokio::join!(proof.drive_as(run, "first"), other);
+    assert_eq!((first.unwrap(), world.made()), (Drive::Rested(RunState::Done), 5));
+}
+
+#[tokio::test]
+async fn a_timer_is_neither_lost_nor_rung_over_and_over_when_the_clock_jumps() {
+    let (proof, world) = proof().await;
+    proof.bend("name", Side::Run, &[Bend::Wait(600)]);
+    let run = proof.enqueue(diamond()).await;
+    proof.drive_as(run, "worker").await.unwrap();
+    proof.clock.wind(TimeDelta::hours(1));
+    assert_eq!(proof.engine.sweep().await.unwrap(), [run]);
+    assert!(proof.engine.sweep().await.unwrap().is_empty(), "it is in the queue already");
+    // Before a worker came to it, the clock is right again: it is looked at, and rests for what is left of its time.
+    proof.clock.wind(TimeDelta::hours(-1));
+    assert_eq!(proof.drive_as(run, "worker").await.unwrap(), Drive::Rested(RunState::Waiting));
+    assert!(proof.engine.sweep().await.unwrap().is_empty(), "it is not due yet");
+    assert_eq!((proof.read(run).await.1[0].attempt, world.made()), (1, 0));
+    proof.clock.wind(TimeDelta::seconds(600));
+    assert_eq!(proof.engine.sweep().await.unwrap(), [run]);
+    assert_done(&proof.carry(run).await);
+    assert_eq!(world.made(), 5);
+}
+
+#[tokio::test]
 async fn a_due_step_that_finds_no_place_rests_until_one_is_free() {
     let (proof, world) = proof_with(Settings { calls_per_worker: 1, ..Settings::default() }).await;
     proof.bend("late", Side::Run, &[Bend::Wait(60)]);

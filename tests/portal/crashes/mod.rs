@@ -1,6 +1,7 @@
 //! Real worker processes that are killed, stand still, run into each other or hear no answer. Whatever happened, each run
 //! ends as it would have: the datacenter, not our database, is asked whether each object is there once.
 
+mod full_disk;
 mod kills;
 mod lost_answers;
 mod outages;
