@@ -2,9 +2,9 @@
 //! together. A run waits for the disk no longer than alone, and a busy process asks the database and its disk for a
 //! fraction of the work.
 //!
-//! A lane writes one transaction after the other. SQLite has one writer, so there is one lane; on PostgreSQL one lane
-//! prepares while the other waits for the disk. Should a transaction fail, each of its parts is written again alone, so
-//! that no run suffers for another.
+//! A lane writes one transaction after the other. There is one for each process: two would each find half as much to
+//! write together, which costs more than the waiting for the disk that they would share. Should a transaction fail, each
+//! of its parts is written again alone, so that no run suffers for another.
 
 use std::collections::HashMap;
 use std::panic::AssertUnwindSafe;
@@ -13,7 +13,7 @@ use std::sync::Arc;
 use domain::ids::RunId;
 use domain::run::RunEvent;
 use futures::FutureExt;
-use store::{Pool, Store, Tx};
+use store::{Store, Tx};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::draft::Draft;
@@ -23,14 +23,12 @@ use crate::journal::{Entry, write_all};
 use crate::lease::Held;
 use crate::{Engine, queue};
 
-/// Lanes on PostgreSQL.
-const LANES: usize = 1;
 /// No transaction writes more parts: one that has to be repeated should not cost too much.
 const AT_ONCE: usize = 64;
 
 /// Where runs bring what they come to.
 pub(crate) struct Committer {
-    lanes: Vec<mpsc::UnboundedSender<Part>>,
+    lane: mpsc::UnboundedSender<Part>,
 }
 
 /// A run that a worker wants to carry.
@@ -64,36 +62,30 @@ enum Came {
 }
 
 impl Committer {
-    /// Starts the lanes; they end when the committer is dropped.
+    /// Starts the lane; it ends when the committer is dropped.
     pub(crate) fn start(store: &Store, house: &Arc<dyn Consequences>) -> Self {
-        let lanes = if matches!(store.pool(), Pool::Postgres(_)) { LANES } else { 1 };
-        let start = |_| {
-            let (bring, parts) = mpsc::unbounded_channel();
-            let lane = Lane { store: store.clone(), house: Arc::clone(house) };
-            tokio::spawn(lane.serve(parts));
-            bring
-        };
-        Self { lanes: (0..lanes).map(start).collect() }
+        let (lane, parts) = mpsc::unbounded_channel();
+        tokio::spawn(Lane { store: store.clone(), house: Arc::clone(house) }.serve(parts));
+        Self { lane }
     }
 
     /// Takes a run and makes its first moves; nothing when there is nothing to carry, or another worker does.
     pub(crate) async fn begin(&self, wish: Wish) -> Result<Option<Begun>, DriveError> {
         let (reply, answer) = oneshot::channel();
-        self.bring(wish.run, Part::Begin(Box::new(wish), reply));
+        self.bring(Part::Begin(Box::new(wish), reply));
         answer.await.unwrap_or(Err(DriveError::BrokeDown))
     }
 
     /// Writes a move of a run; nothing, and nothing written, when the run is no longer as its worker knows it.
     pub(crate) async fn write(&self, entry: Entry) -> Result<Option<Vec<RunEvent>>, DriveError> {
         let (reply, answer) = oneshot::channel();
-        self.bring(entry.run.id, Part::Entry(Box::new(entry), reply));
+        self.bring(Part::Entry(Box::new(entry), reply));
         answer.await.unwrap_or(Err(DriveError::BrokeDown))
     }
 
-    /// A run keeps to its lane. A lane that is gone drops the part, and with it the reply.
-    fn bring(&self, run: RunId, part: Part) {
-        let lane = run.0.as_u128() % self.lanes.len() as u128;
-        let _ = self.lanes[lane as usize].send(part);
+    /// A lane that is gone drops the part, and with it the reply.
+    fn bring(&self, part: Part) {
+        let _ = self.lane.send(part);
     }
 }
 

@@ -110,6 +110,9 @@ pub async fn standing_of(
     on: &impl Reads,
     deployments: &[DeploymentId],
 ) -> Result<HashMap<DeploymentId, Vec<Resource>>, DbErr> {
+    if deployments.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows = Entity::find()
         .filter(Column::DeploymentId.is_in(deployments.iter().map(|deployment| deployment.0)))
         .filter(Column::State.ne(word(ResourceState::Gone)))

@@ -7,6 +7,7 @@ use domain::run::Run;
 use domain::step::{Place, Step, StepState};
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, JoinType, QueryFilter, QueryOrder, QuerySelect, RelationTrait, Set};
+use uuid::Uuid;
 
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
@@ -98,9 +99,14 @@ pub async fn of_run(on: &impl Reads, run: &Run) -> Result<Vec<Step>, DbErr> {
     whole(run, rows.into_iter().map(step).collect::<Result<_, _>>()?)
 }
 
-/// The steps of these runs, each in the order of its workflow, in one statement.
+/// The steps of these runs, just taken, each in the order of its workflow, in one statement.
 pub async fn of_runs(on: &impl Reads, runs: &[Run]) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
-    let rows = Entity::find().filter(Column::RunId.is_in(runs.iter().map(|run| run.id.0))).all(on.db()).await?;
+    // Nothing happens to a step before a worker has taken the run.
+    let begun: Vec<Uuid> = runs.iter().filter(|run| run.token > 1).map(|run| run.id.0).collect();
+    let rows = match begun.is_empty() {
+        true => Vec::new(),
+        false => Entity::find().filter(Column::RunId.is_in(begun)).all(on.db()).await?,
+    };
     let mut rows = by_run(rows)?;
     runs.iter().map(|run| Ok((run.id, whole(run, rows.remove(&run.id).unwrap_or_default())?))).collect()
 }
