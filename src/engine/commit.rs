@@ -6,7 +6,7 @@
 //! write together, which costs more than the waiting for the disk that they would share. Should a transaction fail, each
 //! of its parts is written again alone, so that no run suffers for another.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
 use crate::gate::Consequences;
-use crate::journal::{Entry, write_all};
+use crate::journal::{Entry, write_all, write_bare};
 use crate::lease::Held;
 use crate::{Engine, queue};
 
@@ -97,8 +97,13 @@ struct Lane {
 impl Lane {
     async fn serve(self, mut parts: mpsc::UnboundedReceiver<Part>) {
         let mut waiting = Vec::with_capacity(AT_ONCE);
-        while parts.recv_many(&mut waiting, AT_ONCE).await > 0 {
-            self.commit(std::mem::take(&mut waiting)).await;
+        while !waiting.is_empty() || parts.recv_many(&mut waiting, AT_ONCE).await > 0 {
+            // A worker that lost a run may write it beside the one that took it: not in one statement.
+            let mut runs = HashSet::new();
+            let (first, later) =
+                std::mem::take(&mut waiting).into_iter().partition(|part: &Part| runs.insert(part.run()));
+            self.commit(first).await;
+            waiting = later;
         }
     }
 
@@ -128,12 +133,23 @@ impl Lane {
     }
 
     async fn write(&self, parts: &[Part]) -> Result<Vec<Came>, DriveError> {
+        let bare: Option<Vec<&Entry>> = parts.iter().map(Part::bare).collect();
+        if let Some(entries) = bare {
+            let written = write_bare(&self.store, &entries).await?;
+            return Ok(written.into_iter().map(Came::Written).collect());
+        }
         let change = parts.iter().any(Part::changes_state);
         let tx = if change { self.store.begin_change().await? } else { self.store.begin_step().await? };
         let moves = moves(&tx, parts).await?;
         let entries: Vec<&Entry> = moves.iter().filter_map(Move::entry).collect();
-        let mut written = write_all(&tx, &*self.house, &entries).await?.into_iter();
-        tx.commit().await?;
+        let written = write_all(&tx, &*self.house, &entries).await?;
+        let told_in_vain = entries.iter().zip(&written).any(|(entry, written)| entry.tells() && written.is_none());
+        match (told_in_vain, parts.len()) {
+            (false, _) => tx.commit().await?,
+            (true, 1) => drop(tx),
+            (true, _) => return Err(DriveError::ToldInVain),
+        }
+        let mut written = written.into_iter();
         Ok(moves.into_iter().map(|it| it.came(&mut written)).collect())
     }
 }
@@ -144,6 +160,21 @@ impl Part {
             // A run that begins leaves the queue.
             Self::Begin(..) => true,
             Self::Entry(entry, _) => entry.changes_state,
+        }
+    }
+
+    /// The move that is all there is to write.
+    fn bare(&self) -> Option<&Entry> {
+        match self {
+            Self::Begin(..) => None,
+            Self::Entry(entry, _) => entry.is_bare().then_some(entry),
+        }
+    }
+
+    fn run(&self) -> RunId {
+        match self {
+            Self::Begin(wish, _) => wish.run,
+            Self::Entry(entry, _) => entry.run.id,
         }
     }
 

@@ -57,6 +57,8 @@ pub(crate) enum DriveError {
     Step(#[from] domain::step::InvalidTransition),
     #[error(transparent)]
     Graph(#[from] domain::workflow::GraphError),
+    #[error("people were told by a run that another worker has by now, so it is written alone")]
+    ToldInVain,
     #[error("what was being written when this process broke down in it is not known")]
     BrokeDown,
 }

@@ -1,14 +1,18 @@
 //! The journal of runs: what a run comes to in one move, as data, and how the moves of many runs are written in one transaction: a statement
 //! for each table, whatever their number.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use domain::ci::{Cause, CiChange, Source};
+use domain::ids::RunId;
 use domain::mail::Notice;
 use domain::resource::{LedgerChange, Resource};
 use domain::run::{EventKind, Run, RunEvent};
 use domain::step::Step;
 use domain::task::Wanted;
-use store::Tx;
+use store::journal::Move;
+use store::{Store, Tx};
 
 use crate::draft::Line;
 use crate::drive::DriveError;
@@ -38,30 +42,45 @@ pub(crate) struct Entry {
     pub(crate) at: DateTime<Utc>,
 }
 
-/// Writes these moves. Answers for each what happened; nothing for a run that is no longer as its worker knows it, of
-/// which nothing was written.
+/// Writes these moves. Answers for each what happened; nothing for a run that is no longer as its worker knows it.
+///
+/// People are told before that is known. When it turns out that nobody should have been, nothing must commit.
 pub(crate) async fn write_all(
     tx: &Tx,
     house: &dyn Consequences,
     entries: &[&Entry],
 ) -> Result<Vec<Option<Vec<RunEvent>>>, DriveError> {
-    let runs: Vec<&Run> = entries.iter().map(|entry| &entry.run).collect();
-    let held = store::run::save_held(tx, &runs).await?;
     let mut events = Vec::with_capacity(entries.len());
     for entry in entries {
-        events.push(if held.contains(&entry.run.id) { Some(entry.events(tx, house).await?) } else { None });
+        events.push(entry.events(entry.told(tx, house).await?));
     }
-    let entries: Vec<&Entry> = entries.iter().filter(|entry| held.contains(&entry.run.id)).copied().collect();
-    store::run_event::append(tx, &events.iter().flatten().flatten().collect::<Vec<_>>()).await?;
-    store::step::save(tx, &of_each(&entries, |entry| &entry.steps)).await?;
-    store::resource::intend(tx, &of_each(&entries, |entry| &entry.intents)).await?;
-    store::resource::lean(tx, &of_each(&entries, |entry| &entry.leaning)).await?;
-    for entry in &entries {
+    let held = store::journal::write(tx, &moves(entries, &events)).await?;
+    let written: Vec<&Entry> = entries.iter().filter(|entry| held.contains(&entry.run.id)).copied().collect();
+    store::resource::intend(tx, &of_each(&written, |entry| &entry.intents)).await?;
+    store::resource::lean(tx, &of_each(&written, |entry| &entry.leaning)).await?;
+    for entry in &written {
         entry.write_what_follows(tx, house).await?;
     }
-    let done: Vec<&str> = entries.iter().filter_map(|entry| entry.job.as_deref()).collect();
+    let done: Vec<&str> = written.iter().filter_map(|entry| entry.job.as_deref()).collect();
     queue::forget(tx, &done).await?;
-    Ok(events)
+    Ok(of_held(entries, events, &held))
+}
+
+/// Writes moves that are all they write.
+pub(crate) async fn write_bare(store: &Store, entries: &[&Entry]) -> Result<Vec<Option<Vec<RunEvent>>>, DriveError> {
+    let events: Vec<_> = entries.iter().map(|entry| entry.events(Vec::new())).collect();
+    let held = store.write_moves(&moves(entries, &events)).await?;
+    Ok(of_held(entries, events, &held))
+}
+
+fn moves<'e>(entries: &[&'e Entry], events: &'e [Vec<RunEvent>]) -> Vec<Move<'e>> {
+    let each = entries.iter().zip(events);
+    each.map(|(entry, events)| Move { run: &entry.run, events, steps: &entry.steps }).collect()
+}
+
+fn of_held(entries: &[&Entry], events: Vec<Vec<RunEvent>>, held: &HashSet<RunId>) -> Vec<Option<Vec<RunEvent>>> {
+    let each = entries.iter().zip(events);
+    each.map(|(entry, events)| held.contains(&entry.run.id).then_some(events)).collect()
 }
 
 fn of_each<'t, T>(entries: &[&'t Entry], rows: fn(&Entry) -> &Vec<T>) -> Vec<&'t T> {
@@ -74,11 +93,21 @@ impl Entry {
         self.lines.len() + self.notices.len() + self.asks.len()
     }
 
-    async fn events(&self, tx: &Tx, house: &dyn Consequences) -> Result<Vec<RunEvent>, DriveError> {
+    /// Whether people are told or asked.
+    pub(crate) fn tells(&self) -> bool {
+        !self.notices.is_empty() || !self.asks.is_empty()
+    }
+
+    /// Whether its run, its steps and its events are all that it writes.
+    pub(crate) fn is_bare(&self) -> bool {
+        let nothing_follows = self.ledger.is_empty() && self.cis.is_empty() && self.job.is_none();
+        !self.changes_state && !self.tells() && self.intents.is_empty() && self.leaning.is_empty() && nothing_follows
+    }
+
+    fn events(&self, told: Vec<Line>) -> Vec<RunEvent> {
         let first = self.run.next_event - i64::try_from(self.count()).unwrap_or_default();
-        let told = self.told(tx, house).await?;
         let lines = self.lines.iter().chain(&told);
-        Ok((first..).zip(lines).map(|(number, line)| line.numbered(number, &self.run)).collect())
+        (first..).zip(lines).map(|(number, line)| line.numbered(number, &self.run)).collect()
     }
 
     /// Tells people and asks them; a line for each says who they are.

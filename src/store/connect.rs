@@ -245,6 +245,14 @@ impl Store {
         self.readers.ping().await
     }
 
+    pub(crate) fn steps(&self) -> &DatabaseConnection {
+        &self.steps
+    }
+
+    pub(crate) fn count_commit(&self) {
+        self.commits.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub(crate) fn readers(&self) -> &DatabaseConnection {
         &self.readers
     }
@@ -279,7 +287,7 @@ impl Store {
 }
 
 /// Whether a connection turned out to be gone before anything was asked on it.
-fn is_lost(cause: &DbErr) -> bool {
+pub(crate) fn is_lost(cause: &DbErr) -> bool {
     !matches!(cause, DbErr::ConnectionAcquire(_)) && Fault::of(cause) == Some(Fault::Away)
 }
 

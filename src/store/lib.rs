@@ -18,6 +18,7 @@ pub mod duty;
 mod fault;
 pub mod idempotency;
 pub mod job;
+pub mod journal;
 pub mod mail;
 mod neighbour;
 pub mod organisation;

@@ -3,11 +3,11 @@
 //! Two numbers guard a run. Its `token` grows when a worker takes it, and each write of a worker names the one it
 //! holds. Its `revision` grows when somebody else changes it, so that a worker never writes over what it has not seen.
 
-mod held;
+pub(crate) mod held;
 mod list;
 mod pinned;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -154,12 +154,6 @@ pub async fn renew(tx: &Tx, held: &Run, until: DateTime<Utc>) -> Result<Renewal,
     }
     let now = revision(tx, held.id).await?;
     Ok(if now == Some(held.revision) { Renewal::Renewed } else { Renewal::Changed })
-}
-
-/// Writes runs as their workers now know them, in one statement. Answers those that were written: not those that
-/// another worker took, or somebody changed since the worker read them.
-pub async fn save_held(tx: &Tx, runs: &[&Run]) -> Result<HashSet<RunId>, DbErr> {
-    held::save(tx, runs).await
 }
 
 /// Writes a run that somebody other than its worker changed, and lets its revision grow. False when it changed since

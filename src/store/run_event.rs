@@ -12,7 +12,7 @@ use crate::sql::Sql;
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
-mod entity {
+pub(crate) mod entity {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
@@ -48,7 +48,7 @@ pub async fn append(tx: &Tx, events: &[&RunEvent]) -> Result<(), DbErr> {
     Ok(())
 }
 
-fn active(event: &RunEvent) -> ActiveModel {
+pub(crate) fn active(event: &RunEvent) -> ActiveModel {
     ActiveModel {
         run_id: Set(event.run.0),
         number: Set(event.number),

@@ -105,8 +105,9 @@ impl Sql {
     }
 
     /// The ids that the statement answers.
-    pub(crate) async fn ids(self, on: &impl Reads) -> Result<Vec<Uuid>, DbErr> {
-        let rows = on.db().query_all_raw(self.statement(on)).await?;
+    pub(crate) async fn ids(self, on: &impl ConnectionTrait) -> Result<Vec<Uuid>, DbErr> {
+        let statement = Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values);
+        let rows = on.query_all_raw(statement).await?;
         rows.iter().map(|row| row.try_get_by_index(0)).collect()
     }
 

@@ -56,6 +56,26 @@ pub(crate) mod entity {
 
 use entity::{ActiveModel, Column, Entity, Model, Relation};
 
+/// What changes of a step.
+pub(crate) const CHANGING: [Column; 16] = [
+    Column::State,
+    Column::Attempt,
+    Column::Failures,
+    Column::Input,
+    Column::Edited,
+    Column::Output,
+    Column::Remembered,
+    Column::RememberedBefore,
+    Column::WakeAt,
+    Column::WaitsFor,
+    Column::Provider,
+    Column::QueuedAt,
+    Column::Why,
+    Column::Advice,
+    Column::StartedAt,
+    Column::EndedAt,
+];
+
 /// So many rows are written by one statement: each has its values, and SQLite takes 32,766 of them.
 const AT_ONCE: usize = 1_000;
 
@@ -68,26 +88,8 @@ pub async fn save(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
 }
 
 async fn save_some(tx: &Tx, steps: &[&Step]) -> Result<(), DbErr> {
-    let changing = [
-        Column::State,
-        Column::Attempt,
-        Column::Failures,
-        Column::Input,
-        Column::Edited,
-        Column::Output,
-        Column::Remembered,
-        Column::RememberedBefore,
-        Column::WakeAt,
-        Column::WaitsFor,
-        Column::Provider,
-        Column::QueuedAt,
-        Column::Why,
-        Column::Advice,
-        Column::StartedAt,
-        Column::EndedAt,
-    ];
     Entity::insert_many(steps.iter().map(|step| active(step)))
-        .on_conflict(OnConflict::columns([Column::RunId, Column::Position]).update_columns(changing).to_owned())
+        .on_conflict(OnConflict::columns([Column::RunId, Column::Position]).update_columns(CHANGING).to_owned())
         .exec_without_returning(tx.db())
         .await?;
     Ok(())
@@ -172,7 +174,7 @@ fn by_run(rows: Vec<Model>) -> Result<HashMap<RunId, Vec<Step>>, DbErr> {
     Ok(by_run)
 }
 
-fn active(step: &Step) -> ActiveModel {
+pub(crate) fn active(step: &Step) -> ActiveModel {
     ActiveModel {
         run_id: Set(step.run.0),
         position: Set(i32::try_from(step.position).unwrap_or(i32::MAX)),

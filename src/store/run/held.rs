@@ -1,15 +1,9 @@
 //! The write that every step makes: runs as their workers know them, fenced, many in one statement.
 
-use std::collections::HashSet;
-
-use domain::ids::RunId;
 use domain::run::{Cancel, Run};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, Value};
-use uuid::Uuid;
+use sea_orm::Value;
 
-use crate::Tx;
 use crate::sql::Sql;
-use crate::tx::sealed::Connection;
 
 /// What says which row is written, and what is written into it; each with the type that PostgreSQL is to take it for.
 const COLUMNS: [(&str, &str); 13] = [
@@ -30,24 +24,18 @@ const COLUMNS: [(&str, &str); 13] = [
 /// So many of them say which row it is.
 const FENCE: usize = 3;
 
-/// Writes the runs that still have the token and the revision that their workers know; answers which.
-pub(super) async fn save(tx: &Tx, runs: &[&Run]) -> Result<HashSet<RunId>, DbErr> {
-    if runs.is_empty() {
-        return Ok(HashSet::new());
-    }
-    let typed = tx.db().get_database_backend() == DbBackend::Postgres;
-    let mut sql = Sql::default();
-    let rows: Vec<String> = runs.iter().map(|run| row(&mut sql, run, typed)).collect();
+/// The statement that writes the runs which still have the token and the revision that their workers know, and answers
+/// which. PostgreSQL has to be told of what type the values are.
+pub(crate) fn save<'r>(sql: &mut Sql, runs: impl Iterator<Item = &'r Run>, typed: bool) -> String {
+    let rows: Vec<String> = runs.map(|run| row(sql, run, typed)).collect();
     let fence: Vec<String> = (0..FENCE).map(|at| format!("run.{} = {}", COLUMNS[at].0, value(at))).collect();
     let written: Vec<String> = (FENCE..COLUMNS.len()).map(|at| format!("{} = {}", COLUMNS[at].0, value(at))).collect();
-    sql.text = format!(
+    format!(
         "UPDATE run SET {} FROM (VALUES {}) AS v WHERE {} RETURNING id",
         written.join(", "),
         rows.join(", "),
         fence.join(" AND ")
-    );
-    let saved: Vec<Uuid> = sql.ids(tx).await?;
-    Ok(saved.into_iter().map(RunId).collect())
+    )
 }
 
 /// What both databases call a column of a list of values.
