@@ -28,11 +28,19 @@ async fn a_run_that_is_woken_starts_within_a_tenth_of_a_second() {
 
     let mut waits = Vec::new();
     for _ in 0..9 {
-        let run = proof.enqueue(vec![make("name", &[])]).await;
         let mut events = proof.engine.subscribe();
+        let run = proof.enqueue(vec![make("name", &[])]).await;
         let committed = Instant::now();
         proof.engine.wake(run);
-        while events.recv().await.unwrap().step_key.is_none() {}
+        let started = async {
+            loop {
+                let event = events.recv().await.unwrap();
+                if event.run == run && event.step_key.is_some() {
+                    return;
+                }
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), started).await.expect("the run starts");
         waits.push(committed.elapsed());
         until(&proof, run, RunState::Done).await;
     }
