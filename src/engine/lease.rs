@@ -3,7 +3,7 @@
 
 use domain::ids::RunId;
 use domain::resource::Resource;
-use domain::run::{Run, RunKind};
+use domain::run::Run;
 use domain::step::Step;
 use store::run::Renewal;
 use store::{DbErr, Tx};
@@ -39,9 +39,7 @@ impl Engine {
         let now = self.0.clock.now();
         let runs = store::run::take(tx, ids, worker, now, now + self.0.settings.lease).await?;
         let mut steps = store::step::of_runs(tx, &runs).await?;
-        // What is built for the first time has nothing standing yet.
-        let grown = runs.iter().filter(|run| run.token > 1 || run.kind != RunKind::Provision);
-        let deployments: Vec<_> = grown.map(|run| run.deployment).collect();
+        let deployments: Vec<_> = runs.iter().map(|run| run.deployment).collect();
         let mut ledger = store::resource::standing_of(tx, &deployments).await?;
         let held = |run: Run| Held {
             steps: steps.remove(&run.id).unwrap_or_default(),
