@@ -96,7 +96,7 @@ impl Driver {
         let Some(known) = engine.0.actions.get(self.held.run.workflow[at].action.as_str()) else { return Ok(false) };
         let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
         let Some(place) = self.place(at, known.signature.provider, draft)? else {
-            pass.give_back();
+            drop(pass);
             return self.release(at, draft);
         };
         let step = &self.held.steps[at];

@@ -141,23 +141,29 @@ impl Circuits {
 
 impl Pass {
     /// Takes in what the call came to.
-    pub(crate) fn heard(self, result: &Result<Outcome, ActionError>) -> Heard {
+    pub(crate) fn heard(mut self, result: &Result<Outcome, ActionError>) -> Heard {
         let Some(provider) = self.provider else { return Heard::Nothing };
+        let asks = std::mem::take(&mut self.asks);
         match result {
             Err(error) => match error.failure {
-                Failure::Away => self.circuits.silence(provider, self.asks, &error.what),
+                Failure::Away => self.circuits.silence(provider, asks, &error.what),
                 Failure::Permanent | Failure::Transient => self.circuits.answer(provider),
                 Failure::Bug => Heard::Nothing,
             },
             Ok(_) => self.circuits.answer(provider),
         }
     }
+}
 
-    /// The call is not made after all: another one may ask instead.
-    pub(crate) fn give_back(self) {
+impl Drop for Pass {
+    /// When the call is not made after all, or nothing is heard of it, another one may ask instead.
+    fn drop(&mut self) {
+        if !self.asks {
+            return;
+        }
         let mut circuits = self.circuits.locked();
         let open = self.provider.and_then(|name| circuits.get_mut(name)?.open.as_mut());
-        if let (true, Some(open)) = (self.asks, open) {
+        if let Some(open) = open {
             open.outage.next_try = self.circuits.clock.now();
         }
     }

@@ -192,8 +192,8 @@ impl Part {
             (Self::Entry(_, reply), Ok(Came::Written(events))) => drop(reply.send(Ok(events))),
             (Self::Begin(_, reply), Err(cause)) => drop(reply.send(Err(cause))),
             (Self::Entry(_, reply), Err(cause)) => drop(reply.send(Err(cause))),
-            (Self::Begin(_, reply), Ok(Came::Written(_))) => drop(reply.send(Err(DriveError::BrokeDown))),
-            (Self::Entry(_, reply), Ok(Came::Begun(_))) => drop(reply.send(Err(DriveError::BrokeDown))),
+            // Dropped, the reply says that this broke down: each part comes to its own kind.
+            (Self::Begin(..), Ok(Came::Written(_))) | (Self::Entry(..), Ok(Came::Begun(_))) => {}
         }
     }
 }
@@ -233,18 +233,20 @@ impl Move<'_> {
 async fn moves<'p>(tx: &Tx, parts: &'p [Part]) -> Result<Vec<Move<'p>>, DriveError> {
     let mut taken = take_all(tx, parts).await?;
     let mut moves = Vec::with_capacity(parts.len());
+    let mut in_vain = Vec::new();
     for part in parts {
         moves.push(match part {
             Part::Entry(entry, _) => Move::Later(entry),
             Part::Begin(wish, _) => match taken.remove(&(wish.run, wish.worker.as_str())) {
                 Some(held) => Move::First(Box::new(Driver::begin(tx, wish, held).await?)),
                 None => {
-                    queue::forget(tx, wish.job.as_deref().as_slice()).await?;
+                    in_vain.extend(wish.job.as_deref());
                     Move::None
                 }
             },
         });
     }
+    queue::forget(tx, &in_vain).await?;
     Ok(moves)
 }
 

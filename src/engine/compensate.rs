@@ -68,7 +68,7 @@ impl Driver {
         }
         let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
         let Some(place) = self.place(at, known.signature.provider, draft)? else {
-            pass.give_back();
+            drop(pass);
             return Ok(false);
         };
         if self.held.steps[at].state != StepState::Undoing || self.held.steps[at].attempt == 0 {

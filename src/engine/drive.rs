@@ -131,7 +131,9 @@ impl Engine {
         let span = driver.span.clone();
         driver.committed(draft, &events);
         let driven = driver.carry(changes, outages, stop).instrument(span).await;
-        self.let_in().await?;
+        if let Err(cause) = self.let_in().await {
+            tracing::warn!(%cause, "runs that wait for their blueprint's turn are looked at later");
+        }
         driven
     }
 

@@ -7,11 +7,12 @@ use domain::ailment::Ailment;
 use domain::deployment::DeploymentState;
 use domain::request::RequestState;
 use domain::run::RunState;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{DbBackend, DbErr, FromQueryResult};
 use uuid::Uuid;
 
 use crate::job;
-use crate::sql::Sql;
+use crate::run::driven;
+use crate::sql::{Sql, backend};
 use crate::{Reads, Tx};
 
 /// A run or a job whose turn was longer ago is not taken up any more; workers look every few seconds.
@@ -304,14 +305,6 @@ const STANDS: &str = " AND EXISTS (SELECT 1 FROM deployment d WHERE d.id = alloc
      o.state <> 'gone'))))";
 /// Where no instant is known; typed, so that every database takes it for one.
 const NO_INSTANT: &str = "CAST(NULL AS timestamptz)";
-
-fn backend(on: &impl Reads) -> DbBackend {
-    on.db().get_database_backend()
-}
-
-fn driven() -> String {
-    listed(RunState::ALL.into_iter().filter(|state| state.can_be_driven()).map(RunState::word))
-}
 
 fn ended() -> String {
     listed(RunState::ALL.into_iter().filter(|state| state.has_ended()).map(RunState::word))

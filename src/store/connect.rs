@@ -245,6 +245,11 @@ impl Store {
         self.readers.ping().await
     }
 
+    /// Whether one statement may be a transaction of its own: it asks for no fence, and is not waited for on SQLite.
+    pub(crate) fn is_unfenced_server(&self) -> bool {
+        self.fence.is_none() && matches!(self.pool, Pool::Postgres(_))
+    }
+
     pub(crate) fn steps(&self) -> &DatabaseConnection {
         &self.steps
     }
@@ -286,7 +291,8 @@ impl Store {
     }
 }
 
-/// Whether a connection turned out to be gone before anything was asked on it.
+/// Whether a connection turned out to be gone. What was just asked on it may have been done or not: a `BEGIN` comes to
+/// the same, and a write has to bear being refused.
 pub(crate) fn is_lost(cause: &DbErr) -> bool {
     !matches!(cause, DbErr::ConnectionAcquire(_)) && Fault::of(cause) == Some(Fault::Away)
 }

@@ -2,9 +2,9 @@
 //! runs by the database's clock, so that it means the same to every process.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{DbErr, FromQueryResult};
 
-use crate::sql::Sql;
+use crate::sql::{Sql, backend};
 use crate::{Reads, Tx};
 
 /// A lease that lasts for longer than so many was written by a clock that was ahead, and counts as over.
@@ -76,8 +76,4 @@ pub async fn is_held(on: &impl Reads, token: Token) -> Result<bool, DbErr> {
     let token = sql.bind(token.0);
     sql.text = format!("SELECT count(*) FROM duty WHERE token = {token} AND holder IS NOT NULL");
     Ok(sql.number(on).await? == 1)
-}
-
-fn backend(on: &impl Reads) -> DbBackend {
-    on.db().get_database_backend()
 }

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
-use domain::run::RunState;
 use domain::step::StepState;
 use sea_orm::{DbErr, FromQueryResult};
 
 use crate::Reads;
+use crate::run::driven;
 use crate::sql::Sql;
 
 /// What goes on at a provider.
@@ -116,9 +116,4 @@ pub async fn before(on: &impl Reads, waits: &Waits, worker: Option<&str>) -> Res
 fn is_called() -> String {
     let [running, undoing] = [StepState::Running, StepState::Undoing].map(StepState::word);
     format!("(s.queued_at IS NULL AND (s.state = '{running}' OR (s.state = '{undoing}' AND s.wake_at IS NULL)))")
-}
-
-fn driven() -> String {
-    let driven = RunState::ALL.into_iter().filter(|state| state.can_be_driven());
-    driven.map(|state| format!("'{}'", state.word())).collect::<Vec<_>>().join(", ")
 }

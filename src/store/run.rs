@@ -159,15 +159,11 @@ pub async fn renew(tx: &Tx, held: &Run, until: DateTime<Utc>) -> Result<Renewal,
 /// Writes a run that somebody other than its worker changed, and lets its revision grow. False when it changed since
 /// it was read.
 pub async fn save_from_outside(tx: &Tx, run: &Run) -> Result<bool, DbErr> {
-    save(tx, run, run.revision + 1).await
-}
-
-async fn save(tx: &Tx, run: &Run, revision: i64) -> Result<bool, DbErr> {
     let saved = Entity::update_many()
         .col_expr(Column::State, Expr::value(run.state.word()))
         .col_expr(Column::Why, Expr::value(run.why.clone()))
         .col_expr(Column::Cancel, Expr::value(run.cancel.map(Cancel::word)))
-        .col_expr(Column::Revision, Expr::value(revision))
+        .col_expr(Column::Revision, Expr::value(run.revision + 1))
         .col_expr(Column::NextEvent, Expr::value(run.next_event))
         .col_expr(Column::Worker, Expr::value(run.worker.clone()))
         .col_expr(Column::LeaseUntil, Expr::value(run.lease_until))
@@ -381,6 +377,12 @@ pub async fn usual_durations(on: &impl Reads, kind: RunKind) -> Result<BTreeMap<
         took.get(took.len() / 2).copied()
     };
     Ok(durations.into_iter().filter_map(|(blueprint, took)| Some((blueprint, median(took)?))).collect())
+}
+
+/// The words of the states in which a worker may have something to do, as a list in a statement.
+pub(crate) fn driven() -> String {
+    let driven = RunState::ALL.into_iter().filter(|state| state.can_be_driven());
+    driven.map(|state| format!("'{}'", state.word())).collect::<Vec<_>>().join(", ")
 }
 
 fn active(run: &Run) -> ActiveModel {

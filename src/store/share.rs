@@ -2,9 +2,9 @@
 //! never are more held than there are. The lease runs by the database's clock.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{DbErr, FromQueryResult};
 
-use crate::sql::Sql;
+use crate::sql::{Sql, backend};
 use crate::{Reads, Tx};
 
 /// What a worker holds and wants.
@@ -38,12 +38,7 @@ pub async fn all(on: &impl Reads) -> Result<Vec<Share>, DbErr> {
 
 /// The shares of one provider, which nobody else changes until the transaction ends.
 pub async fn lock(tx: &Tx, provider: &str) -> Result<Vec<Share>, DbErr> {
-    if backend(tx) == DbBackend::Postgres {
-        let mut lock = Sql::default();
-        let name = lock.bind(format!("share {provider}"));
-        lock.text = format!("SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))");
-        lock.execute(tx).await?;
-    }
+    tx.lock(&format!("share {provider}")).await?;
     let mut sql = Sql::default();
     let (now, name) = (sql.database_time(backend(tx), TimeDelta::zero()), sql.bind(provider));
     sql.text = format!(
@@ -89,8 +84,4 @@ async fn rows(sql: Sql, on: &impl Reads) -> Result<Vec<Share>, DbErr> {
         wanted_since: row.wanted_since,
     };
     Ok(rows.into_iter().map(share).collect())
-}
-
-fn backend(on: &impl Reads) -> DbBackend {
-    on.db().get_database_backend()
 }

@@ -129,6 +129,11 @@ impl Sql {
     }
 }
 
+/// Which database it is: they tell the time in words of their own.
+pub(crate) fn backend(on: &impl Reads) -> DbBackend {
+    on.db().get_database_backend()
+}
+
 /// The rows of the projects within the scope; `project` is the column that names a row's project.
 pub(crate) fn within<E: EntityTrait>(rows: Select<E>, project: E::Column, scope: &Scope) -> Select<E> {
     match scope {

@@ -6,11 +6,11 @@ use std::collections::{BTreeMap, HashMap};
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::RunId;
 use domain::run::{RunKind, RunState};
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult};
+use sea_orm::{DbErr, FromQueryResult};
 use uuid::Uuid;
 
+use crate::run::driven;
 use crate::sql::Sql;
-use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
 /// When a run that is held up is looked at again, should nobody let it in before.
@@ -19,16 +19,22 @@ const AT_LAST: TimeDelta = TimeDelta::minutes(5);
 /// or a day is not.
 const SOON: TimeDelta = TimeDelta::minutes(10);
 
+/// Who decides about any blueprint holds it: a transaction may decide about several.
+const BOUNDS: &str = "bounds of blueprints";
+
 /// Holds a run up when as many others of its blueprint are at work as the bounds allow. True when it is held up: it is
 /// not to be driven now.
 pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now: DateTime<Utc>) -> Result<bool, DbErr> {
     let mut sql = Sql::default();
-    sql.text = format!("SELECT id, project_id, blueprint FROM run WHERE id = {}", sql.bind(run.0));
+    let (id, at) = (sql.bind(run.0), sql.bind(now));
+    // A job that comes late for a run that has ended, or is another worker's, takes nobody's turn.
+    let free = format!("state IN ({}) AND (lease_until IS NULL OR lease_until <= {at})", driven());
+    sql.text = format!("SELECT id, project_id, blueprint FROM run WHERE id = {id} AND {free}");
     let found: Vec<Candidate> = sql.all(tx).await?;
     let Some((run, bound)) = found.iter().find_map(|run| Some((run, bounds.get(&run.blueprint)?))) else {
         return Ok(false);
     };
-    lock(tx, &run.blueprint).await?;
+    tx.lock(BOUNDS).await?;
     if at_work_beside(tx, &run.blueprint, Some(run.id), now).await? < *bound {
         take_turn(tx, run).await?;
         return Ok(false);
@@ -37,7 +43,8 @@ pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now:
     let (id, now, later) = (sql.bind(run.id), sql.bind(now), sql.bind(now + AT_LAST));
     sql.text = format!(
         "UPDATE run SET held_up_since = COALESCE(held_up_since, {now}), wake_at = {later} WHERE id = {id} \
-         AND (lease_until IS NULL OR lease_until <= {now})"
+         AND state IN ({}) AND (lease_until IS NULL OR lease_until <= {now})",
+        driven()
     );
     sql.execute(tx).await?;
     Ok(true)
@@ -46,7 +53,7 @@ pub async fn hold_up(tx: &Tx, run: RunId, bounds: &BTreeMap<String, usize>, now:
 /// Lets as many of a blueprint's runs be due as may be at work now: what is taken down first, then of the project whose
 /// turn was longest ago. True when there were some.
 pub async fn let_in(tx: &Tx, blueprint: &str, bound: usize, now: DateTime<Utc>) -> Result<bool, DbErr> {
-    lock(tx, blueprint).await?;
+    tx.lock(BOUNDS).await?;
     let free = bound.saturating_sub(at_work(tx, blueprint, now).await?);
     let mut let_in = false;
     for _ in 0..free {
@@ -65,7 +72,7 @@ pub async fn let_in(tx: &Tx, blueprint: &str, bound: usize, now: DateTime<Utc>) 
 pub async fn is_awaited(on: &impl Reads, blueprint: &str) -> Result<bool, DbErr> {
     let mut sql = Sql::default();
     let name = sql.bind(blueprint);
-    sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND held_up_since IS NOT NULL");
+    sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND {}", waits());
     Ok(sql.number(on).await? > 0)
 }
 
@@ -93,7 +100,7 @@ struct HeldUp {
 pub async fn before(on: &impl Reads, blueprint: &str, since: DateTime<Utc>) -> Result<u64, DbErr> {
     let mut sql = Sql::default();
     let (name, since) = (sql.bind(blueprint), sql.bind(since));
-    sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND held_up_since < {since}");
+    sql.text = format!("SELECT COUNT(*) FROM run WHERE blueprint = {name} AND held_up_since < {since} AND {}", waits());
     Ok(u64::try_from(sql.number(on).await?).unwrap_or_default())
 }
 
@@ -134,14 +141,23 @@ struct Candidate {
 async fn next(tx: &Tx, blueprint: &str) -> Result<Option<Candidate>, DbErr> {
     let mut sql = Sql::default();
     let (name, retire) = (sql.bind(blueprint), sql.bind(RunKind::Retire.word()));
+    let back = [RunState::Compensating, RunState::Cancelling].map(RunState::word);
+    let back = sql.bind_all(back);
     sql.text = format!(
         "SELECT r.id, r.project_id, r.blueprint FROM run r \
          LEFT JOIN turn t ON t.blueprint = r.blueprint AND t.project_id = r.project_id \
-         WHERE r.blueprint = {name} AND r.held_up_since IS NOT NULL \
-         ORDER BY CASE WHEN r.kind = {retire} THEN 0 ELSE 1 END, COALESCE(t.number, 0), r.held_up_since, r.id LIMIT 1"
+         WHERE r.blueprint = {name} AND {} ORDER BY \
+         CASE WHEN r.kind = {retire} OR r.state IN ({back}) THEN 0 ELSE 1 END, COALESCE(t.number, 0), r.held_up_since, \
+         r.id LIMIT 1",
+        waits()
     );
     let rows: Vec<Candidate> = sql.all(tx).await?;
     Ok(rows.into_iter().next())
+}
+
+/// The condition that a run is held up, and has not come to its end another way.
+fn waits() -> String {
+    format!("held_up_since IS NOT NULL AND state IN ({})", driven())
 }
 
 /// The run is held up no more, and its project had its turn.
@@ -157,16 +173,5 @@ async fn take_turn(tx: &Tx, run: &Candidate) -> Result<(), DbErr> {
         "INSERT INTO turn (blueprint, project_id, number) VALUES ({name}, {project}, {number}) \
          ON CONFLICT (blueprint, project_id) DO UPDATE SET number = {number}"
     );
-    sql.execute(tx).await.map(drop)
-}
-
-/// Nobody else decides about this blueprint until the transaction ends.
-async fn lock(tx: &Tx, blueprint: &str) -> Result<(), DbErr> {
-    if tx.db().get_database_backend() != DbBackend::Postgres {
-        return Ok(());
-    }
-    let mut sql = Sql::default();
-    let name = sql.bind(format!("turn {blueprint}"));
-    sql.text = format!("SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))");
     sql.execute(tx).await.map(drop)
 }

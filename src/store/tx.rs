@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sea_orm::{ConnectionTrait, DatabaseTransaction, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 
 use crate::Store;
+use crate::sql::Sql;
 
 /// Something that rows can be read from: the [`Store`] itself, or a [`Tx`] that sees its own writes.
 pub trait Reads: sealed::Connection {}
@@ -24,6 +25,20 @@ impl Tx {
         test_boundary::pass("after a commit");
         self.1.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+}
+
+impl Tx {
+    /// Nobody else who asks for this lock goes on before the transaction ends. SQLite has one writer, so that nobody
+    /// else is there.
+    pub(crate) async fn lock(&self, what: &str) -> Result<(), DbErr> {
+        if self.0.get_database_backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        let mut sql = Sql::default();
+        let name = sql.bind(what);
+        sql.text = format!("SELECT pg_advisory_xact_lock(hashtextextended({name}, 0))");
+        sql.execute(self).await.map(drop)
     }
 }
 

@@ -108,9 +108,7 @@ async fn of_those_held_up_by_their_blueprint_the_projects_take_turns() {
     let first = run(many, "many0").await;
     let held_up = [run(many, "many1").await, run(many, "many2").await, run(one, "one0").await];
     let others = async {
-        while world.busy.lock().unwrap().0 == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until_busy(1).await;
         for run in held_up {
             assert_eq!(proof.drive_as(run, "worker").await.unwrap(), Drive::NotTaken);
             assert_eq!(proof.read(run).await.0.state, RunState::Queued);
@@ -153,4 +151,17 @@ async fn of_two_runs_that_are_taken_in_one_transaction_one_is_held_up() {
     assert_eq!(taken.iter().map(|held| held.run.id).collect::<Vec<_>>(), runs[..1]);
     drop(tx);
     assert_eq!(world.made(), 0);
+}
+
+#[tokio::test]
+async fn a_late_job_of_a_run_that_has_ended_takes_nobodys_turn() {
+    let (proof, _) = proof_with(bounded(None, Some(1))).await;
+    let ended = proof.enqueue(vec![make("ended", &[])]).await;
+    assert_done(&proof.carry(ended).await);
+    proof.bend("waits", Side::Run, &[Bend::Wait(60)]);
+    let at_work = proof.enqueue(vec![make("waits", &[])]).await;
+    proof.drive_as(at_work, "worker").await.unwrap();
+    assert_eq!(proof.drive_as(ended, "worker").await.unwrap(), Drive::NotTaken);
+    assert!(!store::turn::is_awaited(&proof.store, "proof").await.unwrap(), "it waits for no turn");
+    assert_eq!(proof.read(ended).await.0.wake_at, None, "nobody looks at it again");
 }

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use domain::action::Signature;
 use domain::ci::{CiChange, CiClass, Relation};
-use domain::ids::DeploymentId;
+use domain::ids::{DeploymentId, RunId};
 use domain::mail::{Notice, Recipients};
 use domain::resource::{Intent, LedgerChange, Tie};
 use domain::run::{Run, RunState};
@@ -97,6 +97,31 @@ impl World {
     pub(super) fn most_at_once(&self) -> usize {
         self.busy.lock().unwrap().1
     }
+
+    /// Returns when a call is under way, or was.
+    pub(super) async fn until_called(&self) {
+        self.until(|(_, most)| most > 0).await;
+    }
+
+    /// Returns when so many calls are under way.
+    pub(super) async fn until_busy(&self, calls: usize) {
+        self.until(|(now, _)| now >= calls).await;
+    }
+
+    /// Returns when no call is under way.
+    pub(super) async fn until_idle(&self) {
+        self.until(|(now, _)| now == 0).await;
+    }
+
+    async fn until(&self, busy: impl Fn((usize, usize)) -> bool) {
+        let reached = async {
+            while !busy(*self.busy.lock().unwrap()) {
+                tokio::task::yield_now().await;
+            }
+        };
+        let longest = std::time::Duration::from_secs(20);
+        tokio::time::timeout(longest, reached).await.expect("the calls come to that");
+    }
 }
 
 /// Makes one thing.
@@ -133,15 +158,17 @@ impl Action for Make {
     }
 
     async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
+        self.0.called.lock().unwrap().push(work.step_key.clone());
+        let gate = self.0.gate.lock().unwrap().clone();
+        // It counts as busy from when it would hear the gate open.
+        let opened = gate.as_ref().map(|gate| gate.notified());
         {
             let mut busy = self.0.busy.lock().unwrap();
             busy.0 += 1;
             busy.1 = busy.1.max(busy.0);
         }
-        self.0.called.lock().unwrap().push(work.step_key.clone());
-        let gate = self.0.gate.lock().unwrap().clone();
-        match gate {
-            Some(gate) => gate.notified().await,
+        match opened {
+            Some(opened) => opened.await,
             None => tokio::task::yield_now().await,
         }
         self.0.busy.lock().unwrap().0 -= 1;
@@ -236,6 +263,17 @@ impl Action for Join {
     async fn undo(&self, _: &Work) -> Result<Outcome, ActionError> {
         Ok(Outcome::Done(Record::default()))
     }
+}
+
+/// Returns when a run has come to a state.
+pub(super) async fn until(proof: &Proof, run: RunId, state: RunState) {
+    let mut events = proof.engine.subscribe();
+    let reached = async {
+        while proof.read(run).await.0.state != state {
+            let _ = tokio::time::timeout(std::time::Duration::from_millis(100), events.recv()).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(60), reached).await.expect("the run gets there");
 }
 
 pub(super) fn ci_key(key: &str) -> String {

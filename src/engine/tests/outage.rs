@@ -27,13 +27,6 @@ async fn away(proof: &Proof) -> Vec<RunId> {
     runs
 }
 
-/// Lets others work until the world has so many calls under way.
-async fn until_busy(world: &World, calls: usize) {
-    while world.busy.lock().unwrap().0 < calls {
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn a_provider_that_is_away_is_not_called_and_what_needs_it_says_why_it_waits() {
     let (proof, world) = proof().await;
@@ -91,7 +84,7 @@ async fn one_call_asks_whether_it_is_back_and_then_all_that_wait_go_on_at_once()
     let asks = proof.enqueue(vec![make("asks", &[])]).await;
     waiting.push(proof.enqueue(vec![make("late", &[])]).await);
     let others = async {
-        until_busy(&world, 1).await;
+        world.until_busy(1).await;
         for run in &waiting {
             assert_eq!(proof.drive_as(*run, "worker").await.unwrap(), Drive::Rested(RunState::Waiting));
         }
@@ -117,18 +110,18 @@ async fn a_run_in_the_hands_of_a_worker_goes_on_when_another_run_is_answered() {
     let early = proof.enqueue(vec![make("early", &[])]).await;
     let run = proof.enqueue(vec![make("asks", &[]), make("waits", &[])]).await;
     let story = async {
-        until_busy(&world, 1).await;
+        world.until_busy(1).await;
         away(&proof).await;
         proof.clock.wind(TimeDelta::seconds(5));
         let answered = async {
-            until_busy(&world, 2).await;
+            world.until_busy(2).await;
             assert_eq!(proof.read(run).await.1[1].state, StepState::Retrying);
             gate.notify_one();
             while proof.read(run).await.1[1].state != StepState::Running {
                 tokio::task::yield_now().await;
             }
             *world.gate.lock().unwrap() = None;
-            until_busy(&world, 2).await;
+            world.until_busy(2).await;
             gate.notify_waiters();
         };
         tokio::join!(proof.drive_as(run, "worker"), answered).0
@@ -181,4 +174,16 @@ async fn a_run_that_waits_for_a_provider_can_be_cancelled() {
     tx.commit().await.unwrap();
     assert_eq!(proof.carry(run).await.state, RunState::Cancelled);
     assert_eq!(world.made(), 0);
+}
+
+#[tokio::test]
+async fn leave_to_ask_whether_a_provider_is_back_is_given_back_by_a_call_that_is_never_made() {
+    let (proof, _) = proof().await;
+    away(&proof).await;
+    proof.clock.wind(TimeDelta::seconds(5));
+    let circuits = &proof.engine.0.circuits;
+    let pass = circuits.admit(Some("world")).unwrap_or_else(|outage| panic!("{outage:?}"));
+    assert!(circuits.admit(Some("world")).is_err(), "one asks at a time");
+    drop(pass);
+    assert!(circuits.admit(Some("world")).is_ok(), "another one asks instead");
 }

@@ -154,9 +154,7 @@ async fn a_run_cancelled_under_way_waits_for_its_calls_and_takes_back_what_they_
     *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
     let run = proof.enqueue(diamond()).await;
     let cancel = async {
-        while world.most_at_once() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until_called().await;
         let tx = proof.store.begin().await.unwrap();
         proof.engine.cancel(&tx, run, Cancel::TakeBack, &OTTO).await.unwrap();
         tx.commit().await.unwrap();

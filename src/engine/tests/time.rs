@@ -102,9 +102,7 @@ async fn a_run_is_held_by_one_worker_until_its_lease_is_over() {
     *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
     let run = proof.enqueue(vec![make("name", &[])]).await;
     let second = async {
-        while world.most_at_once() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until_called().await;
         assert_eq!(proof.drive_as(run, "second").await.unwrap(), Drive::NotTaken);
         // The first worker shows no sign of life for the time of its lease: another one may take over.
         proof.clock.wind(TimeDelta::seconds(15));
@@ -128,9 +126,7 @@ async fn a_clock_that_jumps_an_hour_ahead_hands_a_run_over_once_and_doubles_noth
     *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
     let run = proof.enqueue(diamond()).await;
     let other = async {
-        while world.most_at_once() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until_called().await;
         // By the clock that is ahead, the first worker has been silent for an hour.
         proof.clock.wind(TimeDelta::hours(1));
         assert_eq!(proof.engine.sweep().await.unwrap(), [run]);
@@ -153,9 +149,7 @@ async fn a_clock_that_jumps_an_hour_back_leaves_a_run_to_the_worker_that_holds_i
     *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
     let run = proof.enqueue(diamond()).await;
     let other = async {
-        while world.most_at_once() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until_called().await;
         proof.clock.wind(TimeDelta::hours(-1));
         assert!(proof.engine.sweep().await.unwrap().is_empty());
         assert_eq!(proof.drive_as(run, "other").await.unwrap(), Drive::NotTaken);
@@ -197,9 +191,7 @@ async fn a_due_step_that_finds_no_place_rests_until_one_is_free() {
     *world.gate.lock().unwrap() = Some(Arc::clone(&gate));
     let busy = proof.enqueue(vec![make("busy", &[])]).await;
     let watched = async {
-        while world.most_at_once() == 0 {
-            tokio::task::yield_now().await;
-        }
+        world.until_called().await;
         let look = async {
             // Nothing happens in this time, so there is nothing to await but the time itself.
             tokio::time::sleep(Duration::from_millis(100)).await;

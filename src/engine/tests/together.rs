@@ -30,9 +30,7 @@ async fn poised(steps: Vec<WorkflowStep>) -> Poised {
         proof.engine.wake(run);
         runs.push(run);
     }
-    while world.busy.lock().unwrap().0 < runs.len() {
-        tokio::task::yield_now().await;
-    }
+    world.until_busy(runs.len()).await;
     Poised { proof, world, gate, runs, worker }
 }
 
@@ -41,9 +39,7 @@ impl Poised {
     async fn let_go(&self) {
         let use_case = self.proof.store.begin().await.unwrap();
         self.gate.notify_waiters();
-        while self.world.busy.lock().unwrap().0 > 0 {
-            tokio::task::yield_now().await;
-        }
+        self.world.until_idle().await;
         drop(use_case);
     }
 

@@ -35,14 +35,14 @@ async fn let_wait(proof: &Proof, runs: usize) {
     }
 }
 
-async fn until(proof: &Proof, run: domain::ids::RunId, state: RunState) {
-    let mut events = proof.engine.subscribe();
-    let reached = async {
-        while proof.read(run).await.0.state != state {
-            let _ = tokio::time::timeout(Duration::from_millis(100), events.recv()).await;
+/// As soon as no run is driven any more.
+async fn when_idle(proof: &Proof) {
+    let idle = async {
+        while proof.engine.busy() > 0 {
+            tokio::task::yield_now().await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), reached).await.expect("the run gets there");
+    tokio::time::timeout(Duration::from_secs(20), idle).await.expect("the worker comes to rest");
 }
 
 /// As soon as so many tasks are alive, and no more.
@@ -60,11 +60,11 @@ async fn runs_that_wait_hold_no_place_no_task_and_no_job() {
     let (proof, world) = proof_of_few_places().await;
     let worker = Worker::start(&proof.engine);
     let_wait(&proof, 1).await;
-    when_tasks_are(Handle::current().metrics().num_alive_tasks()).await;
+    when_idle(&proof).await;
     let tasks = Handle::current().metrics().num_alive_tasks();
     let_wait(&proof, 40 * PLACES).await;
-    assert_eq!((proof.engine.busy(), proof.engine.queue().await.unwrap().number), (0, 0));
     when_tasks_are(tasks).await;
+    assert_eq!((proof.engine.busy(), proof.engine.queue().await.unwrap().number), (0, 0));
     assert_eq!(world.made(), 0);
 
     let other = proof.enqueue(diamond()).await;

@@ -8,16 +8,6 @@ use super::*;
 use crate::Worker;
 use crate::proof::{Bend, Side};
 
-async fn until(proof: &Proof, run: domain::ids::RunId, state: RunState) {
-    let mut events = proof.engine.subscribe();
-    let reached = async {
-        while proof.read(run).await.0.state != state {
-            let _ = events.recv().await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(20), reached).await.expect("the run gets there");
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_run_that_is_woken_starts_within_a_tenth_of_a_second() {
     let (proof, world) = proof().await;
@@ -63,9 +53,7 @@ async fn a_worker_that_is_told_to_stop_finishes_its_calls_and_hands_the_run_back
     let worker = Worker::start(&proof.engine);
     let run = proof.enqueue(diamond()).await;
     proof.engine.wake(run);
-    while world.most_at_once() == 0 {
-        tokio::task::yield_now().await;
-    }
+    world.until_called().await;
     tokio::join!(worker.stop(), async { gate.notify_one() });
     let (found, steps) = proof.read(run).await;
     assert_eq!(found.lease_until, None, "another worker may take it at once");
