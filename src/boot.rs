@@ -295,9 +295,7 @@ async fn serve(
 
 /// What other processes and the operations page call this one.
 fn name() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host = if host.trim().is_empty() { "gatehouse" } else { host.trim() };
-    format!("{host}-{}", std::process::id())
+    format!("{}-{}", engine::host(), std::process::id())
 }
 
 /// The mail server, if one is set.

@@ -54,7 +54,7 @@ pub use settings::{Bounds, Settings};
 use store::{DbErr, Store};
 pub use tally::Tally;
 use tokio::sync::{Notify, broadcast};
-pub use worker::Worker;
+pub use worker::{Worker, host};
 
 /// The engine: writes runs, carries them, tells of them. Cheap to clone; every clone is the same engine.
 #[derive(Clone)]

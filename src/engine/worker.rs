@@ -108,8 +108,11 @@ async fn write(engine: &Engine, row: &store::worker::Worker) -> Result<(), store
     tx.commit().await
 }
 
-fn host() -> String {
-    std::env::var("HOSTNAME").ok().filter(|name| !name.is_empty()).unwrap_or_else(|| "localhost".to_owned())
+/// What this machine is called, for operators who look for one of its processes.
+pub fn host() -> String {
+    let named = std::env::var("HOSTNAME").ok().or_else(|| std::fs::read_to_string("/proc/sys/kernel/hostname").ok());
+    let named = named.as_deref().map(str::trim).filter(|name| !name.is_empty());
+    named.unwrap_or("localhost").to_owned()
 }
 
 /// Counts the runs that are driven, as long as it lives.

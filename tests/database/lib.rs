@@ -83,11 +83,19 @@ impl TestDatabase {
     /// When the database refuses something else.
     pub async fn fill(connections: &SqlitePool) {
         let asked = "CREATE TABLE IF NOT EXISTS filler (filling BLOB); PRAGMA page_count";
-        let row = sqlx::raw_sql(asked).fetch_one(connections).await.expect("its pages are counted");
+        // The bound is the connection's own.
+        let mut one = connections.acquire().await.expect("nobody keeps the writer");
+        let row = sqlx::raw_sql(asked).fetch_one(&mut *one).await.expect("its pages are counted");
         let pages: i64 = row.get(0);
         let bounded = sqlx::AssertSqlSafe(format!("PRAGMA max_page_count = {pages}"));
-        sqlx::raw_sql(bounded).execute(connections).await.expect("it is bounded");
-        while sqlx::raw_sql("INSERT INTO filler VALUES (zeroblob(3000))").execute(connections).await.is_ok() {}
+        sqlx::raw_sql(bounded).execute(&mut *one).await.expect("it is bounded");
+        let refused = loop {
+            let filling = sqlx::raw_sql("INSERT INTO filler VALUES (zeroblob(3000))").execute(&mut *one).await;
+            if let Err(refused) = filling {
+                break refused;
+            }
+        };
+        assert!(refused.to_string().contains("full"), "{refused}");
     }
 
     /// What SQLite finds wrong with the file; `ok` when nothing is.

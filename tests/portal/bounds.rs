@@ -6,7 +6,7 @@ use actix_web::cookie::Cookie;
 use actix_web::test::{TestRequest, read_body};
 use domain::deployment::DeploymentState;
 use domain::ids::RunId;
-use domain::ports::datacenter::Pace;
+use domain::ports::datacenter::{Operation, Pace};
 use domain::request::Request;
 use domain::run::RunState;
 use engine::Worker;
@@ -51,7 +51,10 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
     let house = House::set(Arc::new(SystemClock), one_machine).await;
     let (rita, otto) = (house.person("Rita").await, otto(&house).await);
     let datacenter = house.app.datacenter.as_ref().unwrap();
-    datacenter.set_pace(Pace { answers: 3.0, work: 0.0, operations: Vec::new() }).await.unwrap();
+    datacenter
+        .set_pace(Pace { answers: 3.0, work: 0.0, operations: vec![(Operation::MachineCreate, 3.0)] })
+        .await
+        .unwrap();
     let mut orders = Vec::new();
     for application in ["one", "two", "three"] {
         orders.push(house.order(&rita, "linux-vm", json!({ "application": application })).await);

@@ -1,6 +1,5 @@
 //! The duties: done by one process at a time, taken over when it stops or dies, and never done twice.
 
-use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -16,11 +15,10 @@ use providers::clock::{ManualClock, SystemClock};
 use serde_json::json;
 
 use crate::door::{send, session, sign_in};
-use crate::house::House;
+use crate::house::{House, PATIENCE};
+use crate::process::Process;
 
 const LEASE: TimeDelta = TimeDelta::seconds(15);
-/// Longer than it takes a process to start, and a lease of three seconds to be over.
-const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn asleep() -> House {
     House::asleep(Arc::new(SystemClock)).await
@@ -172,13 +170,8 @@ async fn successor_of(house: &House, before: Option<&str>) -> Duty {
     tokio::time::timeout(PATIENCE, changed).await.expect("somebody takes the duties up")
 }
 
-fn start(house: &House) -> Child {
-    house.worker_process().env("GATEHOUSE_WORKER__LEASE_SECONDS", "3").spawn().expect("it starts")
-}
-
-fn tell(signal: &str, mut process: Child) {
-    std::process::Command::new("kill").args([signal, &process.id().to_string()]).status().unwrap();
-    process.wait().unwrap();
+fn start(house: &House) -> Process {
+    Process::start(house.worker_process().env("GATEHOUSE_WORKER__LEASE_SECONDS", "3"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -188,10 +181,11 @@ async fn a_process_takes_over_from_one_that_was_killed_and_from_one_that_stopped
     let held = successor_of(&house, None).await;
     assert!(held.holder.as_deref().unwrap().ends_with(&format!("-{}", first.id())), "{held:?}");
     let second = start(&house);
-    tell("-KILL", first);
+    first.signals().send("KILL");
+    first.ends().await;
     let taken_over = successor_of(&house, held.holder.as_deref()).await;
     assert!(taken_over.holder.as_deref().unwrap().ends_with(&format!("-{}", second.id())), "{taken_over:?}");
-    tell("-TERM", second);
+    second.stop().await;
     let left = store::duty::find(&house.app.store).await.unwrap();
     assert_eq!((left.holder, left.is_over), (None, true), "who stops lays them down");
 }

@@ -19,6 +19,7 @@ mod house;
 mod lists;
 mod openapi;
 mod operations;
+mod process;
 mod requests;
 mod retention;
 mod runs;

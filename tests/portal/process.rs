@@ -38,6 +38,10 @@ impl Process {
         self.child.stdout.take().expect("it is piped")
     }
 
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn signals(&self) -> Signals {
         Signals(self.child.id())
     }

@@ -12,7 +12,7 @@ use serde_json::json;
 use store::Pool;
 use test_database::TestDatabase;
 
-use super::{assert_that_all_is_there_once, assert_that_nobody_was_told_twice, objects};
+use super::{assert_that_all_is_there_once, assert_that_nobody_was_told_twice, when_there};
 use crate::house::House;
 use crate::requests::{Browser, csrf, hidden};
 
@@ -47,9 +47,7 @@ async fn a_full_disk_is_told_and_outlived() {
 
     // And once more, in the middle of what a worker writes.
     let worker = Worker::start(&house.app.engine);
-    while objects(&house, deployments[0]).await.is_empty() {
-        tokio::task::yield_now().await;
-    }
+    when_there(&house, deployments[0], true).await;
     TestDatabase::fill(&connections).await;
     for &deployment in &deployments {
         house.when(&rita, deployment, DeploymentState::Live).await;

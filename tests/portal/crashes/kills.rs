@@ -17,11 +17,11 @@ use engine::Worker;
 use providers::clock::SystemClock;
 use serde_json::json;
 
-use super::process::Process;
 use super::{
     Later, assert_that_all_is_there_once, assert_that_nobody_was_told_twice, assert_that_nothing_is_left, stride,
 };
 use crate::house::House;
+use crate::process::Process;
 
 /// A run that is carried through in fewer is not carried through.
 const FEWEST_BOUNDARIES: u64 = 10;

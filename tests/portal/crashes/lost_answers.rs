@@ -11,9 +11,9 @@ use domain::run::RunState;
 use providers::clock::SystemClock;
 use serde_json::{Value, json};
 
-use super::process::Process;
 use super::{assert_that_all_is_there_once, assert_that_nobody_was_told_twice, assert_that_nothing_is_left, at_work};
 use crate::house::House;
+use crate::process::Process;
 
 const BUILDING: [Operation; 5] = [
     Operation::NameReserve,

@@ -7,7 +7,6 @@ mod lost_answers;
 mod outages;
 mod pauses;
 mod postgres;
-mod process;
 mod races;
 
 use std::collections::BTreeSet;
@@ -56,6 +55,17 @@ async fn objects(house: &House, id: DeploymentId) -> BTreeSet<String> {
     let once: BTreeSet<String> = keys.iter().cloned().collect();
     assert_eq!(once.len(), keys.len(), "made twice: {keys:?}");
     once
+}
+
+/// Returns when the datacenter has something of a deployment, or nothing any more.
+async fn when_there(house: &House, id: DeploymentId, something: bool) {
+    let seen = async {
+        while objects(house, id).await.is_empty() == something {
+            // Nothing tells this process of what others build.
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, seen).await.expect("the datacenter never came to that");
 }
 
 async fn assert_that_all_is_there_once(house: &House, id: DeploymentId, told: &str) {

@@ -16,12 +16,12 @@ use store::Store;
 use test_database::TestDatabase;
 
 use super::postgres::Server;
-use super::process::Process;
 use super::{
-    assert_that_all_is_there_once, assert_that_nobody_was_told_twice, assert_that_nothing_is_left, at_work, objects,
+    assert_that_all_is_there_once, assert_that_nobody_was_told_twice, assert_that_nothing_is_left, at_work, when_there,
 };
 use crate::api::{ALL, token};
 use crate::house::{House, PATIENCE};
+use crate::process::Process;
 
 const RUNS: u32 = 6;
 /// How long whoever asks whether the portal is ready may wait for its answer.
@@ -103,7 +103,7 @@ async fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing_when_the
         let request = house.order(&rita, "linux-vm", json!({ "application": format!("shop{n}") })).await;
         deployments.push(request.deployment);
     }
-    while objects(&house, deployments[1]).await.is_empty() {}
+    when_there(&house, deployments[1], true).await;
     server.dies();
     portal.says_that_the_database_does_not_answer().await;
     server.go_on();
@@ -116,7 +116,7 @@ async fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing_when_the
     for &deployment in &deployments {
         house.ask(&rita, What::Retire { deployment }).await;
     }
-    while !objects(&house, deployments[0]).await.is_empty() {}
+    when_there(&house, deployments[0], false).await;
     server.stops();
     let refused = house.worker_process().output().unwrap();
     let why = String::from_utf8_lossy(&refused.stderr);

@@ -17,9 +17,9 @@ use engine::Worker;
 use providers::clock::SystemClock;
 use serde_json::json;
 
-use super::process::Process;
 use super::{Later, assert_that_all_is_there_once, assert_that_nobody_was_told_twice, at_work, objects, stride};
 use crate::house::House;
+use crate::process::Process;
 
 /// A deployment in the hands of a worker that stands still.
 struct Left {
@@ -27,12 +27,15 @@ struct Left {
     sleepy: Process,
 }
 
+/// So often it may stand still in a transaction, where it keeps a SQLite file for itself.
+const TRIES: usize = 20;
+
 /// Orders a database; a worker builds it and stands still at this call boundary: an odd one is before a call, an even
 /// one after it. Nothing when it never came there.
 async fn left_at(house: &House, boundary: u64) -> Option<Left> {
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let rita = house.person("Rita").await;
-    loop {
+    for _ in 0..TRIES {
         let mut command = house.worker_process();
         command.env("GATEHOUSE_PAUSE_AT", boundary.to_string()).env("GATEHOUSE_WORKER__LEASE_SECONDS", "3");
         let mut sleepy = Process::start(&mut command);
@@ -52,6 +55,7 @@ async fn left_at(house: &House, boundary: u64) -> Option<Left> {
         house.when(&rita, request.deployment, DeploymentState::Live).await;
         sleepy.stop().await;
     }
+    panic!("at call boundary {boundary} it always stood still in a transaction");
 }
 
 impl Left {

@@ -10,9 +10,9 @@ use domain::ports::datacenter::Pace;
 use providers::clock::SystemClock;
 use serde_json::json;
 
-use super::process::Process;
 use super::{assert_that_all_is_there_once, assert_that_nobody_was_told_twice, assert_that_nothing_is_left, at_work};
 use crate::house::House;
+use crate::process::Process;
 
 /// What is ordered, and by which parameter it is named.
 const ORDERS: [(&str, &str); 4] = [
