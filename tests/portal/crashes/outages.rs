@@ -89,7 +89,7 @@ impl Portal {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing_when_they_are_back() {
-    let Some(server) = Server::start() else { return println!("PostgreSQL is not installed here") };
+    let Some(server) = Server::start().await else { return println!("PostgreSQL is not installed here") };
     let house = House::on(TestDatabase::on(server.address()).await, Arc::new(SystemClock), |_| {}).await;
     let rita = house.person("Rita").await;
     let brisk = Pace { answers: 0.0, work: 0.02, operations: Vec::new() };
@@ -106,7 +106,7 @@ async fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing_when_the
     when_there(&house, deployments[1], true).await;
     server.dies();
     portal.says_that_the_database_does_not_answer().await;
-    server.go_on();
+    server.go_on().await;
     portal.says(200).await;
     for &deployment in &deployments {
         house.when(&rita, deployment, DeploymentState::Live).await;
@@ -122,7 +122,7 @@ async fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing_when_the
     let why = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && why.contains("could not be opened"), "a worker that starts now: {why}");
     portal.says_that_the_database_does_not_answer().await;
-    server.go_on();
+    server.go_on().await;
     portal.says(200).await;
     for &deployment in &deployments {
         house.when(&rita, deployment, DeploymentState::Retired).await;
@@ -136,7 +136,7 @@ async fn a_database_that_is_killed_and_one_that_is_stopped_lose_nothing_when_the
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_stands_still_in_a_transaction_does_not_keep_the_others_from_writing() {
-    let Some(server) = Server::start() else { return println!("PostgreSQL is not installed here") };
+    let Some(server) = Server::start().await else { return println!("PostgreSQL is not installed here") };
     let database = TestDatabase::on(server.address()).await;
     let (frozen, other) =
         (Store::open(database.address()).await.unwrap(), Store::open(database.address()).await.unwrap());

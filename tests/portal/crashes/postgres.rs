@@ -14,7 +14,7 @@ pub struct Server {
 
 impl Server {
     /// Starts one; nothing where PostgreSQL is not installed.
-    pub fn start() -> Option<Self> {
+    pub async fn start() -> Option<Self> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let Some(programs) = installed() else {
             assert!(std::env::var_os("GATEHOUSE_TEST_ALL").is_none(), "PostgreSQL is not installed");
@@ -29,7 +29,7 @@ impl Server {
         }
         let server = Self { programs, folder, as_root };
         said(server.program("initdb").args(["-U", "gate", "-A", "trust", "--no-sync", "-D"]).arg(server.data()));
-        server.go_on();
+        server.go_on().await;
         Some(server)
     }
 
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// Starts it again, as soon as nothing is left of its life before.
-    pub fn go_on(&self) {
+    pub async fn go_on(&self) {
         let options = format!("-c listen_addresses='' -c fsync=off -k {}", self.folder.display());
         let mut start = self.program("pg_ctl");
         start
@@ -65,7 +65,7 @@ impl Server {
             if start.output().unwrap().status.success() {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(100));
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
         }
         panic!("PostgreSQL does not start: {}", std::fs::read_to_string(self.folder.join("log")).unwrap_or_default());
     }
