@@ -59,8 +59,11 @@ impl Consequences for House {
         if run.state.needs_a_person() {
             self.call_operators(tx, run, now).await?;
         }
-        if matches!(run.state, RunState::Compensating | RunState::Cancelling) {
-            let why = run.why.as_deref().unwrap_or("What was built is taken back.");
+        if run.state.has_ended() || matches!(run.state, RunState::Compensating | RunState::Cancelling) {
+            let why = run.why.as_deref().unwrap_or(match run.state {
+                RunState::Compensating | RunState::Cancelling => "What was built is taken back.",
+                _ => "The run that it was for is over.",
+            });
             store::task::close(tx, run.id, None, why, now).await?;
         }
         let Some(id) = run.request else { return Ok(()) };

@@ -274,8 +274,11 @@ impl Driver {
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
             Ok(Outcome::Ask { wanted, until, remember, why }) => {
-                self.tell_wait(at, why, draft);
-                draft.asks.push((at, (**wanted).clone()));
+                // A run that is cancelled has withdrawn what it asked for, and asks nobody anew.
+                if self.held.run.state != RunState::Cancelling {
+                    self.tell_wait(at, why, draft);
+                    draft.asks.push((at, (**wanted).clone()));
+                }
                 self.change(at, draft, |step| step.waiting(*until, remember.clone(), why.clone()))
             }
             Err(error) => match &finished.heard {

@@ -175,6 +175,12 @@ impl Engine {
     /// Ends a step that asked people for something: this is what it leaves.
     pub async fn fulfil(&self, tx: &Tx, run: RunId, key: &str, output: Value, who: &str) -> Result<(), Trouble> {
         let mut patient = Patient::read(tx, run).await?;
+        if patient.run.state.has_ended() {
+            return Err(Trouble::conflict(
+                "The run that waited for this is over, so nothing waits for it any more.",
+                "Look at the run to see what became of it.",
+            ));
+        }
         let at = patient.step(key)?;
         self.check_output(&patient, at, Some(&output))?;
         let now = self.0.clock.now();

@@ -190,3 +190,26 @@ async fn a_run_that_waits_for_people_is_cancelled_like_any_other() {
     assert!(world.things().is_empty());
     assert_eq!(look(&proof, run).await.state, StepState::Undone);
 }
+
+#[tokio::test]
+async fn what_a_call_asks_for_when_its_run_is_already_cancelled_is_asked_of_nobody_and_is_never_answered() {
+    let Story { proof, asks, run, .. } = asking().await;
+    let gate = Arc::new(Notify::new());
+    *asks.gate.lock().unwrap() = Some(Arc::clone(&gate));
+    let called = proof.drive_as(run, "first");
+    let cancelled = async {
+        while look(&proof, run).await.state != StepState::Running {
+            tokio::task::yield_now().await;
+        }
+        let tx = proof.store.begin().await.unwrap();
+        proof.engine.cancel(&tx, run, Cancel::Stop, &OTTO).await.unwrap();
+        tx.commit().await.unwrap();
+        gate.notify_one();
+    };
+    let (drive, ()) = tokio::join!(called, cancelled);
+    assert_eq!(drive.unwrap(), Drive::Rested(RunState::Cancelled));
+    let events = store::run_event::after(&proof.store, run, 0, 100).await.unwrap();
+    assert!(events.iter().all(|event| event.line != "Somebody is asked."), "{events:?}");
+    assert_eq!(look(&proof, run).await.state, StepState::Waiting);
+    assert_eq!(fulfil(&proof, run, json!({ "answer": "late" })).await.unwrap_err().kind, Kind::Conflict);
+}
