@@ -1,7 +1,7 @@
 //! What has to be done again and again: sending mails, reminding people, ending leases, looking at containers.
 //!
-//! Each process that drives runs may do the duties, and one at a time does ([`app::duty`]): another one takes over at
-//! once when that stops, and when its lease is over when it dies.
+//! Each process that drives runs may do the duties, and one at a time does ([`app::duty`]): when that stops, another one
+//! takes over within five seconds; when it dies, within twice the lease of a run and five seconds.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -51,8 +51,10 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Re
             let sender = sender.clone();
             async move { app::mail::send_due(&app, &sender).await.map(drop) }
         }),
-        Duty::new("remind people and end what nobody decided", Duration::from_secs(60), |app| async move {
-            app::approval::keep_time(&app).await?;
+        Duty::new("remind approvers and end what nobody decided", Duration::from_secs(60), |app| async move {
+            app::approval::keep_time(&app).await.map(drop)
+        }),
+        Duty::new("remind people of their tasks", Duration::from_secs(60), |app| async move {
             app::task::keep_time(&app).await.map(drop)
         }),
         Duty::new(

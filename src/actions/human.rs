@@ -51,7 +51,6 @@ fn two_days() -> String {
 }
 
 #[derive(Serialize, JsonSchema)]
-
 pub(crate) struct TaskOutput {
     /// What was filled in, by the names of the form.
     #[schemars(extend("x-answers-to" = "form"))]

@@ -119,6 +119,8 @@ pub struct Task {
     /// Whether the operators were told that its time was up.
     pub escalated: bool,
     pub answer: Option<Answer>,
+    /// When it was done, or not needed any more.
+    pub ended_at: Option<DateTime<Utc>>,
     /// Why nobody has to do it any more.
     pub why: Option<String>,
 }
@@ -147,8 +149,11 @@ impl Task {
         who.scope().covers(self.project) && self.assignees.iter().any(|assignee| known_as.contains(assignee))
     }
 
-    /// Who may do it: `ops-network, ada@example.org`.
+    /// Who may do it: `ops-network, ada@example.org`, or `nobody`.
     pub fn whose(&self) -> String {
+        if self.assignees.is_empty() {
+            return "nobody".to_owned();
+        }
         self.assignees.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
     }
 
@@ -171,7 +176,7 @@ impl Task {
     /// How it reads.
     pub fn reads(&self, now: DateTime<Utc>) -> Reading {
         let (label, meaning) = match self.state {
-            TaskState::Open if self.is_overdue(now) => ("Overdue", Meaning::Failed),
+            TaskState::Open if self.is_overdue(now) => ("Overdue", Meaning::Waiting),
             TaskState::Open => ("To do", Meaning::Waiting),
             TaskState::Answered => ("Done", Meaning::Done),
             TaskState::Closed => ("Not needed any more", Meaning::Idle),
@@ -209,6 +214,7 @@ mod tests {
             remind_at: None,
             escalated: false,
             answer: None,
+            ended_at: None,
             why: None,
         }
     }
@@ -232,6 +238,18 @@ mod tests {
         assert!(!task.is_for(&somebody("rita@example.org", "owners")));
         let blind = Principal { by_project: BTreeMap::new(), ..somebody("ada@example.org", "ops-network") };
         assert!(!task.is_for(&blind), "nobody does what he may not look at");
+    }
+
+    #[test]
+    fn a_task_says_who_may_do_it_and_that_nobody_may() {
+        assert_eq!(task().whose(), "ops-network, ada@example.org");
+        assert_eq!(Task { assignees: Vec::new(), ..task() }.whose(), "nobody");
+    }
+
+    #[test]
+    fn a_task_waits_for_a_person_also_when_its_time_is_up() {
+        let reads = task().reads(DateTime::UNIX_EPOCH);
+        assert_eq!((reads.label, reads.meaning), ("Overdue", Meaning::Waiting));
     }
 
     #[test]

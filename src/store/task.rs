@@ -88,6 +88,9 @@ mod link {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+/// Named in the statement's text: an index that holds only such tasks is used for no other.
+const OPEN: &str = "state = 'open'";
+
 /// The link of a mail: to which task, for whom, and until when.
 #[derive(Clone, Debug)]
 pub struct Link {
@@ -248,11 +251,11 @@ fn ending(state: TaskState, now: DateTime<Utc>) -> sea_orm::UpdateMany<row::Enti
         .col_expr(row::Column::State, Expr::value(state.word()))
         .col_expr(row::Column::EndedAt, Expr::value(now))
         .col_expr(row::Column::RemindAt, Expr::value(None::<DateTime<Utc>>))
-        .filter(row::Column::State.eq(TaskState::Open.word()))
+        .filter(Expr::cust(OPEN))
 }
 
 fn open() -> Select<row::Entity> {
-    row::Entity::find().filter(row::Column::State.eq(TaskState::Open.word()))
+    row::Entity::find().filter(Expr::cust(OPEN))
 }
 
 fn for_any_of(tasks: Select<row::Entity>, assignees: &[Assignee]) -> Select<row::Entity> {
@@ -318,6 +321,7 @@ fn task(assignees: Vec<Assignee>, row: row::Model) -> Result<Task, DbErr> {
         remind_at: row.remind_at,
         escalated: row.escalated,
         answer,
+        ended_at: row.ended_at,
         why: row.why,
     })
 }

@@ -55,6 +55,7 @@ async fn open(house: &House, tx: &Tx, asked: Asked<'_>, now: DateTime<Utc>) -> R
         remind_at: next_reminder(now, wanted.due_at),
         escalated: false,
         answer: None,
+        ended_at: None,
         why: None,
     };
     store::task::insert(tx, &task).await?;
@@ -155,7 +156,7 @@ async fn time_is_up(
         return Ok(None);
     }
     store::task::mark_escalated(tx, task.id).await?;
-    let why = format!("Nobody of {} has done it until {}.", task.whose(), written(task.due_at));
+    let why = format!("Nobody has done it until {}. It was asked of {}.", written(task.due_at), task.whose());
     call_operators(house, tx, run, task, &why, now).await?;
     Ok(Some(format!("Overdue: {why} The operators are told.")))
 }
@@ -192,13 +193,20 @@ fn names(people: &[Person]) -> String {
     people.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// Reminds people of what they are asked for, once; each task in a transaction of its own. Says how many it handled.
+/// Reminds people of what they are asked for, once; each task in a transaction of its own, so that one that fails keeps
+/// nobody else from being reminded. Says how many it handled.
 pub async fn keep_time(app: &App) -> Result<usize, Trouble> {
     let due = store::task::to_remind(&app.store, app.clock.now(), AT_ONCE).await.map_err(database)?;
+    let mut handled = 0;
     for task in &due {
-        remind(app, task).await?;
+        match remind(app, task).await {
+            Ok(()) => handled += 1,
+            Err(trouble) => {
+                tracing::error!(task = %task.id, error = ?trouble, "nobody is reminded of a task; it is tried again");
+            }
+        }
     }
-    Ok(due.len())
+    Ok(handled)
 }
 
 async fn remind(app: &App, task: &Task) -> Result<(), Trouble> {
@@ -207,11 +215,12 @@ async fn remind(app: &App, task: &Task) -> Result<(), Trouble> {
     let run = store::run::find(&tx, task.run).await.map_err(database)?;
     // Somebody may have done it, or another duty may have been faster.
     let is_ours = store::task::mark_reminded(&tx, task.id).await.map_err(database)?;
-    let Some(run) = run.filter(|_| is_ours) else { return Ok(()) };
-    for person in people(&tx, &run, task).await.map_err(database)? {
-        let url = new_link(&house, &tx, task, &person).await.map_err(database)?;
-        let opening = Some(format!("This still waits for you. It was asked on {}.", written(task.opened_at)));
-        house.post(&tx, mail(&run, task, &person, "task_reminder", opening, url), now).await.map_err(database)?;
+    if let Some(run) = run.filter(|_| is_ours) {
+        for person in people(&tx, &run, task).await.map_err(database)? {
+            let url = new_link(&house, &tx, task, &person).await.map_err(database)?;
+            let opening = Some(format!("This still waits for you. It was asked on {}.", written(task.opened_at)));
+            house.post(&tx, mail(&run, task, &person, "task_reminder", opening, url), now).await.map_err(database)?;
+        }
     }
     tx.commit().await.map_err(database)
 }
