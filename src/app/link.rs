@@ -29,9 +29,9 @@ pub(crate) fn leads_nowhere(list: &str) -> Trouble {
     Trouble::new(Kind::NotFound, "This link leads nowhere.", next)
 }
 
-/// What a link says that came too late; `act` is what somebody who signs in can still do.
-pub(crate) fn was_usable_until(expires_at: DateTime<Utc>, act: &str) -> String {
-    format!("This link could be used until {}. Sign in to {act}.", written(expires_at))
+/// What a link says that came too late; who signs in may still do what it was about.
+pub(crate) fn was_usable_until(expires_at: DateTime<Utc>) -> String {
+    format!("This link could be used until {}.", written(expires_at))
 }
 
 /// The next nine o'clock (UTC) at which somebody is reminded, if there is one before time is up.

@@ -48,9 +48,9 @@ pub struct Details {
     pub fields: Vec<FormField>,
     /// Whether the one who looks may do it now.
     pub may_answer: bool,
-    /// Who did it when, or why it can't be done any more; nothing while it is open.
+    /// Who did it when, or why it can't be done any more, or not by this link; nothing while it can be.
     pub closed: Option<String>,
-    /// What was filled in, in words: title and value.
+    /// What was filled in, in words: title and value. A link that came too late shows nothing of it.
     pub answered: Vec<(String, String)>,
     questions: Parameters,
 }
@@ -106,17 +106,23 @@ pub async fn show(app: &App, who: &Principal, id: TaskId) -> Result<Details, Tro
     details(app, task, may_answer).await
 }
 
-/// The task behind a link. Nothing changes by looking, however often.
+/// The task behind a link, for as long as it is for the one who got the link. Nothing changes by looking, however
+/// often.
 pub async fn look(app: &App, token: &str) -> Result<Details, Trouble> {
     let link = find_link(app, token).await?;
-    let gone = || Trouble::not_found("task");
-    let task = store::task::find(&app.store, link.task).await.map_err(database)?.ok_or_else(gone)?;
-    let details = details(app, task, true).await?;
-    if details.closed.is_none() && link.expires_at <= app.clock.now() {
-        let closed = Some(was_usable_until(link.expires_at, "do it"));
-        return Ok(Details { closed, may_answer: false, ..details });
+    let task = reread(&app.store, link.task).await?;
+    if asked(&app.store, &task, link.person).await?.is_none() {
+        return Err(Trouble::forbidden(
+            "What this link was about is not asked of you any more.",
+            "Ask the operators of the platform if it should be.",
+        ));
     }
-    Ok(details)
+    if app.clock.now() < link.expires_at {
+        return details(app, task, true).await;
+    }
+    let late = details(app, task, false).await?;
+    let closed = late.closed.or_else(|| Some(was_usable_until(link.expires_at)));
+    Ok(Details { closed, answered: Vec::new(), ..late })
 }
 
 async fn find_link(app: &App, token: &str) -> Result<store::task::Link, Trouble> {
@@ -169,7 +175,7 @@ pub async fn answer(app: &App, doer: Doer<'_>, values: &Map<String, Value>, clie
         return reread(&tx, id).await;
     }
     let task = reread(&tx, id).await?;
-    let who = may_answer(&tx, &task, person).await?;
+    let who = asked(&tx, &task, person).await?.ok_or_else(|| not_asked(&task))?;
     if let Some(what) = closed(&tx, &task).await? {
         return Err(Trouble::new(Kind::Gone, what, "Nothing more can be done here."));
     }
@@ -189,7 +195,7 @@ async fn identify(app: &App, doer: &Doer<'_>) -> Result<(TaskId, PersonId, Via),
         Doer::Link(token) => {
             let link = find_link(app, token).await?;
             if link.expires_at <= app.clock.now() {
-                let what = was_usable_until(link.expires_at, "do it");
+                let what = was_usable_until(link.expires_at);
                 return Err(Trouble::new(Kind::Gone, what, "It is in your list of tasks, if it still is to be done."));
             }
             Ok((link.task, link.person, Via::Link))
@@ -201,19 +207,26 @@ async fn identify(app: &App, doer: &Doer<'_>) -> Result<(TaskId, PersonId, Via),
     }
 }
 
-async fn reread(tx: &Tx, id: TaskId) -> Result<Task, Trouble> {
-    store::task::find(tx, id).await.map_err(database)?.ok_or_else(|| Trouble::not_found("task"))
+async fn reread(on: &impl Reads, id: TaskId) -> Result<Task, Trouble> {
+    store::task::find(on, id).await.map_err(database)?.ok_or_else(|| Trouble::not_found("task"))
 }
 
 /// The person as he is now, if he still is one of those who are asked.
-async fn may_answer(tx: &Tx, task: &Task, person: PersonId) -> Result<Principal, Trouble> {
-    let principal = store::person::principal(tx, person).await.map_err(database)?;
-    principal.filter(|principal| task.is_for(principal)).ok_or_else(|| {
-        Trouble::forbidden(
-            format!("This is asked of {}, and of nobody else.", task.whose()),
-            "One of them has to do it; an operator can skip the step.",
-        )
-    })
+async fn asked(on: &impl Reads, task: &Task, person: PersonId) -> Result<Option<Principal>, Trouble> {
+    let principal = store::person::principal(on, person).await.map_err(database)?;
+    Ok(principal.filter(|principal| task.is_for(principal)))
+}
+
+/// What somebody is told who is not asked.
+fn not_asked(task: &Task) -> Trouble {
+    if task.assignees.is_empty() {
+        let next = "An operator can change whom the step asks, or skip it.";
+        return Trouble::forbidden("This is asked of nobody.", next);
+    }
+    Trouble::forbidden(
+        format!("This is asked of {}, and of nobody else.", task.whose()),
+        "One of them has to do it; an operator can skip the step.",
+    )
 }
 
 async fn settle(app: &App, tx: &Tx, task: &Task, who: &Principal, answer: Answer) -> Result<(), Trouble> {

@@ -44,8 +44,13 @@ pub struct AnyFields {}
 impl<T> Form<T> {
     /// What was typed into a field; the first when there are several of the name.
     pub fn typed(&self, field: &str) -> Option<&str> {
-        self.pairs.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
+        typed_in(&self.pairs, field)
     }
+}
+
+/// What was typed into a field of these; the first when there are several of the name.
+pub fn typed_in<'p>(pairs: &'p [(String, String)], field: &str) -> Option<&'p str> {
+    pairs.iter().find(|(name, _)| name == field).map(|(_, value)| value.as_str())
 }
 
 impl<T> OpenForm<T> {

@@ -299,6 +299,24 @@ async fn levels_open_one_after_the_other() {
     assert_eq!(after_two.state, RequestState::Approved);
 }
 
+#[actix_web::test]
+async fn a_link_that_comes_too_late_leads_to_the_question_as_long_as_that_is_open() {
+    let (house, clock) = house().await;
+    let request = small_order(&house, "shop").await;
+    let token = question_link(&house, "adam@example.org").await;
+    clock.wind(TimeDelta::days(30));
+    let first = door::send(&house, TestRequest::get().uri(&format!("/decide/{token}"))).await;
+    let to = first.headers().get("location").unwrap().to_str().unwrap().to_owned();
+    let held = first.response().cookies().next().unwrap().into_owned();
+    let late = read_body(door::send(&house, TestRequest::get().uri(&to).cookie(held)).await).await;
+    let late = String::from_utf8(late.to_vec()).unwrap();
+    let way = format!("href=\"/approvals/{}\">Sign in and decide there</a>", asked(&house, &request).await[0].id);
+    for told in ["This link could be used until", "It still is to be decided.", &way] {
+        assert!(late.contains(told), "{told}: {late}");
+    }
+    assert!(!late.contains("Nothing more can be decided here.") && !late.contains("value=\"approve\""), "{late}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_answer_is_reminded_then_passed_by_then_the_request_ends() {
     let (house, clock) = house().await;

@@ -13,6 +13,7 @@ use engine::Worker;
 use providers::clock::SystemClock;
 use serde_json::json;
 
+use crate::api::{READ, get, token};
 use crate::door::{send, session, sign_in};
 use crate::house::House;
 
@@ -65,7 +66,12 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
     let page = look(&house, &otto, "/operations").await;
     assert_eq!(page.matches(told).count(), 2, "{page}");
     assert_eq!(page.matches("Waits for a place<").count(), 2, "{page}");
-    assert!(page.contains("1 of 1") && page.contains("2, the first since"), "{page}");
+    assert!(page.contains("1 of 1") && page.contains("2, the first for "), "{page}");
+    let programs = token(&house, "otto@example.org", READ).await;
+    let overview = get(&house, &programs, "/api/v1/operations").await.body;
+    let held_up: Vec<&str> =
+        overview["under_way"].as_array().unwrap().iter().filter_map(|run| run["held_up"].as_str()).collect();
+    assert_eq!(held_up, [format!("{told}."), format!("{told}.")], "{overview}");
     let metrics = look(&house, &otto, "/metrics").await;
     for line in [
         "gatehouse_provider_calls{provider=\"machines\"} 1",

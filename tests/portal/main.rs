@@ -23,4 +23,5 @@ mod process;
 mod requests;
 mod retention;
 mod runs;
+mod task_links;
 mod tasks;

@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::cookie::Cookie;
-use actix_web::http::{StatusCode, header};
-use actix_web::test::{TestRequest, read_body};
+use actix_web::http::StatusCode;
 use app::idempotency::Sent;
 use app::run::{Mend, mend, show};
 use app::task::{Doer, answer, inbox, keep_time};
@@ -22,9 +20,9 @@ use providers::clock::ManualClock;
 use serde_json::{Map, Value, json};
 
 use crate::api::{ALL, READ, get, post, token};
-use crate::door;
 use crate::house::House;
 use crate::requests::{Browser, csrf};
+use crate::task_links::{link, opened};
 
 pub const RACKED: &str = r#"
 blueprint: racked
@@ -60,7 +58,7 @@ steps:
 "#;
 
 /// A house that offers the racked machine, with somebody at work.
-async fn house() -> (House, Arc<ManualClock>) {
+pub async fn house() -> (House, Arc<ManualClock>) {
     let clock = Arc::new(ManualClock::at("2026-11-23T10:00:00Z".parse().unwrap()));
     let mut house = House::asleep(clock.clone()).await;
     house.offer("racked.yaml", RACKED).await;
@@ -68,18 +66,24 @@ async fn house() -> (House, Arc<ManualClock>) {
     (house, clock)
 }
 
-async fn order(house: &House) -> Request {
+pub async fn order(house: &House) -> Request {
     let rita = house.person("Rita").await;
     house.order(&rita, "racked", json!({ "application": "shop" })).await
 }
 
 /// What the person is asked to do, as soon as it is.
 pub async fn asked(house: &House, who: &Principal) -> Task {
+    all_asked(house, who, 1).await.remove(0)
+}
+
+/// What the person is asked to do, as soon as it is so much.
+async fn all_asked(house: &House, who: &Principal, number: usize) -> Vec<Task> {
     let mut events = house.app.engine.subscribe();
     let asked = async {
         loop {
-            if let Some(task) = inbox(&house.app, who).await.unwrap().open.pop() {
-                return task;
+            let open = inbox(&house.app, who).await.unwrap().open;
+            if open.len() >= number {
+                return open;
             }
             let _ = tokio::time::timeout(Duration::from_millis(200), events.recv()).await;
         }
@@ -87,17 +91,17 @@ pub async fn asked(house: &House, who: &Principal) -> Task {
     tokio::time::timeout(Duration::from_secs(60), asked).await.expect("nobody was asked")
 }
 
-async fn mails(house: &House, kind: &str) -> Vec<domain::mail::Mail> {
+pub async fn mails(house: &House, kind: &str) -> Vec<domain::mail::Mail> {
     let mut mails = store::mail::list(&house.app.store, None, 100).await.unwrap();
     mails.retain(|mail| mail.kind == kind);
     mails
 }
 
-async fn again(house: &House, task: &Task) -> Task {
+pub async fn again(house: &House, task: &Task) -> Task {
     store::task::find(&house.app.store, task.id).await.unwrap().unwrap()
 }
 
-fn values(value: Value) -> Map<String, Value> {
+pub fn values(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap()
 }
 
@@ -123,6 +127,10 @@ async fn a_step_asks_a_group_and_what_one_of_it_fills_in_goes_on_with_the_run() 
     );
     let (_, page) = browser.get(&format!("/runs/{}?step=rack", task.run)).await;
     assert!(page.contains("Waits for people") && page.contains(&format!("/tasks/{}", task.id)), "{page}");
+    let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
+    let (_, page) = otto.get(&format!("/runs/{}?step=rack", task.run)).await;
+    assert!(page.contains("Skip the step") && page.contains("Change the input and try again"), "{page}");
+    assert!(!page.contains("name=\"act\" value=\"retry\""), "to try it again would come to the same: {page}");
     let address = format!("/tasks/{}", task.id);
     let (_, page) = browser.get(&address).await;
     assert!(page.contains("<p>It weighs 20 kg.</p>") && page.contains("value=\"2\""), "{page}");
@@ -207,64 +215,6 @@ async fn a_program_answers_with_the_token_of_somebody_who_is_asked_and_with_no_o
     house.close().await;
 }
 
-/// The path of the newest link that somebody got.
-async fn link(house: &House, email: &str) -> String {
-    let mails = store::mail::list(&house.app.store, None, 100).await.unwrap();
-    let mail = mails.iter().find(|mail| mail.to_email == email && mail.text.contains("/decide/to-do/")).unwrap();
-    let at = mail.text.find("/decide/to-do/").unwrap();
-    mail.text[at..].split_whitespace().next().unwrap().to_owned()
-}
-
-/// Opens a link as a browser does: the page that it leads to, what it keeps, and what it shows.
-async fn opened(house: &House, path: &str) -> (String, Cookie<'static>, String) {
-    let first = door::send(house, TestRequest::get().uri(path)).await;
-    let to = first.headers().get(header::LOCATION).unwrap().to_str().unwrap().to_owned();
-    let held = first.response().cookies().next().unwrap().into_owned();
-    let page = read_body(door::send(house, TestRequest::get().uri(&to).cookie(held.clone())).await).await;
-    (to, held, String::from_utf8(page.to_vec()).unwrap())
-}
-
-#[actix_web::test]
-async fn a_link_in_a_mail_shows_the_form_and_only_who_sends_it_answers() {
-    let (house, _) = house().await;
-    let request = order(&house).await;
-    let task = asked(&house, &house.person("Clara").await).await;
-    let path = link(&house, "clara@example.org").await;
-    let token = path.rsplit('/').next().unwrap().to_owned();
-    for _ in 0..50 {
-        // A scanner opens whatever it finds, and keeps cookies at times.
-        let (to, _, page) = opened(&house, &path).await;
-        assert!(page.contains("Put shop-1 into a rack") && !to.contains(&token) && !page.contains(&token), "{to}");
-    }
-    assert_eq!(again(&house, &task).await.state, TaskState::Open, "looking answers nothing");
-
-    let (to, held, page) = opened(&house, &path).await;
-    let answer = async |csrf: &str, rack: &str| {
-        let fields = [("csrf", csrf), ("rack", rack), ("power", "4"), ("cabled", "true")];
-        let sent = door::send(&house, door::form(&to, &fields).cookie(held.clone())).await;
-        let status = sent.status();
-        (status, String::from_utf8(read_body(sent).await.to_vec()).unwrap())
-    };
-    for guess in ["", "guessed", held.value()] {
-        assert_eq!(answer(guess, "r1").await.0, StatusCode::FORBIDDEN, "a scanner that sends forms knows no proof");
-    }
-    let (status, refused) = answer(&csrf(&page), "nowhere").await;
-    assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY);
-    assert!(refused.contains("value=\"nowhere\"") && refused.contains("value=\"4\"") && refused.contains("checked"));
-
-    assert_eq!(answer(&csrf(&page), "r1").await.0, StatusCode::SEE_OTHER);
-    let (status, late) = answer(&csrf(&page), "r2").await;
-    assert!(status == StatusCode::GONE && late.contains("Clara Cost did this on"), "{status} {late}");
-    let answered = again(&house, &task).await.answer.unwrap();
-    assert_eq!((answered.via, &answered.values["rack"]), (Via::Link, &json!("r1")));
-    let rita = house.person("Rita").await;
-    house.when(&rita, request.deployment, DeploymentState::Live).await;
-
-    let other = door::send(&house, TestRequest::get().uri("/decide/to-do/nobody-sent-this")).await;
-    assert_eq!(other.status(), StatusCode::NOT_FOUND);
-    house.close().await;
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn of_two_who_answer_at_once_one_does_and_the_others_are_told_who() {
     let (house, _) = house().await;
@@ -314,7 +264,13 @@ async fn who_is_slow_is_reminded_once_and_then_the_operators_are_told() {
     assert_eq!((told.len(), told[0].to_email.as_str()), (1, "otto@example.org"));
     let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
     let (_, page) = otto.get("/operations").await;
-    assert!(page.contains("Put shop-1 into a rack</a> is overdue"), "{page}");
+    assert!(page.contains("Put shop-1 into a rack</a> is overdue") && page.contains(">skip the step</a>"), "{page}");
+    let ada = Browser::of(&house, "ada@example.org", "ada-manages-people").await;
+    let (_, page) = ada.get("/operations").await;
+    assert!(page.contains("Speak with them.") && !page.contains(">skip the step</a>"), "she may not mend: {page}");
+    let programs = token(&house, "otto@example.org", READ).await;
+    let overview = get(&house, &programs, "/api/v1/operations").await.body;
+    assert_eq!(overview["overdue"][0]["id"], task.id.to_string(), "{overview}");
     let (_, page) = otto.get(&format!("/tasks/{}", task.id)).await;
     assert!(page.contains("Only who is asked can do it.") && !page.contains("<form class=\"form\""), "{page}");
 
@@ -354,6 +310,60 @@ async fn what_is_cancelled_taken_back_or_skipped_is_asked_of_nobody_any_more() {
         }
         house.close().await;
     }
+}
+
+#[actix_web::test]
+async fn what_is_over_stands_in_the_list_with_when_it_ended() {
+    let (house, clock) = house().await;
+    let (otto, adam) = (house.person("Otto").await, house.person("Adam").await);
+    order(&house).await;
+    let task = asked(&house, &adam).await;
+    clock.wind(TimeDelta::hours(5));
+    let skip = Mend::Skip { step: "rack".to_owned(), output: Some(skipped()) };
+    mend(&house.app, &otto, task.run, skip, "Not now", &Sent::PORTAL).await.unwrap();
+    let browser = Browser::of(&house, "adam@example.org", "adam-decides-orders").await;
+    let (_, list) = browser.get("/tasks").await;
+    let over = list.split_once("<h2 id=\"ended\">Over</h2>").unwrap().1;
+    assert!(over.contains("2026-11-23T15:00:00Z") && !over.contains("2026-11-23T10:00:00Z"), "{over}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn what_is_still_open_when_its_run_ends_is_closed_with_it() {
+    let (mut house, _) = house().await;
+    let (otto, adam) = (house.person("Otto").await, house.person("Adam").await);
+    order(&house).await;
+    let task = asked(&house, &adam).await;
+    house.stop_working().await;
+    mend(&house.app, &otto, task.run, Mend::Cancel(Cancel::Stop), "Not now", &Sent::PORTAL).await.unwrap();
+    house.database.tamper("UPDATE task SET state = 'open', ended_at = NULL").await;
+    house.work_again();
+    house.when_heard(|event| event.line.starts_with("Stopped.")).await;
+    assert_eq!(again(&house, &task).await.state, TaskState::Closed);
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_task_of_which_nobody_can_be_reminded_keeps_nobody_from_being_reminded_of_the_next() {
+    let (mut house, clock) = house().await;
+    let (rita, adam) = (house.person("Rita").await, house.person("Adam").await);
+    for application in ["odd", "lost", "good"] {
+        house.order(&rita, "racked", json!({ "application": application })).await;
+    }
+    all_asked(&house, &adam, 3).await;
+    house.stop_working().await;
+    clock.wind(TimeDelta::hours(23));
+    for broken in [
+        "UPDATE run SET state = 'odd' WHERE id = (SELECT run_id FROM task WHERE title = 'Put odd-1 into a rack')",
+        "UPDATE task SET run_id = id WHERE title = 'Put lost-1 into a rack'",
+    ] {
+        house.database.tamper(broken).await;
+    }
+    assert_eq!(keep_time(&house.app).await.unwrap(), 2, "one run can't be read");
+    let reminders = mails(&house, "task_reminder").await;
+    assert!(reminders.len() == 2 && reminders.iter().all(|mail| mail.subject.contains("good-1")), "{reminders:?}");
+    assert_eq!(keep_time(&house.app).await.unwrap(), 0, "it is not come back to the one whose run is gone");
+    house.close().await;
 }
 
 /// What the step would have left.

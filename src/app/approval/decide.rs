@@ -18,6 +18,7 @@ use super::question::{closed, find_by_token};
 use super::{ask_level, called, is_current, note, post, request_url};
 use crate::idempotency::{self, Once};
 use crate::letter::{Message, Way, facts};
+use crate::link::was_usable_until;
 use crate::{App, database, request, secret};
 
 /// Who decides, and how he proved it.
@@ -98,7 +99,7 @@ async fn identify(app: &App, decider: &Decider<'_>) -> Result<ApprovalId, Troubl
             if approval.state == ApprovalState::Open && expires_at <= app.clock.now() {
                 return Err(Trouble::new(
                     Kind::Gone,
-                    format!("This link could be used until {}.", written(expires_at)),
+                    was_usable_until(expires_at),
                     "Sign in and decide in the list of approvals, if the question is still open.",
                 ));
             }

@@ -41,6 +41,8 @@ pub struct Question {
 pub enum Standing {
     /// It can be decided; `signed_in` says that a link alone is not enough.
     Open { signed_in: bool },
+    /// It can be decided, but not by this link any more.
+    Late { what: String },
     /// It can't be decided any more; says who decided when, or why not.
     Closed { what: String },
 }
@@ -51,8 +53,8 @@ pub async fn look(app: &App, token: &str) -> Result<Question, Trouble> {
     let question = question(app, approval).await?;
     let is_late = matches!(question.standing, Standing::Open { .. }) && expires_at <= app.clock.now();
     if is_late {
-        let what = was_usable_until(expires_at, "decide");
-        return Ok(Question { standing: Standing::Closed { what }, ..question });
+        let what = was_usable_until(expires_at);
+        return Ok(Question { standing: Standing::Late { what }, ..question });
     }
     Ok(question)
 }

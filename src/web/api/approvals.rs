@@ -122,7 +122,7 @@ impl From<Question> for QuestionDetails {
             can_be_decided: matches!(question.standing, Standing::Open { .. }),
             closed: match question.standing {
                 Standing::Open { .. } => None,
-                Standing::Closed { what } => Some(what),
+                Standing::Late { what } | Standing::Closed { what } => Some(what),
             },
             requester: question.requester.name,
             on_behalf_of: question.on_behalf_of.map(|person| person.name),

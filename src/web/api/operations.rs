@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
-use app::operations::{self, Listed, Overview, Provider, QueuedOf};
+use app::operations::{self, Listed, Overview, Provider, QueuedOf, UnderWay};
 use chrono::{DateTime, Utc};
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -15,6 +15,7 @@ use super::Reply;
 use super::caller::Caller;
 use super::endpoint::Endpoint;
 use super::runs::RunEntry;
+use super::tasks::TaskEntry;
 
 /// The platform at a glance.
 #[derive(Serialize, ToSchema)]
@@ -23,8 +24,10 @@ pub struct OperationsOverview {
     runs: BTreeMap<String, u64>,
     /// Runs that are paused or stuck, newest first.
     need_a_person: Vec<RunEntry>,
+    /// What people were asked to do and did not do in time, longest overdue first.
+    overdue: Vec<TaskEntry>,
     /// Runs that go on or wait in line, newest first.
-    under_way: Vec<RunEntry>,
+    under_way: Vec<UnderWayEntry>,
     /// Runs that ended last.
     ended: Vec<RunEntry>,
     workers: Vec<WorkerDetails>,
@@ -37,6 +40,15 @@ pub struct OperationsOverview {
     queued: Vec<QueuedDetails>,
     /// Mails by what became of them: `kept`, `queued`, `sent` or `refused`.
     mails: BTreeMap<String, u64>,
+}
+
+/// A run that goes on, or waits in line.
+#[derive(Serialize, ToSchema)]
+pub struct UnderWayEntry {
+    #[serde(flatten)]
+    run: RunEntry,
+    /// What it waits for in line, where only that keeps it: its turn, or a place at a provider.
+    held_up: Option<String>,
 }
 
 /// A worker as it last told of itself.
@@ -115,7 +127,8 @@ impl From<Overview> for OperationsOverview {
         Self {
             runs: overview.open.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
             need_a_person: entries(overview.need_a_person.into_iter().map(|halted| halted.run).collect()),
-            under_way: entries(overview.under_way.into_iter().map(|it| it.run).collect()),
+            overdue: overview.overdue.iter().map(|task| TaskEntry::of(task, overview.now)).collect(),
+            under_way: overview.under_way.into_iter().map(UnderWayEntry::from).collect(),
             ended: entries(overview.ended),
             workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
             duties: DutyDetails {
@@ -128,6 +141,12 @@ impl From<Overview> for OperationsOverview {
             queued: overview.backlogs.into_iter().map(QueuedDetails::from).collect(),
             mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
         }
+    }
+}
+
+impl From<UnderWay> for UnderWayEntry {
+    fn from(it: UnderWay) -> Self {
+        Self { held_up: it.hold.map(|hold| hold.told()), run: RunEntry::from(it.run) }
     }
 }
 

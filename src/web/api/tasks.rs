@@ -115,7 +115,7 @@ async fn answer(house: Data<App>, caller: Caller, id: Path<TaskId>, Body(mut bod
 }
 
 impl TaskEntry {
-    fn of(task: &Task, now: DateTime<Utc>) -> Self {
+    pub(super) fn of(task: &Task, now: DateTime<Utc>) -> Self {
         Self {
             id: task.id.to_string(),
             title: task.title.clone(),

@@ -88,7 +88,7 @@ fn calls(provider: &Provider) -> String {
 /// How many steps wait for a place, and for how long the first of them has.
 fn in_line(provider: &Provider, now: &DateTime<Utc>) -> String {
     let Some(since) = &provider.in_line_since else { return String::new() };
-    format!("{}, the first since {}", provider.in_line, look::took((*now - *since).num_seconds().max(0)))
+    format!("{}, the first for {}", provider.in_line, look::took((*now - *since).num_seconds().max(0)))
 }
 
 /// How many files of the catalog were refused, and which.

@@ -33,9 +33,11 @@ pub(super) struct QuestionView {
     pub can_decide: bool,
     /// Whether it could be decided after signing in.
     pub needs_sign_in: bool,
-    /// What became of it, when it can't be decided any more.
+    /// What became of it, when it can't be decided any more, or not by this link.
     pub closed: String,
     pub closed_state: &'static str,
+    /// Whether only the link is over.
+    pub is_late: bool,
     /// Whether the one who looks is signed in and finds the request's own page.
     pub may_see_request: bool,
 }
@@ -44,9 +46,10 @@ impl QuestionView {
     /// The question as it is shown to somebody who is signed in, or to who holds its link.
     pub(super) fn of(question: Question, who: Option<&Principal>, signed_in: bool) -> Self {
         let Question { approval, request, requester, project, .. } = question;
+        let is_late = matches!(question.standing, Standing::Late { .. });
         let (can_decide, needs_sign_in, closed) = match question.standing {
             Standing::Open { signed_in: needed } => (signed_in || !needed, needed && !signed_in, String::new()),
-            Standing::Closed { what } => (false, false, what),
+            Standing::Late { what } | Standing::Closed { what } => (false, false, what),
         };
         Self {
             number: number(request.number),
@@ -67,7 +70,9 @@ impl QuestionView {
             can_decide,
             needs_sign_in,
             closed,
+            is_late,
             closed_state: match approval.state {
+                ApprovalState::Open if is_late => "waiting",
                 ApprovalState::Approved => "approved",
                 ApprovalState::Rejected => "rejected",
                 _ => "closed",

@@ -46,6 +46,8 @@ pub(super) struct StepView {
     action: String,
     state: StepState,
     reads: Reading,
+    /// Whether it waits for what people were asked, so that trying it again would ask them anew.
+    is_asked: bool,
     /// Whether it takes back what an earlier run made.
     takes_back: bool,
     why: Option<String>,
@@ -186,6 +188,7 @@ impl StepView {
             action: planned.action.clone(),
             state: step.state,
             reads: reads_of_step(it, step),
+            is_asked: step.state != StepState::Failed && has_task(it, step),
             takes_back: planned.takes_back.is_some(),
             why: step.why.clone(),
             advice: step.advice.clone(),
@@ -221,10 +224,15 @@ fn reads(it: &Details) -> Reading {
 /// How a step reads; one that asks people says so.
 fn reads_of_step(it: &Details, step: &Step) -> Reading {
     let reading = step.state.reads();
-    match it.tasks.iter().any(|task| task.step_key == step.key) {
+    match has_task(it, step) {
         true => Reading { label: "With people", meaning: Meaning::Waiting, ..reading },
         false => reading,
     }
+}
+
+/// Whether people are asked to do something for it.
+fn has_task(it: &Details, step: &Step) -> bool {
+    it.tasks.iter().any(|task| task.step_key == step.key)
 }
 
 fn took(step: &Step, now: DateTime<Utc>) -> Option<i64> {

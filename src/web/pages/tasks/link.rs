@@ -4,14 +4,14 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, ServiceConfig, get, post, resource};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::task::Doer;
+use app::task::{Details, Doer};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::ids::TaskId;
 use domain::trouble::Trouble;
 
-use super::{TaskView, Typed, of_pairs, refused};
-use crate::csrf::{AnyFields, OpenForm, proof_of};
+use super::{TaskView, Typed, refused};
+use crate::csrf::{AnyFields, OpenForm, proof_of, typed_in};
 use crate::pages::approvals::client;
 use crate::pages::mail_link::{move_out_of_address, token, without_referer};
 use crate::pages::see_other;
@@ -43,6 +43,12 @@ fn page_of(id: TaskId) -> String {
     format!("/decide/task/{id}")
 }
 
+/// The task of this page, if the link is to it.
+async fn look(app: &App, token: &str, id: TaskId) -> Result<Details, Trouble> {
+    let it = app::task::look(app, token).await?;
+    if it.task.id == id { Ok(it) } else { Err(Trouble::not_found("task")) }
+}
+
 async fn show(app: Data<App>, guest: Guest, request: HttpRequest, id: Path<TaskId>) -> Result<HttpResponse, Problem> {
     shown(&app, &guest, &token(&request)?, *id, Typed::default(), StatusCode::OK).await
 }
@@ -55,10 +61,7 @@ async fn shown(
     typed: Typed,
     status: StatusCode,
 ) -> Result<HttpResponse, Problem> {
-    let it = app::task::look(app, token).await?;
-    if it.task.id != id {
-        return Err(Trouble::not_found("task").into());
-    }
+    let it = look(app, token, id).await?;
     let shell = Shell { csrf: proof_of(token), ..guest.bare_shell(it.task.title.clone()) };
     let scope = guest.visitor.as_ref().map(|visitor| visitor.principal.scope());
     let may_see_run = scope.is_some_and(|scope| scope.covers(it.task.project));
@@ -75,11 +78,7 @@ async fn answer(
 ) -> Result<HttpResponse, Problem> {
     let token = token(&request)?;
     form.must_come_from_holder_of(&token)?;
-    let it = app::task::look(&app, &token).await?;
-    if it.task.id != *id {
-        return Err(Trouble::not_found("task").into());
-    }
-    let values = it.read_form(|name| of_pairs(&form.pairs, name));
+    let values = look(&app, &token, *id).await?.read_form(|name| typed_in(&form.pairs, name));
     match app::task::answer(&app, Doer::Link(&token), &values, client(&request)).await {
         Ok(_) => Ok(without_referer(see_other(&page_of(*id)))),
         Err(trouble) => {

@@ -11,12 +11,12 @@ use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::approval::Via;
 use domain::ids::TaskId;
-use domain::task::Task;
+use domain::task::{Task, TaskState};
 use domain::trouble::{FieldError, Kind, Trouble};
 
 use super::approvals::client;
 use super::see_other;
-use crate::csrf::{AnyFields, Form};
+use crate::csrf::{AnyFields, Form, typed_in};
 use crate::parameters::{FieldGroup, groups};
 use crate::problem::{self, Problem};
 use crate::shell::{Section, Shell, page};
@@ -80,19 +80,20 @@ impl TaskView {
         let mut trouble = typed.trouble;
         let errors = trouble.as_mut().map(|trouble| std::mem::take(&mut trouble.fields)).unwrap_or_default();
         // A box that is not ticked is not sent, and then is as it was left.
-        let text = |name: &str| typed.pairs.as_ref().map(|pairs| of_pairs(pairs, name).unwrap_or_default());
+        let text = |name: &str| typed.pairs.as_ref().map(|pairs| typed_in(pairs, name).unwrap_or_default());
         let groups = groups(it.fields.clone(), text, &errors);
         Self { groups, action, refusal: trouble.filter(|_| errors.is_empty()), errors, may_see_run, it }
+    }
+
+    /// Whether it still is to be done, though not by the link that led here.
+    fn is_late(&self) -> bool {
+        self.it.closed.is_some() && self.it.task.state == TaskState::Open
     }
 
     /// The instructions, by paragraph.
     fn paragraphs(&self) -> impl Iterator<Item = &str> {
         self.it.task.instructions.lines().filter(|line| !line.trim().is_empty())
     }
-}
-
-fn of_pairs<'p>(pairs: &'p [(String, String)], name: &str) -> Option<&'p str> {
-    pairs.iter().find(|(known, _)| known == name).map(|(_, text)| text.as_str())
 }
 
 #[derive(Template)]
@@ -133,7 +134,7 @@ async fn answer(
     match app::task::answer(&app, doer, &values, client(&request)).await {
         Ok(_) => {
             let mut response = see_other("/tasks");
-            response.add_cookie(&flash_cookie(&app, "Done. The run goes on.")).map_err(Trouble::bug)?;
+            response.add_cookie(&flash_cookie(&app, "Done.")).map_err(Trouble::bug)?;
             Ok(response)
         }
         Err(trouble) => {
