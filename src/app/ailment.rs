@@ -145,6 +145,7 @@ const fn place(ailment: Ailment) -> &'static str {
         | Ailment::RequestUnasked
         | Ailment::RequestWithoutRun
         | Ailment::ApprovalOfDecidedRequest => "requests",
+        Ailment::TaskForNothing => "tasks",
         Ailment::MailOverdue | Ailment::MailRefused => "operations/mail",
         Ailment::DutiesUndone => "operations",
     }

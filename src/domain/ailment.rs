@@ -30,6 +30,8 @@ pub enum Ailment {
     RequestWithoutRun,
     /// The request is decided, and somebody is still asked.
     ApprovalOfDecidedRequest,
+    /// People are asked for something, and no step waits for it.
+    TaskForNothing,
     /// The mail's turn has come and gone.
     MailOverdue,
     /// No mail server took the mail.
@@ -39,7 +41,7 @@ pub enum Ailment {
 }
 
 impl Ailment {
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::RunForgotten,
         Self::RunOverdue,
         Self::LeaseFromFuture,
@@ -53,6 +55,7 @@ impl Ailment {
         Self::RequestUnasked,
         Self::RequestWithoutRun,
         Self::ApprovalOfDecidedRequest,
+        Self::TaskForNothing,
         Self::MailOverdue,
         Self::MailRefused,
         Self::DutiesUndone,
@@ -74,6 +77,7 @@ impl Ailment {
             Self::RequestUnasked => "request_unasked",
             Self::RequestWithoutRun => "request_without_run",
             Self::ApprovalOfDecidedRequest => "approval_of_decided_request",
+            Self::TaskForNothing => "task_for_nothing",
             Self::MailOverdue => "mail_overdue",
             Self::MailRefused => "mail_refused",
             Self::DutiesUndone => "duties_undone",
@@ -96,6 +100,7 @@ impl Ailment {
             Self::RequestUnasked => "Requests that wait for approval, and nobody is asked",
             Self::RequestWithoutRun => "Approved requests that no run carries out",
             Self::ApprovalOfDecidedRequest => "Questions that are still open about requests that are decided",
+            Self::TaskForNothing => "Tasks that people are asked to do, and no step of a run waits for them",
             Self::MailOverdue => "Mails that are due, and nobody sends them",
             Self::MailRefused => "Mails that no mail server took",
             Self::DutiesUndone => "The process that sends mails, reminds approvers and ends leases has fallen silent",
@@ -143,7 +148,7 @@ impl Ailment {
                 "End them with `gatehouse doctor --mend`, which gives their quota back; what is still wanted is ordered \
                  again."
             }
-            Self::ApprovalOfDecidedRequest => "Close them with `gatehouse doctor --mend`.",
+            Self::ApprovalOfDecidedRequest | Self::TaskForNothing => "Close them with `gatehouse doctor --mend`.",
             Self::MailOverdue => {
                 "Start a worker with `gatehouse worker` or `gatehouse serve`, and see that `[mail]` in the settings \
                  names a server. Where both is so, the worker's log says what keeps it."
@@ -168,6 +173,7 @@ impl Ailment {
                 | Self::QuotaHeld
                 | Self::RequestWithoutRun
                 | Self::ApprovalOfDecidedRequest
+                | Self::TaskForNothing
         )
     }
 }

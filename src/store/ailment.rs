@@ -33,7 +33,7 @@ pub struct Measure {
 /// Something that is ailing.
 #[derive(Clone, Debug, FromQueryResult)]
 pub struct Case {
-    /// The run, deployment, request or mail that it is about; none for a job that brings nothing that there is.
+    /// The run, deployment, request, task or mail that it is about; none for a job that brings nothing that there is.
     pub id: Option<Uuid>,
     /// What people call it.
     pub name: String,
@@ -100,6 +100,7 @@ impl Look {
             Ailment::QuotaHeld => Self::at_quota(),
             Ailment::RequestUnasked | Ailment::RequestWithoutRun => Self::at_request(ailment),
             Ailment::ApprovalOfDecidedRequest => Self::at_approval(),
+            Ailment::TaskForNothing => Self::at_task(),
             Ailment::MailOverdue | Ailment::MailRefused => Self::at_mail(ailment, measure, sql),
             Ailment::DutiesUndone => Self::at_duty(backend, sql),
         }
@@ -235,6 +236,22 @@ impl Look {
         }
     }
 
+    fn at_task() -> Self {
+        Self {
+            from: "task t LEFT JOIN run r ON r.id = t.run_id \
+                   LEFT JOIN step s ON s.run_id = t.run_id AND s.key = t.step_key"
+                .to_owned(),
+            // A step that is called once more still waits for what it asked for.
+            holds: format!(
+                "t.state = 'open' AND (r.id IS NULL OR r.state IN ({}) OR s.key IS NULL OR s.state IN ('done', \
+                 'skipped', 'undoing', 'undone', 'undo_failed'))",
+                ended()
+            ),
+            row: "t.id",
+            shows: ["t.id", "t.title", "t.step_key", "t.opened_at"],
+        }
+    }
+
     fn at_mail(ailment: Ailment, measure: &Measure, sql: &mut Sql) -> Self {
         let (holds, at) = if ailment == Ailment::MailRefused {
             ("m.state = 'refused'".to_owned(), "m.created_at")
@@ -290,6 +307,10 @@ fn writes(ailment: Ailment, backend: DbBackend) -> Vec<Write> {
         ],
         Ailment::ApprovalOfDecidedRequest => {
             vec![Write::new("id", "UPDATE approval SET state = 'moot', remind_at = NULL")]
+        }
+        Ailment::TaskForNothing => {
+            let closed = "state = 'closed', ended_at = {now}, remind_at = NULL, why = 'Nothing waits for it.'";
+            vec![Write::new("id", format!("UPDATE task SET {closed}"))]
         }
         _ => Vec::new(),
     }

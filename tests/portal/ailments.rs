@@ -8,10 +8,12 @@ use app::run::{Mend, mend};
 use domain::deployment::DeploymentState;
 use domain::request::RequestState;
 use domain::run::Cancel;
+use domain::task::TaskState;
 use serde_json::json;
 
 use crate::house::House;
 use crate::runs::refused;
+use crate::tasks;
 
 /// Statements, and what ails the house after them.
 type Break = (&'static [&'static str], &'static [&'static str]);
@@ -166,6 +168,35 @@ async fn what_the_database_knows_enough_of_is_mended_and_put_on_record() {
     assert_eq!(log.iter().filter(|entry| entry.action == "ailment.mended").count(), on_record);
     assert!(app::audit::verify(&house.app).await.unwrap().is_ok());
     assert!(mend_from_command_line(&house.app).await.unwrap().is_empty(), "there is nothing left to mend");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_for_which_no_step_waits_is_found_and_closed() {
+    let (mut house, _) = tasks::house().await;
+    let adam = house.person("Adam").await;
+    tasks::order(&house).await;
+    let task = tasks::asked(&house, &adam).await;
+    house.stop_working().await;
+    for state in ["waiting", "running", "retrying", "failed", "pending", "ready"] {
+        tamper(&house, &[&format!("UPDATE step SET state = '{state}' WHERE key = 'rack'")]).await;
+        assert_eq!(house.ailments().await, [""; 0], "{state}");
+    }
+    for hand in [
+        "UPDATE step SET state = 'done' WHERE key = 'rack'",
+        "UPDATE step SET key = 'another' WHERE key = 'rack'",
+        "UPDATE run SET state = 'cancelled'",
+    ] {
+        tamper(&house, &["UPDATE task SET state = 'open', ended_at = NULL, why = NULL", hand]).await;
+        let found = examine(&house.app).await.unwrap();
+        assert_eq!(found[0].ailment.word(), "task_for_nothing", "{hand}: {found:?}");
+        let page = found[0].page(&house.app, &found[0].cases[0]).unwrap();
+        assert_eq!(page, format!("http://localhost/tasks/{}", task.id));
+        mend_from_command_line(&house.app).await.unwrap();
+        let closed = tasks::again(&house, &task).await;
+        assert_eq!((closed.state, closed.ended_at), (TaskState::Closed, Some(house.app.clock.now())), "{hand}");
+        assert_eq!(house.ailments().await, [""; 0], "{hand}");
+    }
     house.close().await;
 }
 
