@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::allocation::{Allocation, agreed_cents, cents_so_far, monthly_cents};
 use domain::ci::Ci;
 use domain::deployment::Deployment;
+use domain::hold::Hold;
 use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId};
 use domain::money::Money;
 use domain::person::{Principal, Role, Scope};
@@ -20,6 +21,7 @@ use domain::resource::Resource;
 use domain::run::RunState;
 use domain::trouble::Trouble;
 use store::ci::{CiQuery, CiSort};
+use store::run::RunSummary;
 
 pub(crate) use action::refuse_unless_live;
 pub use action::{ActionForm, Offered, action_draft, action_form, to_change};
@@ -27,11 +29,10 @@ pub(crate) use follow::{begin, run_ended};
 pub use history::Ordered;
 pub use lease::{keep_leases, prolong};
 pub use store::deployment::{Filter, SortBy};
-pub use store::run::RunSummary;
 
 use crate::ci::{self, Running};
 use crate::page::{Counted, List, Turn, Window};
-use crate::{App, catalog, database};
+use crate::{App, catalog, database, hold, run};
 
 /// CIs that a deployment's page lists; the CMDB has the others.
 const CIS_SHOWN: u64 = 200;
@@ -62,6 +63,8 @@ pub struct Details {
     pub resources: Vec<Resource>,
     /// Newest first.
     pub runs: Vec<RunSummary>,
+    /// The one of them that has not ended, if one has not.
+    pub under_way: Option<run::Listed>,
     /// The orders behind its runs.
     pub orders: BTreeMap<RequestId, Ordered>,
     pub cis: Vec<Ci>,
@@ -78,7 +81,7 @@ pub struct Details {
     pub now: DateTime<Utc>,
 }
 
-/// A part of the deployments that the person may see, in four statements whatever their number.
+/// A part of the deployments that the person may see, in a few statements whatever their number.
 pub async fn list(
     app: &App,
     who: &Principal,
@@ -92,25 +95,38 @@ pub async fn list(
     let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, &str> = projects.iter().map(|it| (it.id, it.title.as_str())).collect();
     let mut taken = taken(app, &part.rows).await?;
-    let runs = runs_under_way(app, &part.rows).await?;
+    let mut reads = readings(app, &part.rows).await?;
     let part = part.map(|deployment| Listed {
         project: titles.get(&deployment.project).copied().unwrap_or_default().to_owned(),
         owner: owners.get(&deployment.owner).map(|owner| owner.name.clone()).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&taken.remove(&deployment.id).unwrap_or_default())),
-        reads: deployment.state.reads(runs.get(&deployment.id).copied()),
+        reads: reads.remove(&deployment.id).unwrap_or_else(|| deployment.state.reads(None)),
         deployment,
     });
     Ok(List { part, projects })
 }
 
-/// How the run stands that works on each of these deployments: one statement, and none where nothing is under way.
-pub(crate) async fn runs_under_way(
+/// How each of these reads that a run works on: a few statements, and none where nothing is under way.
+pub(crate) async fn readings(
     app: &App,
     deployments: &[Deployment],
-) -> Result<BTreeMap<DeploymentId, RunState>, Trouble> {
+) -> Result<BTreeMap<DeploymentId, Reading>, Trouble> {
     let under_way = deployments.iter().filter(|deployment| deployment.state.is_under_way());
-    let ids: Vec<DeploymentId> = under_way.map(|deployment| deployment.id).collect();
-    store::run::open_of_deployments(&app.store, &ids).await.map_err(database)
+    let ids: Vec<DeploymentId> = under_way.clone().map(|deployment| deployment.id).collect();
+    let runs = store::run::open_of_deployments(&app.store, &ids).await.map_err(database)?;
+    let holds = hold::of_runs(app, &runs.values().cloned().collect::<Vec<_>>()).await?;
+    let of = |deployment: &Deployment| {
+        let run = runs.get(&deployment.id).map(|run| (run.state, holds.get(&run.id)));
+        (deployment.id, reads(deployment, run))
+    };
+    Ok(under_way.map(of).collect())
+}
+
+/// How a deployment reads by the run that works on it, and by what that waits for in line.
+fn reads(deployment: &Deployment, run: Option<(RunState, Option<&Hold>)>) -> Reading {
+    let reads = deployment.state.reads(run.map(|(state, _)| state));
+    let hold = run.and_then(|(_, hold)| hold).filter(|_| deployment.state.is_under_way());
+    hold.map_or(reads, |hold| hold.reads(reads))
 }
 
 /// How many deployments the person may see and the filter leaves, up to a thousand.
@@ -134,8 +150,13 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
     let blueprint = catalog::pinned(app, &deployment.blueprint, &deployment.version).await?;
     let now = app.clock.now();
     let under_way = runs.iter().find(|run| !run.state.has_ended());
+    let under_way = match under_way.cloned() {
+        Some(run) => Some(run::Listed { hold: hold::of_run(app, run.id, run.state, &run.blueprint).await?, run }),
+        None => None,
+    };
     Ok(Details {
-        reads: deployment.state.reads(under_way.map(|run| run.state)),
+        reads: reads(&deployment, under_way.as_ref().map(|it| (it.run.state, it.hold.as_ref()))),
+        under_way,
         ordered: blueprint.in_words(None, &deployment.params),
         owner: owner.map(|owner| owner.name).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&allocations)),

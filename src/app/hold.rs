@@ -39,7 +39,7 @@ pub(crate) async fn of_run(app: &App, id: RunId, state: RunState, blueprint: &st
 /// What those of the runs wait for that are held up, in a few statements whatever their number.
 pub(crate) async fn of_runs(app: &App, runs: &[RunSummary]) -> Result<HashMap<RunId, Hold>, Trouble> {
     let on = &app.store;
-    let ids: Vec<RunId> = runs.iter().map(|run| run.id).collect();
+    let ids: Vec<RunId> = runs.iter().filter(|run| run.state.can_be_driven()).map(|run| run.id).collect();
     let held_up = store::turn::held_up(on, &ids).await.map_err(database)?;
     let mut holds = HashMap::new();
     let waiting = store::place::awaited_by(on, &ids).await.map_err(database)?;

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::hold::Hold;
 use domain::ids::{ProjectId, RunId};
 use domain::mail::MailState;
 use domain::outage::Outage;
 use domain::person::{Person, Principal, Role, Scope};
-use domain::reading::Reading;
 use domain::run::RunState;
 use domain::step::Step;
 use domain::task::Task;
@@ -21,7 +19,7 @@ use store::run::{Filter, RunSummary, SortBy};
 use store::worker::Worker;
 use store::{DbErr, Reads};
 
-use crate::{App, database, hold};
+use crate::{App, database, hold, run};
 
 /// Runs of each list that the page shows.
 const SHOWN: u64 = 50;
@@ -79,7 +77,7 @@ pub struct Overview {
     /// Files of the catalog that were refused when they were read last, by name.
     pub refused_files: Vec<String>,
     /// Runs that go on, newest first.
-    pub under_way: Vec<UnderWay>,
+    pub under_way: Vec<run::Listed>,
     /// Runs that ended last.
     pub ended: Vec<RunSummary>,
     pub workers: Vec<Listed>,
@@ -98,26 +96,6 @@ pub struct Overview {
     /// The simulated datacenter's objects, faults armed in it, or why it does not answer; nothing where there is none.
     pub datacenter: Option<Result<Datacenter, String>>,
     pub now: DateTime<Utc>,
-}
-
-/// A run that goes on, or waits in line.
-#[derive(Clone, Debug)]
-pub struct UnderWay {
-    pub run: RunSummary,
-    pub hold: Option<Hold>,
-}
-
-impl UnderWay {
-    /// How it reads: what it does, or that it waits in line.
-    pub fn reads(&self) -> Reading {
-        let reads = self.run.reads();
-        self.hold.as_ref().map_or(reads, |hold| hold.reads(reads))
-    }
-
-    /// Why it stands where it stands.
-    pub fn why(&self) -> String {
-        self.hold.as_ref().map(Hold::told).or_else(|| self.run.why.clone()).unwrap_or_default()
-    }
 }
 
 /// Runs of a project that wait for a worker.
@@ -192,9 +170,9 @@ async fn with_steps(app: &App, runs: Vec<RunSummary>) -> Result<Vec<Halted>, Tro
     Ok(runs.into_iter().map(halted).collect())
 }
 
-async fn with_holds(app: &App, runs: Vec<RunSummary>) -> Result<Vec<UnderWay>, Trouble> {
+async fn with_holds(app: &App, runs: Vec<RunSummary>) -> Result<Vec<run::Listed>, Trouble> {
     let mut holds = hold::of_runs(app, &runs).await?;
-    Ok(runs.into_iter().map(|run| UnderWay { hold: holds.remove(&run.id), run }).collect())
+    Ok(runs.into_iter().map(|run| run::Listed { hold: holds.remove(&run.id), run }).collect())
 }
 
 async fn backlogs(app: &App) -> Result<Vec<QueuedOf>, Trouble> {

@@ -8,6 +8,7 @@ use domain::audit::{Actor, Note};
 use domain::hold::Hold;
 use domain::ids::RunId;
 use domain::person::{Principal, Role};
+use domain::reading::Reading;
 use domain::resource::Resource;
 use domain::run::{Cancel, Run, RunEvent};
 use domain::step::Step;
@@ -31,6 +32,27 @@ const LINES: u64 = 300;
 const EVENTS_AT_ONCE: u64 = 200;
 /// What another process writes is looked for this often.
 const LOOK_AGAIN: Duration = Duration::from_secs(2);
+
+/// A run as lists show it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    pub run: RunSummary,
+    /// What it waits for in line, where it does not go on for that.
+    pub hold: Option<Hold>,
+}
+
+impl Listed {
+    /// How it reads: what it does, or that it waits in line.
+    pub fn reads(&self) -> Reading {
+        let reads = self.run.reads();
+        self.hold.as_ref().map_or(reads, |hold| hold.reads(reads))
+    }
+
+    /// Why it stands where it stands.
+    pub fn why(&self) -> String {
+        self.hold.as_ref().map(Hold::told).or_else(|| self.run.why.clone()).unwrap_or_default()
+    }
+}
 
 /// A run with all that its page shows.
 #[derive(Clone, Debug)]
@@ -81,15 +103,18 @@ impl Face {
     }
 }
 
-/// A part of the runs that the person may see.
+/// A part of the runs that the person may see, with what they wait for in line, in a few statements whatever their
+/// number.
 pub async fn list(
     app: &App,
     who: &Principal,
     filter: &Filter,
     window: Window<SortBy, RunId>,
-) -> Result<List<RunSummary>, Trouble> {
+) -> Result<List<Listed>, Trouble> {
     let scope = who.scope();
     let part = store::run::list(&app.store, &scope, filter, window).await.map_err(database)?;
+    let mut holds = hold::of_runs(app, &part.rows).await?;
+    let part = part.map(|run| Listed { hold: holds.remove(&run.id), run });
     let projects = store::project::list(&app.store, &scope).await.map_err(database)?;
     Ok(List { part, projects })
 }

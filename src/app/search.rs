@@ -121,10 +121,10 @@ async fn deployments(app: &App, scope: &Scope, text: &str) -> Result<Group, Trou
     let filter = deployment::Filter { text: text.to_owned(), states, ..deployment::Filter::default() };
     let part = deployment::list(&app.store, scope, &filter, first(deployment::SortBy::Name, false)).await;
     let part = part.map_err(database)?;
-    let runs = crate::deployment::runs_under_way(app, &part.rows).await?;
+    let reads = crate::deployment::readings(app, &part.rows).await?;
     Ok(group(Noun::Deployments, part, |it| Hit {
         id: it.id.0,
-        reads: Some(it.state.reads(runs.get(&it.id).copied())),
+        reads: Some(reads.get(&it.id).copied().unwrap_or_else(|| it.state.reads(None))),
         name: it.name,
         note: it.title,
     }))

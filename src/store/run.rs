@@ -320,7 +320,7 @@ pub async fn of_requests(on: &impl Reads, requests: &[RequestId]) -> Result<BTre
 pub async fn open_of_deployments(
     on: &impl Reads,
     deployments: &[DeploymentId],
-) -> Result<BTreeMap<DeploymentId, RunState>, DbErr> {
+) -> Result<BTreeMap<DeploymentId, RunSummary>, DbErr> {
     if deployments.is_empty() {
         return Ok(BTreeMap::new());
     }
@@ -328,7 +328,7 @@ pub async fn open_of_deployments(
     let rows = Entity::find()
         .filter(Column::DeploymentId.is_in(deployments.iter().map(|deployment| deployment.0)))
         .filter(Column::State.is_in(open));
-    Ok(summaries(rows, on).await?.into_iter().map(|run| (run.deployment, run.state)).collect())
+    Ok(summaries(rows, on).await?.into_iter().map(|run| (run.deployment, run)).collect())
 }
 
 /// How long such runs usually take: the median of the last ones that were done. `None` when there were none.

@@ -79,6 +79,13 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
+    for list in ["/runs", "/deployments"] {
+        let page = look(&house, &otto, list).await;
+        assert_eq!(page.matches("Waits for a place<").count(), 2, "{list}: {page}");
+    }
+    assert_eq!(look(&house, &otto, "/runs").await.matches(told).count(), 2);
+    let runs = get(&house, &programs, "/api/v1/runs").await.body;
+    assert_eq!(runs["items"].as_array().unwrap().iter().filter(|run| run["held_up"].is_string()).count(), 2, "{runs}");
     let mut waiting = 0;
     for order in &orders {
         let run = run_of(&house, order).await;
@@ -88,6 +95,11 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
             assert!(page.contains("Waits for a place") && !page.contains("Building"), "{page}");
             let request = look(&house, &otto, &format!("/requests/{}", order.id)).await;
             assert!(request.contains(&format!("Approved, and begun. {told}")), "{request}");
+            let deployment = look(&house, &otto, &format!("/deployments/{}", order.deployment)).await;
+            assert!(deployment.contains(told) && !deployment.contains("Building"), "{deployment}");
+            let name = app::deployment::show(&house.app, &rita, order.deployment).await.unwrap().deployment.name;
+            let found = look(&house, &otto, &format!("/search?q={name}")).await;
+            assert!(found.contains("Waits for a place<"), "{found}");
         }
     }
     assert_eq!(waiting, 2);

@@ -117,7 +117,7 @@ pub(crate) async fn refuse_unless_live(on: &impl Reads, deployment: &Deployment)
         return Ok(());
     }
     let runs = store::run::open_of_deployments(on, &[deployment.id]).await.map_err(database)?;
-    let reads = deployment.state.reads(runs.get(&deployment.id).copied());
+    let reads = deployment.state.reads(runs.get(&deployment.id).map(|run| run.state));
     Err(Trouble::conflict(
         format!("{} can't be changed now. It stands as: {}.", deployment.name, reads.label),
         "Its page shows what is under way; ask again when that has ended.",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
-use app::operations::{self, Listed, Overview, Provider, QueuedOf, UnderWay};
+use app::operations::{self, Listed, Overview, Provider, QueuedOf};
 use chrono::{DateTime, Utc};
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -27,7 +27,7 @@ pub struct OperationsOverview {
     /// What people were asked to do and did not do in time, longest overdue first.
     overdue: Vec<TaskEntry>,
     /// Runs that go on or wait in line, newest first.
-    under_way: Vec<UnderWayEntry>,
+    under_way: Vec<RunEntry>,
     /// Runs that ended last.
     ended: Vec<RunEntry>,
     workers: Vec<WorkerDetails>,
@@ -40,15 +40,6 @@ pub struct OperationsOverview {
     queued: Vec<QueuedDetails>,
     /// Mails by what became of them: `kept`, `queued`, `sent` or `refused`.
     mails: BTreeMap<String, u64>,
-}
-
-/// A run that goes on, or waits in line.
-#[derive(Serialize, ToSchema)]
-pub struct UnderWayEntry {
-    #[serde(flatten)]
-    run: RunEntry,
-    /// What it waits for in line, where only that keeps it: its turn, or a place at a provider.
-    held_up: Option<String>,
 }
 
 /// A worker as it last told of itself.
@@ -128,7 +119,7 @@ impl From<Overview> for OperationsOverview {
             runs: overview.open.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
             need_a_person: entries(overview.need_a_person.into_iter().map(|halted| halted.run).collect()),
             overdue: overview.overdue.iter().map(|task| TaskEntry::of(task, overview.now)).collect(),
-            under_way: overview.under_way.into_iter().map(UnderWayEntry::from).collect(),
+            under_way: overview.under_way.into_iter().map(RunEntry::from).collect(),
             ended: entries(overview.ended),
             workers: overview.workers.into_iter().map(WorkerDetails::from).collect(),
             duties: DutyDetails {
@@ -141,12 +132,6 @@ impl From<Overview> for OperationsOverview {
             queued: overview.backlogs.into_iter().map(QueuedDetails::from).collect(),
             mails: overview.mails.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
         }
-    }
-}
-
-impl From<UnderWay> for UnderWayEntry {
-    fn from(it: UnderWay) -> Self {
-        Self { held_up: it.hold.map(|hold| hold.told()), run: RunEntry::from(it.run) }
     }
 }
 

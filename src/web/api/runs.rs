@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use app::App;
-use app::run::{self, Details, Filter, RunSummary, SortBy};
+use app::run::{self, Details, Filter, Listed, RunSummary, SortBy};
 use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use domain::person::Principal;
@@ -49,6 +49,8 @@ pub struct RunEntry {
     state: String,
     /// Why it stands where it stands.
     why: Option<String>,
+    /// What it waits for in line, where only that keeps it: its turn, or a place at a provider.
+    held_up: Option<String>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
     ended_at: Option<DateTime<Utc>>,
@@ -154,7 +156,7 @@ async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Rep
     };
     let filter = query.finish(Some(filter))?;
     let found = run::list(&house, who, &filter, part.window(SortBy::Created)?).await?.part;
-    Ok(part.answer(found, |run| run.id, RunEntry::from))
+    Ok(part.answer(found, |it| it.run.id, RunEntry::from))
 }
 
 async fn show(house: Data<App>, caller: Caller, id: Path<RunId>) -> Reply {
@@ -176,7 +178,14 @@ async fn events(house: Data<App>, caller: Caller, id: Path<RunId>, Query(mut que
 
 impl From<RunSummary> for RunEntry {
     fn from(run: RunSummary) -> Self {
+        Self::from(Listed { run, hold: None })
+    }
+}
+
+impl From<Listed> for RunEntry {
+    fn from(Listed { run, hold }: Listed) -> Self {
         Self {
+            held_up: hold.map(|hold| hold.told()),
             id: run.id.to_string(),
             title: run.title,
             kind: run.kind.word().to_owned(),

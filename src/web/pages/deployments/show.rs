@@ -5,7 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
-use app::deployment::{Details, Ordered, RunSummary};
+use app::deployment::{Details, Ordered};
+use app::run::{Listed, RunSummary};
 use askama::Template;
 use domain::ids::DeploymentId;
 use domain::reading::{Meaning, Reading};
@@ -45,11 +46,17 @@ struct Part {
     says: String,
     topology: Option<Drawing>,
     endpoints: Vec<Endpoint>,
-    /// The run that is under way, if one is.
-    under_way: Option<RunSummary>,
     standing: Vec<Resource>,
     gone: Vec<Resource>,
     it: Details,
+}
+
+impl Part {
+    /// How one of the runs reads; the one that is under way may wait in line.
+    fn reads(&self, run: &RunSummary) -> Reading {
+        let under_way = self.it.under_way.as_ref().filter(|it| it.run.id == run.id);
+        under_way.map_or(run.reads(), Listed::reads)
+    }
 }
 
 /// The page.
@@ -73,10 +80,10 @@ pub(super) async fn part(
 
 fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
     let (gone, standing) = objects(&it).into_iter().partition(|row| row.state == ResourceState::Gone);
-    let under_way = it.runs.iter().find(|run| !run.state.has_ended()).cloned();
     let is_ahead = it.orders.values().any(Ordered::is_ahead);
-    let says = match &under_way {
-        Some(run) => format!("{}: {}", run.title, run.reads().label),
+    let goes_on = it.under_way.is_some() || is_ahead;
+    let says = match &it.under_way {
+        Some(it) => format!("{}: {}", it.run.title, it.reads().label),
         None => it.orders.values().find(|order| order.is_ahead()).map_or_else(|| it.reads.label.to_owned(), ahead),
     };
     let part = Part {
@@ -84,12 +91,10 @@ fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
         says,
         topology: topology::draw(&it.resources, &it.cis, &it.deployment.name, it.reads),
         endpoints: endpoints(&it.resources),
-        under_way,
         standing,
         gone,
         it,
     };
-    let goes_on = part.under_way.is_some() || is_ahead;
     Followed::of(&part, goes_on)
 }
 

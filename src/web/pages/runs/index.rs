@@ -4,7 +4,7 @@ use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::page;
-use app::run::{Filter, RunSummary, SortBy};
+use app::run::{Filter, Listed, RunSummary, SortBy};
 use domain::run::{RunKind, RunState};
 
 use crate::list::{Asked, Cell, Column, Empty, Filter as Narrow, Found, Heading, List, Sheet};
@@ -13,7 +13,7 @@ use crate::problem::Problem;
 use crate::shell::Section;
 use crate::visitor::Visitor;
 
-static LIST: List<RunSummary> = List {
+static LIST: List<Listed> = List {
     path: "/runs",
     file: "/runs.csv",
     noun: "runs",
@@ -21,20 +21,18 @@ static LIST: List<RunSummary> = List {
     filters: &["state", "kind", "project"],
     sort: "-created",
     columns: &[
-        Column::sorts("title", "Run", |run: &RunSummary| Cell::Noted(run.title.clone(), run.blueprint.clone())),
-        Column::sorts("state", "State", |run: &RunSummary| Cell::Reads(run.reads())),
-        Column::plain("why", "Why", |run: &RunSummary| Cell::Text(run.why.clone().unwrap_or_default())),
-        Column::sorts("created", "Ordered", |run: &RunSummary| Cell::Time(run.created_at)),
-        Column::plain("took", "Took", |run: &RunSummary| took(run).map_or(Cell::Nothing("not over"), Cell::Text)),
-        Column::extra("started", "Began", |run: &RunSummary| {
-            run.started_at.map_or(Cell::Nothing("not yet"), Cell::Time)
-        }),
-        Column::extra("ended", "Ended", |run: &RunSummary| run.ended_at.map_or(Cell::Nothing("not yet"), Cell::Time)),
-        Column::extra("worker", "Worker", |run: &RunSummary| {
-            run.worker.clone().map_or(Cell::Nothing("none"), Cell::Name)
+        Column::sorts("title", "Run", |it: &Listed| Cell::Noted(it.run.title.clone(), it.run.blueprint.clone())),
+        Column::sorts("state", "State", |it: &Listed| Cell::Reads(it.reads())),
+        Column::plain("why", "Why", |it: &Listed| Cell::Text(it.why())),
+        Column::sorts("created", "Ordered", |it: &Listed| Cell::Time(it.run.created_at)),
+        Column::plain("took", "Took", |it: &Listed| took(&it.run).map_or(Cell::Nothing("not over"), Cell::Text)),
+        Column::extra("started", "Began", |it: &Listed| it.run.started_at.map_or(Cell::Nothing("not yet"), Cell::Time)),
+        Column::extra("ended", "Ended", |it: &Listed| it.run.ended_at.map_or(Cell::Nothing("not yet"), Cell::Time)),
+        Column::extra("worker", "Worker", |it: &Listed| {
+            it.run.worker.clone().map_or(Cell::Nothing("none"), Cell::Name)
         }),
     ],
-    leads_to: |run| format!("/runs/{}", run.id),
+    leads_to: |it| format!("/runs/{}", it.run.id),
     heading: Heading { title: "Runs", lede: "Everything that was built, changed and taken down.", action: ("", "") },
     empty: Empty {
         icon: "clock",
@@ -72,7 +70,7 @@ pub(super) async fn index(app: Data<App>, visitor: Visitor, request: HttpRequest
         Narrow::project(projects),
     ];
     let shell = visitor.shell("Runs", Section::Operations);
-    asked.page(shell, Found { list: &LIST, part, counted, filters, id: |run| run.id.0, now: app.clock.now() })
+    asked.page(shell, Found { list: &LIST, part, counted, filters, id: |it| it.run.id.0, now: app.clock.now() })
 }
 
 /// The file.
@@ -83,7 +81,7 @@ pub(super) async fn csv(app: Data<App>, visitor: Visitor, request: HttpRequest) 
         let (app, who, filter) = (app.clone(), visitor.principal.clone(), filter.clone());
         async move { Ok(app::run::list(&app, &who, &filter, window).await?.part) }
     };
-    Ok(asked.file(&SHEET, asked.window(&SORTS), read, |run| run.id)?)
+    Ok(asked.file(&SHEET, asked.window(&SORTS), read, |it| it.run.id)?)
 }
 
 fn filter(asked: &mut Asked) -> Filter {
@@ -104,13 +102,14 @@ fn took(run: &RunSummary) -> Option<String> {
     Some(look::took((run.ended_at? - run.started_at?).num_seconds()))
 }
 
-static SHEET: Sheet<RunSummary, 11> = Sheet {
+static SHEET: Sheet<Listed, 11> = Sheet {
     name: "runs.csv",
     head: ["id", "title", "kind", "offering", "state", "why", "deployment", "request", "created", "started", "ended"],
     line,
 };
 
-fn line(run: &RunSummary) -> [String; 11] {
+fn line(it: &Listed) -> [String; 11] {
+    let run = &it.run;
     let time = |at: &Option<chrono::DateTime<chrono::Utc>>| at.as_ref().map(look::iso).unwrap_or_default();
     [
         run.id.to_string(),
@@ -118,7 +117,7 @@ fn line(run: &RunSummary) -> [String; 11] {
         run.kind.word().to_owned(),
         run.blueprint.clone(),
         run.state.word().to_owned(),
-        run.why.clone().unwrap_or_default(),
+        it.why(),
         run.deployment.to_string(),
         run.request.map_or_else(String::new, |request| request.to_string()),
         look::iso(&run.created_at),
