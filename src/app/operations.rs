@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::{ProjectId, RunId};
-use domain::mail::MailState;
+use domain::mail::{Mail, MailState};
 use domain::outage::Outage;
 use domain::person::{Person, Principal, Role, Scope};
 use domain::run::RunState;
@@ -23,6 +23,8 @@ use crate::{App, database, hold, run};
 
 /// Runs of each list that the page shows.
 const SHOWN: u64 = 50;
+/// Refused mails that the page names.
+const MAILS_SHOWN: u64 = 5;
 /// A worker that was silent for longer is not listed any more.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
 /// A worker that was silent for longer is taken for dead; it tells of itself every twenty seconds.
@@ -76,6 +78,8 @@ pub struct Overview {
     pub may_mend: bool,
     /// Files of the catalog that were refused when they were read last, by name.
     pub refused_files: Vec<String>,
+    /// Mails that no mail server took, the newest of them: whoever was to get one does not know what he is asked.
+    pub refused_mails: Vec<Mail>,
     /// Runs that go on, newest first.
     pub under_way: Vec<run::Listed>,
     /// Runs that ended last.
@@ -142,6 +146,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         overdue: store::task::overdue(store, now, SHOWN).await.map_err(database)?,
         may_mend: who.has_everywhere(Role::Operator),
         refused_files: store::blueprint::refused_files(store).await.map_err(database)?,
+        refused_mails: store::mail::refused(store, MAILS_SHOWN).await.map_err(database)?,
         under_way: with_holds(app, newest(app, &goes_on, SHOWN).await?).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers,

@@ -153,6 +153,13 @@ pub async fn list(on: &impl Reads, before: Option<MailId>, limit: u64) -> Result
     query.all(on.db()).await?.into_iter().map(mail).collect()
 }
 
+/// The newest mails that no mail server took.
+pub async fn refused(on: &impl Reads, limit: u64) -> Result<Vec<Mail>, DbErr> {
+    let refused = row::Entity::find().filter(row::Column::State.eq(MailState::Refused.word()));
+    let newest = refused.order_by_desc(row::Column::Id).limit(limit);
+    newest.all(on.db()).await?.into_iter().map(mail).collect()
+}
+
 /// One mail.
 pub async fn find(on: &impl Reads, id: MailId) -> Result<Option<Mail>, DbErr> {
     row::Entity::find_by_id(Uuid::from(id)).one(on.db()).await?.map(mail).transpose()

@@ -4,13 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use app::App;
 use app::idempotency::Sent;
 use app::run::{Mend, mend, show};
 use app::task::{Doer, answer, inbox, keep_time};
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use domain::approval::{Client, Via};
 use domain::deployment::DeploymentState;
+use domain::mail::Mail;
 use domain::person::Principal;
+use domain::ports::mailer::{Mailer, MailerError};
 use domain::request::Request;
 use domain::run::{Cancel, RunState};
 use domain::step::StepState;
@@ -91,7 +95,7 @@ async fn all_asked(house: &House, who: &Principal, number: usize) -> Vec<Task> {
     tokio::time::timeout(Duration::from_secs(60), asked).await.expect("nobody was asked")
 }
 
-pub async fn mails(house: &House, kind: &str) -> Vec<domain::mail::Mail> {
+pub async fn mails(house: &House, kind: &str) -> Vec<Mail> {
     let mut mails = store::mail::list(&house.app.store, None, 100).await.unwrap();
     mails.retain(|mail| mail.kind == kind);
     mails
@@ -363,6 +367,40 @@ async fn a_task_of_which_nobody_can_be_reminded_keeps_nobody_from_being_reminded
     let reminders = mails(&house, "task_reminder").await;
     assert!(reminders.len() == 2 && reminders.iter().all(|mail| mail.subject.contains("good-1")), "{reminders:?}");
     assert_eq!(keep_time(&house.app).await.unwrap(), 0, "it is not come back to the one whose run is gone");
+    house.close().await;
+}
+
+/// A mail server that takes no mail.
+struct Closed;
+
+#[async_trait]
+impl Mailer for Closed {
+    async fn send(&self, _: &Mail) -> Result<String, MailerError> {
+        Err(MailerError::Refused("550 no such mailbox".to_owned()))
+    }
+}
+
+#[actix_web::test]
+async fn a_mail_that_no_server_takes_is_shown_to_operators_until_it_is_sent_again() {
+    let (mut house, _) = house().await;
+    order(&house).await;
+    asked(&house, &house.person("Adam").await).await;
+    house.stop_working().await;
+    let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
+    let (_, page) = otto.get("/operations").await;
+    assert!(!page.contains("No mail server took"), "{page}");
+    house.database.tamper("UPDATE mail SET state = 'queued', next_at = '2026-11-23T10:00:00+00:00'").await;
+    let sender = App { mailer: Some(Arc::new(Closed)), ..house.app.clone() };
+    assert_eq!(app::mail::send_due(&sender, "sender").await.unwrap(), 2);
+    let (_, page) = otto.get("/operations").await;
+    assert!(page.contains("No mail server took 2 mails"), "{page}");
+    for mail in mails(&house, "task_asked").await {
+        let named = format!("<a href=\"/operations/mail/{}\">{}</a> to {}", mail.id, mail.subject, mail.to_name);
+        assert!(page.contains(&named), "{named}: {page}");
+        app::mail::send_again(&house.app, &house.person("Otto").await, mail.id).await.unwrap();
+    }
+    let (_, page) = otto.get("/operations").await;
+    assert!(!page.contains("No mail server took"), "{page}");
     house.close().await;
 }
 

@@ -72,6 +72,15 @@ fn mail_note(state: &MailState, it: &Overview) -> String {
     if *state == MailState::Queued { oldest(&it.oldest_mail, &it.now) } else { String::new() }
 }
 
+/// How many mails no mail server took.
+fn refused_mails(it: &Overview) -> String {
+    let refused = it.mails.iter().find(|(state, _)| *state == MailState::Refused);
+    match refused.map_or(0, |(_, number)| *number) {
+        0 | 1 => "No mail server took a mail".to_owned(),
+        number => format!("No mail server took {number} mails"),
+    }
+}
+
 /// A provider's name as people write it.
 fn provider_name(name: &str) -> String {
     if name == "cmdb" { name.to_uppercase() } else { look::words(name) }
