@@ -18,10 +18,15 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parent.parent
+
+# Carries the load once and tells how fast.
+Contender = Callable[[], dict]
 
 
 class Server:
@@ -45,17 +50,16 @@ class Server:
         self.tell("initdb", "-D", "data", "-U", "gate", "-A", "trust")
         options = f"-c listen_addresses='' -c max_connections=200 -k {self.folder}"
         self.tell("pg_ctl", "-D", "data", "-w", "-o", options, "-l", "log", "start")
-        for name in ("gatehouse", "dbos", "floor"):
-            self.tell("createdb", "-h", str(self.folder), "-U", "gate", name)
-        tables = """create table floor_run (id bigserial primary key, state text);
-                    create table floor_step (run bigint, number int, state text, primary key (run, number));"""
-        self.ask("floor", tables)
         return self
 
     def __exit__(self, *_: object) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
             self.tell("pg_ctl", "-D", "data", "-m", "fast", "stop")
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def make(self, *names: str) -> None:
+        for name in names:
+            self.tell("createdb", "-h", str(self.folder), "-U", "gate", name)
 
     def ask(self, name: str, statement: str) -> str:
         return self.tell("psql", "-h", str(self.folder), "-U", "gate", "-Atc", statement, name).strip()
@@ -82,22 +86,26 @@ class Server:
         return ticks * 1000 / os.sysconf("SC_CLK_TCK")
 
 
-def gatehouse(server: Server, binary: str, runs: int, in_flight: int) -> dict:
-    arguments = ["--url", server.url("gatehouse"), "--runs", str(runs), "--in-flight", str(in_flight)]
-    return json.loads(subprocess.run([binary, *arguments], check=True, capture_output=True, text=True).stdout)
+def gatehouse(url: str, binary: str, runs: int, in_flight: int) -> dict:
+    return last_line([binary, "--url", url, "--runs", str(runs), "--in-flight", str(in_flight)])
 
 
-def dbos(server: Server, runs: int, in_flight: int) -> dict:
-    command = [sys.executable, str(HERE / "dbos_runs.py"), server.url("dbos"), str(runs), str(in_flight)]
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+def dbos(url: str, runs: int, in_flight: int) -> dict:
+    return last_line([sys.executable, str(HERE / "dbos_runs.py"), url, str(runs), str(in_flight)])
 
 
-def restate(_: Server, runs: int, in_flight: int) -> dict:
-    command = ["node", str(HERE / "restate_runs.mjs"), str(runs), str(in_flight)]
+def restate(runs: int, in_flight: int) -> dict:
+    return last_line(["node", str(HERE / "restate_runs.mjs"), str(runs), str(in_flight)])
+
+
+def last_line(command: list[str]) -> dict:
     return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
 
 
 def floor(server: Server, runs: int, in_flight: int) -> dict:
+    tables = """create table if not exists floor_run (id bigserial primary key, state text);
+                create table if not exists floor_step (run bigint, number int, state text, primary key (run, number));"""
+    server.ask("floor", tables)
     each = str(max(1, runs // in_flight))
     load = ["-n", "-M", "prepared", "-c", str(in_flight), "-j", "2", "-t", each, "-f", str(HERE / "floor.sql"), "floor"]
     told = server.tell("pgbench", "-h", str(server.folder), "-U", "gate", *load)
@@ -113,14 +121,45 @@ def build() -> str:
     return next(a["executable"] for a in artifacts if a.get("executable") and a["target"]["name"] == "engine")
 
 
-def measured(server: Server, name: str, contender, runs: int) -> dict:
-    if name == "restate":
-        return {**contender(server), "commits": float("nan"), "wal_kb": float("nan"), "server_ms": float("nan")}
+def contenders(server: Server, binary: str, runs: int, in_flight: int) -> dict[str, Contender]:
+    """Those that can be run here, by the names of their databases."""
+    found: dict[str, Contender] = {
+        "gatehouse": lambda: gatehouse(server.url("gatehouse"), binary, runs, in_flight),
+        "floor": lambda: floor(server, runs, in_flight),
+    }
+    if subprocess.run([sys.executable, "-c", "import dbos"], capture_output=True).returncode == 0:
+        found["dbos"] = lambda: dbos(server.url("dbos"), runs, in_flight)
+    if (HERE / "node_modules").exists():
+        found["restate"] = lambda: restate(runs, in_flight)
+    server.make(*found)
+    return found
+
+
+def measured(server: Server, name: str, contender: Contender, runs: int) -> dict:
+    """What a contender told, and what it cost the server per run; Restate has a store of its own."""
     before = server.counts(name)
-    told = contender(server)
+    told = contender()
     after = server.counts(name)
     commits, wal, processor = ((late - early) / runs for early, late in zip(before, after))
+    if name == "restate":
+        commits = wal = processor = float("nan")
     return {**told, "commits": commits, "wal_kb": wal / 1024, "server_ms": processor}
+
+
+def in_turns(rounds: int, contenders: dict[str, Contender]) -> dict[str, list[dict]]:
+    """What each told, round by round; each round begins with another one."""
+    told: dict[str, list[dict]] = {name: [] for name in contenders}
+    for number in range(rounds):
+        order = list(contenders)
+        start = number % len(order)
+        for name in order[start:] + order[:start]:
+            told[name].append(contenders[name]())
+    return told
+
+
+def ratio(ours: list[dict], theirs: list[dict], column: str = "runs_per_second") -> float:
+    """The median over the rounds: what lasts longer than a round weighs on both alike."""
+    return statistics.median(mine[column] / other[column] for mine, other in zip(ours, theirs))
 
 
 def main() -> None:
@@ -128,24 +167,14 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=400)
     options.add_argument("--in-flight", type=int, default=8)
     options.add_argument("--rounds", type=int, default=3)
+    options.add_argument("--binary", help="the bench's executable; it is built where none is named")
     wanted = options.parse_args()
-    binary = build()
-    runs, in_flight = wanted.runs, wanted.in_flight
-    contenders = {
-        "gatehouse": lambda server: gatehouse(server, binary, runs, in_flight),
-        "floor": lambda server: floor(server, runs, in_flight),
-    }
-    if subprocess.run([sys.executable, "-c", "import dbos"], capture_output=True).returncode == 0:
-        contenders["dbos"] = lambda server: dbos(server, runs, in_flight)
-    if (HERE / "node_modules").exists():
-        contenders["restate"] = lambda server: restate(server, runs, in_flight)
-    rounds: dict[str, list[dict]] = {name: [] for name in contenders}
+    binary = wanted.binary or build()
     with Server() as server:
-        for number in range(wanted.rounds):
-            order = list(contenders)
-            for name in order[number % len(order):] + order[:number % len(order)]:
-                rounds[name].append(measured(server, name, contenders[name], runs))
-    print(f"{runs} runs of 8 steps, {in_flight} in flight, median of {wanted.rounds} rounds")
+        found = contenders(server, binary, wanted.runs, wanted.in_flight)
+        costed = {name: partial(measured, server, name, found[name], wanted.runs) for name in found}
+        rounds = in_turns(wanted.rounds, costed)
+    print(f"{wanted.runs} runs of 8 steps, {wanted.in_flight} in flight, median of {wanted.rounds} rounds")
     columns = {
         "runs_per_second": "runs/s", "p50_ms": "p50 ms", "p99_ms": "p99 ms", "processor_ms_per_run": "client ms",
         "server_ms": "server ms", "commits": "commits", "wal_kb": "WAL KB",
@@ -153,11 +182,8 @@ def main() -> None:
     print(f"{'':10}" + "".join(f"{title:>11}" for title in columns.values()))
     for name, told in rounds.items():
         print(f"{name:10}" + "".join(f"{statistics.median(t[c] for t in told):11.1f}" for c in columns))
-    for other in rounds:
-        if other != "gatehouse":
-            pairs = zip(rounds["gatehouse"], rounds[other])
-            ratio = statistics.median(ours["runs_per_second"] / its["runs_per_second"] for ours, its in pairs)
-            print(f"gatehouse / {other}: {ratio:.2f}")
+    for other in (other for other in rounds if other != "gatehouse"):
+        print(f"gatehouse / {other}: {ratio(rounds['gatehouse'], rounds[other]):.2f}")
 
 
 if __name__ == "__main__":

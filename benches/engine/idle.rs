@@ -1,5 +1,6 @@
 //! What runs cost that wait: so many are brought to a wait of a year, and then nothing is done for a while.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,9 +11,8 @@ use domain::run::EventKind;
 use engine::{Action, ActionError, Engine, Outcome, Record, Work};
 use serde_json::{Value, json};
 use store::Store;
-use tokio::task::JoinSet;
 
-use crate::{Failure, Load, processor_ms};
+use crate::{Failure, Load, apart, processor_ms};
 
 /// How long nothing is done before and while it is measured.
 const SETTLES: Duration = Duration::from_secs(75);
@@ -51,31 +51,18 @@ impl Action for Patience {
 }
 
 /// Lets the runs of this load come to their wait, and says what they cost from then on.
-pub async fn measure(engine: &Engine, store: &Store, load: &Load) -> Result<(), Failure> {
+pub async fn measure(engine: &Engine, store: &Store, load: &Arc<Load>) -> Result<(), Failure> {
     let mut events = engine.subscribe();
-    let mut lanes = JoinSet::new();
-    for lane in 0..load.in_flight {
-        let (engine, store, new) = (engine.clone(), store.clone(), load.run());
-        let share = (lane..load.idle).step_by(load.in_flight).count();
-        lanes.spawn(async move {
-            for _ in 0..share {
-                let tx = store.begin_step().await?;
-                let new = engine::NewRun { deployment: store::fresh_id(), ..new.clone() };
-                let run = engine.enqueue(&tx, new).await.map_err(|trouble| trouble.what)?;
-                tx.commit().await?;
-                engine.wake(run);
-            }
-            Ok::<_, Failure>(())
-        });
-    }
+    let ordered = {
+        let (engine, store, load) = (engine.clone(), store.clone(), Arc::clone(load));
+        tokio::spawn(async move { apart::order(&engine, &store, &load, load.idle).await })
+    };
     let mut waiting = 0;
     while waiting < load.idle {
         let event = events.recv().await?;
         waiting += usize::from(event.kind == EventKind::Step && event.line.starts_with("Waits"));
     }
-    while let Some(lane) = lanes.join_next().await {
-        lane??;
-    }
+    ordered.await??;
     tokio::time::sleep(SETTLES).await;
     let (processor, switches, reads) = (processor_ms()?, switches()?, store.reads());
     tokio::time::sleep(MEASURED).await;

@@ -2,8 +2,10 @@
 //!
 //! `cargo bench -p engine --bench engine -- --url postgres://… --runs 2000 --in-flight 8 --steps 8` prints one line of
 //! JSON. `benches/engine/compare.py` runs it beside other engines on the same PostgreSQL. `--idle 10000` instead lets so
-//! many runs wait, and prints what they cost.
+//! many runs wait, and prints what they cost; `--order-only` orders the runs and leaves, `--work-only` carries what others
+//! have ordered until its standard input ends.
 
+mod apart;
 mod idle;
 
 use std::collections::HashMap;
@@ -105,6 +107,15 @@ struct Load {
     steps: usize,
     /// How many runs wait while nothing else is done; none for a load of runs that do nothing.
     idle: usize,
+    part: Part,
+}
+
+/// Which part of the load this process takes.
+#[derive(PartialEq)]
+enum Part {
+    Order,
+    Work,
+    Both,
 }
 
 impl Load {
@@ -113,12 +124,18 @@ impl Load {
         let value = |name: &str| {
             given.iter().position(|argument| argument == name).and_then(|at| given.get(at + 1)).map(String::as_str)
         };
+        let is_told = |name: &str| given.iter().any(|argument| argument == name);
         Ok(Self {
             url: value("--url").ok_or("--url names the database")?.to_owned(),
             runs: value("--runs").unwrap_or("500").parse()?,
             in_flight: value("--in-flight").unwrap_or("8").parse()?,
             steps: value("--steps").unwrap_or("8").parse()?,
             idle: value("--idle").unwrap_or("0").parse()?,
+            part: match (is_told("--order-only"), is_told("--work-only")) {
+                (true, _) => Part::Order,
+                (_, true) => Part::Work,
+                _ => Part::Both,
+            },
         })
     }
 
@@ -196,9 +213,17 @@ async fn main() -> Result<(), Failure> {
     let settings = Settings { runs_per_worker: load.in_flight.max(1), ..Settings::default() };
     let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Nothing), Arc::new(idle::Patience)];
     let engine = Engine::new(store.clone(), Arc::new(SystemClock), actions, Arc::new(NoHouse), settings).await?;
+    if load.part == Part::Order {
+        return apart::order(&engine, &store, &load, load.runs).await;
+    }
     let waiting = Waiting::default();
     tokio::spawn(listen(engine.subscribe(), Arc::clone(&waiting)));
     let worker = Worker::start(&engine);
+    if load.part == Part::Work {
+        apart::until_told().await?;
+        worker.stop().await;
+        return Ok(());
+    }
     if load.idle > 0 {
         idle::measure(&engine, &store, &load).await?;
         worker.stop().await;
