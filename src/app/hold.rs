@@ -1,10 +1,11 @@
-//! Why a run does not go on now although nothing is wrong: what it waits for in line, told truly.
+//! Why a run does not go on now although nothing is wrong: what it waits for in line, or whom, told truly.
 
 use std::collections::HashMap;
 
 use domain::hold::Hold;
 use domain::ids::RunId;
 use domain::run::RunState;
+use domain::task::Task;
 use domain::trouble::Trouble;
 use store::place::{Crowd, Waits};
 use store::run::RunSummary;
@@ -28,6 +29,9 @@ pub(crate) async fn of_run(app: &App, id: RunId, state: RunState, blueprint: &st
     if state == RunState::Queued {
         return Ok(Some(Hold::Worker { before: app.engine.before(id).await.map_err(database)? }));
     }
+    if state == RunState::Waiting {
+        return Ok(for_people(&store::task::open_of_runs(on, &[id]).await.map_err(database)?));
+    }
     let Some(waits) = store::place::awaited_by(on, &[id]).await.map_err(database)?.remove(&id) else { return Ok(None) };
     let (worker, places) = line(app, &waits);
     let longer = store::place::before(on, &waits, worker).await.map_err(database)?;
@@ -41,7 +45,7 @@ pub(crate) async fn of_runs(app: &App, runs: &[RunSummary]) -> Result<HashMap<Ru
     let on = &app.store;
     let ids: Vec<RunId> = runs.iter().filter(|run| run.state.can_be_driven()).map(|run| run.id).collect();
     let held_up = store::turn::held_up(on, &ids).await.map_err(database)?;
-    let mut holds = HashMap::new();
+    let mut holds = waiting_for_people(app, runs).await?;
     let waiting = store::place::awaited_by(on, &ids).await.map_err(database)?;
     if !waiting.is_empty() {
         let crowds = store::place::crowds(on, None).await.map_err(database)?;
@@ -63,6 +67,21 @@ pub(crate) async fn of_runs(app: &App, runs: &[RunSummary]) -> Result<HashMap<Ru
         holds.insert(run.id, Hold::Turn { blueprint, at_work, bound: bound as u64, longer: None });
     }
     Ok(holds)
+}
+
+/// Those of the runs that rest until people have done something.
+async fn waiting_for_people(app: &App, runs: &[RunSummary]) -> Result<HashMap<RunId, Hold>, Trouble> {
+    let resting = runs.iter().filter(|run| run.state == RunState::Waiting);
+    let ids: Vec<RunId> = resting.map(|run| run.id).collect();
+    let tasks = store::task::open_of_runs(&app.store, &ids).await.map_err(database)?;
+    let by_run = tasks.chunk_by(|one, next| one.run == next.run);
+    Ok(by_run.filter_map(|tasks| Some((tasks[0].run, for_people(tasks)?))).collect())
+}
+
+/// What a run waits for that rests until people have done this.
+fn for_people(tasks: &[Task]) -> Option<Hold> {
+    let (first, others) = tasks.split_first()?;
+    Some(Hold::People { title: first.title.clone(), whose: first.whose(), more: others.len() })
 }
 
 fn taken(crowds: &[Crowd], provider: &str, places: u64) -> u64 {

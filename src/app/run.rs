@@ -37,12 +37,12 @@ const LOOK_AGAIN: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug)]
 pub struct Listed {
     pub run: RunSummary,
-    /// What it waits for in line, where it does not go on for that.
+    /// What it waits for, where it does not go on for that.
     pub hold: Option<Hold>,
 }
 
 impl Listed {
-    /// How it reads: what it does, or that it waits in line.
+    /// How it reads: what it does, or that it waits.
     pub fn reads(&self) -> Reading {
         let reads = self.run.reads();
         self.hold.as_ref().map_or(reads, |hold| hold.reads(reads))
@@ -70,7 +70,7 @@ pub struct Details {
     pub log_was_forgotten: bool,
     /// The chosen step's objects.
     pub resources: Vec<Resource>,
-    /// What it waits for in line, where it does not go on for that.
+    /// What it waits for, where it does not go on for that.
     pub hold: Option<Hold>,
     /// What people are asked to do before it goes on, by the step.
     pub tasks: Vec<Task>,
@@ -142,7 +142,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
     };
     let tasks = match run.state.has_ended() {
         true => Vec::new(),
-        false => store::task::open_of_run(&app.store, id).await.map_err(database)?,
+        false => store::task::open_of_runs(&app.store, &[id]).await.map_err(database)?,
     };
     let deployment = store::deployment::find_in(&app.store, run.deployment, &who.scope()).await.map_err(database)?;
     let deployment = deployment.map(|deployment| deployment.name).unwrap_or_default();

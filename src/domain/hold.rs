@@ -1,4 +1,5 @@
-//! Why a run does not go on now, although nothing is wrong and nobody has to act: only so much goes on side by side.
+//! Why a run does not go on now, although nothing is wrong: only so much goes on side by side, or people are asked to do
+//! something first.
 
 use crate::reading::{Meaning, Reading};
 
@@ -28,6 +29,14 @@ pub enum Hold {
         /// Runs that have waited for longer.
         longer: Option<u64>,
     },
+    /// People, who are asked to do something.
+    People {
+        /// What they are asked to do.
+        title: String,
+        whose: String,
+        /// How much else people are asked to do for it.
+        more: usize,
+    },
 }
 
 impl Hold {
@@ -36,12 +45,13 @@ impl Hold {
 
     /// How a run reads that is held up like this, instead of what it would do.
     pub fn reads(&self, run: Reading) -> Reading {
-        let label = match self {
+        let (label, meaning) = match self {
             Self::Worker { .. } => return run,
-            Self::Turn { .. } => "Waits for its turn",
-            Self::Place { .. } => "Waits for a place",
+            Self::Turn { .. } => ("Waits for its turn", Meaning::Idle),
+            Self::Place { .. } => ("Waits for a place", Meaning::Idle),
+            Self::People { .. } => ("Waits for people", Meaning::Waiting),
         };
-        Reading { label, meaning: Meaning::Idle, ..run }
+        Reading { label, meaning, ..run }
     }
 
     /// What it waits for, as a sentence.
@@ -63,6 +73,8 @@ impl Hold {
                 let name = provider.replace('-', " ");
                 format!("Waits for a place at the {name}: {taken} of {places} are taken{}.", waited(*longer))
             }
+            Self::People { title, whose, more: 0 } => format!("Waits for {whose}: {title}."),
+            Self::People { title, whose, more } => format!("Waits for {whose}: {title}, and for {more} more."),
         }
     }
 }
@@ -97,6 +109,14 @@ mod tests {
             (
                 place("worker", Some(0)),
                 "Waits for its worker: 8 of its 8 calls are under way; no run has waited for longer.",
+            ),
+            (
+                Hold::People { title: "Rack it".into(), whose: "ops, ada@example.org".into(), more: 0 },
+                "Waits for ops, ada@example.org: Rack it.",
+            ),
+            (
+                Hold::People { title: "Rack it".into(), whose: "ops".into(), more: 2 },
+                "Waits for ops: Rack it, and for 2 more.",
             ),
             (
                 Hold::Turn { blueprint: "linux-vm".into(), at_work: 2, bound: 2, longer: Some(1) },

@@ -164,9 +164,13 @@ pub async fn open_of_step(on: &impl Reads, run: RunId, step_key: &str) -> Result
     one(on, open().filter(row::Column::RunId.eq(run.0)).filter(row::Column::StepKey.eq(step_key))).await
 }
 
-/// What the steps of a run ask for now, by the step.
-pub async fn open_of_run(on: &impl Reads, run: RunId) -> Result<Vec<Task>, DbErr> {
-    all(on, open().filter(row::Column::RunId.eq(run.0)).order_by_asc(row::Column::StepKey)).await
+/// What the steps of runs ask for now, by the run and the step.
+pub async fn open_of_runs(on: &impl Reads, runs: &[RunId]) -> Result<Vec<Task>, DbErr> {
+    if runs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let of_them = open().filter(row::Column::RunId.is_in(runs.iter().map(|run| run.0)));
+    all(on, of_them.order_by_asc(row::Column::RunId).order_by_asc(row::Column::StepKey)).await
 }
 
 /// What these people are asked for in the scope, what is due first at the top.

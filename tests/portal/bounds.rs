@@ -95,6 +95,7 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
             assert!(page.contains("Waits for a place") && !page.contains("Building"), "{page}");
             let request = look(&house, &otto, &format!("/requests/{}", order.id)).await;
             assert!(request.contains(&format!("Approved, and begun. {told}")), "{request}");
+            assert!(!request.contains("Building</span>"), "{request}");
             let deployment = look(&house, &otto, &format!("/deployments/{}", order.deployment)).await;
             assert!(deployment.contains(told) && !deployment.contains("Building"), "{deployment}");
             let name = app::deployment::show(&house.app, &rita, order.deployment).await.unwrap().deployment.name;

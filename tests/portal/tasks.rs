@@ -132,6 +132,14 @@ async fn a_step_asks_a_group_and_what_one_of_it_fills_in_goes_on_with_the_run() 
     let (_, page) = browser.get(&format!("/runs/{}?step=rack", task.run)).await;
     assert!(page.contains("Waits for people") && page.contains(&format!("/tasks/{}", task.id)), "{page}");
     let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
+    let told = "Waits for application-owners, clara@example.org: Put shop-1 into a rack.";
+    let (deployment, request) = (format!("/deployments/{}", request.deployment), format!("/requests/{}", request.id));
+    for address in ["/operations", "/runs", &deployment, &request] {
+        let (_, page) = otto.get(address).await;
+        assert!(page.contains(told) && !page.contains("Building</span>"), "{address}: {page}");
+    }
+    let (_, page) = otto.get("/deployments").await;
+    assert!(page.contains("Waits for people") && !page.contains("Building</span>"), "{page}");
     let (_, page) = otto.get(&format!("/runs/{}?step=rack", task.run)).await;
     assert!(page.contains("Skip the step") && page.contains("Change the input and try again"), "{page}");
     assert!(!page.contains("name=\"act\" value=\"retry\""), "to try it again would come to the same: {page}");
@@ -155,7 +163,7 @@ async fn a_step_asks_a_group_and_what_one_of_it_fills_in_goes_on_with_the_run() 
     assert_eq!(status, StatusCode::SEE_OTHER);
     house.work_again();
     let rita = house.person("Rita").await;
-    house.when(&rita, request.deployment, DeploymentState::Live).await;
+    house.when(&rita, task.deployment, DeploymentState::Live).await;
     let done = show(&house.app, &rita, task.run, None).await.unwrap();
     let output = done.steps[1].output.clone().unwrap();
     assert_eq!(output["answer"], json!({ "rack": "r12", "power": 3, "cabled": false, "note": null }));

@@ -10,6 +10,7 @@ use domain::ids::{PersonId, ProjectId, RequestId};
 use domain::mail::Mail;
 use domain::person::{Person, Principal};
 use domain::project::Project;
+use domain::reading::Reading;
 use domain::request::{Request, RequestState};
 use domain::trouble::Trouble;
 use store::request::{Filter, SortBy};
@@ -106,8 +107,16 @@ pub struct Page {
     pub waits: Waits,
     /// What its run says where an operator has to act.
     pub pause: Option<Pause>,
-    /// What its run waits for in line, where it does not go on for that.
+    /// What its run waits for, where it does not go on for that.
     pub hold: Option<Hold>,
+}
+
+impl Page {
+    /// How it reads; one whose run has begun and waits says for what.
+    pub fn reads(&self) -> Reading {
+        let (reads, begun) = (self.request.reads(), self.request.state == RequestState::Running);
+        self.hold.as_ref().filter(|_| begun).map_or(reads, |hold| hold.reads(reads))
+    }
 }
 
 /// A run that stands still until an operator has acted.

@@ -49,7 +49,7 @@ pub struct RunEntry {
     state: String,
     /// Why it stands where it stands.
     why: Option<String>,
-    /// What it waits for in line, where only that keeps it: its turn, or a place at a provider.
+    /// What it waits for, where only that keeps it: its turn, a place at a provider, people.
     held_up: Option<String>,
     created_at: DateTime<Utc>,
     started_at: Option<DateTime<Utc>>,
@@ -92,7 +92,7 @@ pub struct RunDetails {
     state_label: &'static str,
     /// Why it stands where it stands.
     why: Option<String>,
-    /// What it waits for in line, where only that keeps it: a worker, its turn, a place at a provider.
+    /// What it waits for, where only that keeps it: a worker, its turn, a place at a provider, people.
     held_up: Option<String>,
     /// The operators who have to act, where one has to.
     waits_for: Vec<String>,

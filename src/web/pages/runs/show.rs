@@ -7,6 +7,7 @@ use app::App;
 use app::run::Details;
 use askama::Template;
 use chrono::{DateTime, Utc};
+use domain::hold::Hold;
 use domain::reading::{Meaning, Reading};
 use domain::run::{EventKind, RunEvent, RunKind, RunState};
 use domain::step::{Step, StepState};
@@ -207,18 +208,10 @@ fn names(what: &str, names: &[String]) -> String {
     if names.is_empty() { format!("{what}.") } else { format!("{what}: {}.", names.join(", ")) }
 }
 
-/// How the run reads; one that waits for people says so.
+/// How the run reads; one that waits says for what.
 fn reads(it: &Details) -> Reading {
     let reading = it.run.reads(&it.steps);
-    if let Some(hold) = &it.hold {
-        return hold.reads(reading);
-    }
-    match it.run.state {
-        RunState::Waiting if !it.tasks.is_empty() => {
-            Reading { label: "Waits for people", meaning: Meaning::Waiting, ..reading }
-        }
-        _ => reading,
-    }
+    it.hold.as_ref().map_or(reading, |hold| hold.reads(reading))
 }
 
 /// How a step reads; one that asks people says so.
@@ -250,7 +243,8 @@ fn line(it: &Details, behind: usize) -> String {
     );
     let (started, ended) = (run.started_at.unwrap_or(run.created_at), run.ended_at.unwrap_or(it.now));
     let lasted = since(started, ended);
-    if let Some(hold) = &it.hold {
+    // What people are asked stands below, with who they are.
+    if let Some(hold) = it.hold.as_ref().filter(|hold| !matches!(hold, Hold::People { .. })) {
         return match run.state {
             RunState::Queued => format!("since {}. {}", since(run.created_at, it.now), hold.told()),
             _ => format!("{} {steps}.", hold.told()),
