@@ -76,7 +76,7 @@ class Panel:
     def line(self, kind: str, name: str) -> str:
         points = [(self.across(x), self.down(y)) for x, y in self.lines[name]]
         path = "M" + "L".join(f"{x} {y}" for x, y in points)
-        dots = "".join(f'<circle class="{kind}" cx="{x}" cy="{y}" r="2.5"/>' for x, y in points if len(points) < 10)
+        dots = "".join(f'<circle class="{kind}" cx="{x}" cy="{y}" r="2.5"/>' for x, y in points if 2 < len(points) < 10)
         # The names stand over the chart, where no line runs.
         at = self.left + (0 if kind == "first" else self.WIDE / 2)
         key = f'<path class="{kind}" d="M{at} 51h26"/>' + text(at + 34, 55, name, kind)
@@ -101,13 +101,11 @@ def over_the_past(size: dict) -> Panel:
 
 
 def beside_a_transaction(held: dict) -> Panel:
-    def line(curve: list[dict]) -> list[Point]:
-        return [(at["load_minutes"], at["runs_per_second"]) for at in curve]
-
-    lines = {"nothing is held back": line(held["free"]), "a transaction stays open": line(held["held"])}
-    end = math.ceil(max(x for points in lines.values() for x, _ in points))
-    marks = {minute: str(minute) for minute in range(0, end + 1, max(1, end // 5))} | {end: str(end)}
-    return Panel(570, "Runs of eight steps a second", "minutes of load", lines, marks)
+    share = [(at["load_minutes"], 100 * at["held"] / at["free"]) for at in held["slices"]]
+    end = math.ceil(share[-1][0])
+    lines = {"measured": share, "the least that is asked": [(0, 80), (end, 80)]}
+    marks = {minute: str(minute) for minute in [*range(0, end, max(1, end // 5)), end]}
+    return Panel(570, "Speed beside an open transaction, in % of that without", "minutes of load", lines, marks)
 
 
 def picture(numbers: dict) -> str:

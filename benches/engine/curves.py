@@ -94,23 +94,22 @@ def open_transaction(server: Server, name: str) -> Iterator[None]:
 
 def held(wanted: argparse.Namespace) -> dict:
     """The same load on two databases in turns, one of them with a transaction that stays open all the while."""
-    curves: dict[str, list[dict]] = {"free": [], "held": []}
+    slices, minutes, names = [], 0.0, ("free", "held")
     with Server() as server:
-        server.make(*curves)
-        for name in curves:
-            gatehouse(server.url(name), wanted.binary, wanted.runs, wanted.in_flight)
-        began, minutes = time.monotonic(), dict.fromkeys(curves, 0.0)
+        server.make(*names)
+        load = {name: partial(gatehouse, server.url(name), wanted.binary, wanted.runs, wanted.in_flight) for name in names}
+        in_turns(1, load)
+        began = time.monotonic()
         with open_transaction(server, "held"):
-            while min(minutes.values()) < wanted.minutes:
-                for name, curve in curves.items():
-                    told = gatehouse(server.url(name), wanted.binary, wanted.runs, wanted.in_flight)
-                    minutes[name] += wanted.runs / told["runs_per_second"] / 60
-                    age = (time.monotonic() - began) / 60
-                    curve.append({"load_minutes": minutes[name], "age_minutes": age, **told})
-                print({name: round(curve[-1]["runs_per_second"]) for name, curve in curves.items()}, file=sys.stderr)
-    last = max(1, len(curves["held"]) // 4)
-    lost = 1 - ratio(curves["held"][-last:], curves["free"][-last:])
-    return {**curves, "lost_in_the_last_quarter": round(lost, 3)}
+            while minutes < wanted.minutes:
+                told = {name: round(load[name]()["runs_per_second"], 1) for name in names}
+                minutes += wanted.runs / told["free"] / 60
+                age = (time.monotonic() - began) / 60
+                slices.append({"load_minutes": round(minutes, 2), "age_minutes": round(age, 2), **told})
+                print(slices[-1], file=sys.stderr)
+    last = slices[-max(1, len(slices) // 4):]
+    lost = 1 - statistics.median(each["held"] / each["free"] for each in last)
+    return {"runs_each": wanted.runs * len(slices), "slices": slices, "lost_in_the_last_quarter": round(lost, 3)}
 
 
 def workers(wanted: argparse.Namespace) -> dict:
