@@ -105,7 +105,7 @@ def beside_a_transaction(held: dict) -> Panel:
     end = math.ceil(share[-1][0])
     lines = {"measured": share, "the least that is asked": [(0, 80), (end, 80)]}
     marks = {minute: str(minute) for minute in [*range(0, end, max(1, end // 5)), end]}
-    return Panel(570, "Speed beside an open transaction, in % of that without", "minutes of load", lines, marks)
+    return Panel(570, "Runs a second beside an open transaction, in %", "minutes of load", lines, marks)
 
 
 def picture(numbers: dict) -> str:
