@@ -24,7 +24,8 @@ pub(crate) async fn of_run(app: &App, id: RunId, state: RunState, blueprint: &st
         let at_work = store::turn::at_work(on, blueprint, app.clock.now()).await.map_err(database)?;
         let longer = store::turn::before(on, blueprint, since).await.map_err(database)?;
         let blueprint = blueprint.to_owned();
-        return Ok(Some(Hold::Turn { blueprint, at_work: at_work as u64, bound: bound as u64, longer: Some(longer) }));
+        let (at_work, bound) = (at_work as u64, bound as u64);
+        return Ok(Some(Hold::Turn { blueprint, at_work, bound, since, longer: Some(longer) }));
     }
     if state == RunState::Queued {
         return Ok(Some(Hold::Worker { before: app.engine.before(id).await.map_err(database)? }));
@@ -37,7 +38,7 @@ pub(crate) async fn of_run(app: &App, id: RunId, state: RunState, blueprint: &st
     let longer = store::place::before(on, &waits, worker).await.map_err(database)?;
     let crowds = store::place::crowds(on, worker).await.map_err(database)?;
     let taken = taken(&crowds, &waits.provider, places);
-    Ok(Some(Hold::Place { provider: waits.provider, taken, places, longer: Some(longer) }))
+    Ok(Some(Hold::Place { provider: waits.provider, taken, places, since: waits.since, longer: Some(longer) }))
 }
 
 /// What those of the runs wait for that are held up, in a few statements whatever their number.
@@ -53,18 +54,19 @@ pub(crate) async fn of_runs(app: &App, runs: &[RunSummary]) -> Result<HashMap<Ru
             // Where each worker has places of its own, all of this one's are taken.
             let (worker, places) = line(app, &waits);
             let taken = if worker.is_some() { places } else { taken(&crowds, &waits.provider, places) };
-            holds.insert(run, Hold::Place { provider: waits.provider, taken, places, longer: None });
+            let Waits { provider, since, .. } = waits;
+            holds.insert(run, Hold::Place { provider, taken, places, since, longer: None });
         }
     }
     let mut at_work: HashMap<&str, u64> = HashMap::new();
-    for run in runs.iter().filter(|run| held_up.contains_key(&run.id)) {
-        let Some(bound) = app.engine.runs_of(&run.blueprint) else { continue };
+    for run in runs {
+        let Some((&since, bound)) = held_up.get(&run.id).zip(app.engine.runs_of(&run.blueprint)) else { continue };
         if !at_work.contains_key(run.blueprint.as_str()) {
             let number = store::turn::at_work(on, &run.blueprint, app.clock.now()).await.map_err(database)?;
             at_work.insert(&run.blueprint, number as u64);
         }
         let (blueprint, at_work) = (run.blueprint.clone(), at_work[run.blueprint.as_str()]);
-        holds.insert(run.id, Hold::Turn { blueprint, at_work, bound: bound as u64, longer: None });
+        holds.insert(run.id, Hold::Turn { blueprint, at_work, bound: bound as u64, since, longer: None });
     }
     Ok(holds)
 }
@@ -81,7 +83,8 @@ async fn waiting_for_people(app: &App, runs: &[RunSummary]) -> Result<HashMap<Ru
 /// What a run waits for that rests until people have done this.
 fn for_people(tasks: &[Task]) -> Option<Hold> {
     let (first, others) = tasks.split_first()?;
-    Some(Hold::People { title: first.title.clone(), whose: first.whose(), more: others.len() })
+    let since = tasks.iter().map(|task| task.opened_at).min()?;
+    Some(Hold::People { title: first.title.clone(), whose: first.whose(), since, more: others.len() })
 }
 
 fn taken(crowds: &[Crowd], provider: &str, places: u64) -> u64 {

@@ -1,5 +1,5 @@
 //! Search across everything that a person may see: requests, deployments, CIs, workloads, and people for those who
-//! manage them. Each noun is asked within the person's scope, in one or two statements whatever there is.
+//! manage them. Each noun is asked within the person's scope, in a few statements whatever there is.
 
 use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::deployment::DeploymentState;
@@ -108,10 +108,11 @@ async fn requests(app: &App, scope: &Scope, text: &str) -> Result<Group, Trouble
         part.rows.retain(|it| it.id != meant.id);
         part.rows.insert(0, meant);
     }
+    let reads = crate::request::readings(app, &part.rows).await?;
     Ok(group(Noun::Requests, part, |it| Hit {
         id: it.id.0,
         name: number(it.number),
-        reads: Some(it.reads()),
+        reads: Some(reads.get(&it.id).copied().unwrap_or_else(|| it.reads())),
         note: it.title,
     }))
 }

@@ -1,6 +1,8 @@
 //! Why a run does not go on now, although nothing is wrong: only so much goes on side by side, or people are asked to do
 //! something first.
 
+use chrono::{DateTime, Utc};
+
 use crate::reading::{Meaning, Reading};
 
 /// What a run waits for. Numbers of those before it are left out where many runs are listed.
@@ -17,6 +19,7 @@ pub enum Hold {
         /// Runs of it that are at work.
         at_work: u64,
         bound: u64,
+        since: DateTime<Utc>,
         /// Runs that have waited for longer.
         longer: Option<u64>,
     },
@@ -26,6 +29,7 @@ pub enum Hold {
         provider: String,
         taken: u64,
         places: u64,
+        since: DateTime<Utc>,
         /// Runs that have waited for longer.
         longer: Option<u64>,
     },
@@ -34,6 +38,8 @@ pub enum Hold {
         /// What they are asked to do.
         title: String,
         whose: String,
+        /// Since when they are asked.
+        since: DateTime<Utc>,
         /// How much else people are asked to do for it.
         more: usize,
     },
@@ -54,27 +60,37 @@ impl Hold {
         Reading { label, meaning, ..run }
     }
 
+    /// Since when it waits, as far as that is told.
+    pub const fn since(&self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Worker { .. } => None,
+            Self::Turn { since, .. } | Self::Place { since, .. } | Self::People { since, .. } => Some(*since),
+        }
+    }
+
     /// What it waits for, as a sentence.
     pub fn told(&self) -> String {
+        format!("Waits for {}.", self.what())
+    }
+
+    /// What it waits for: `its turn: 2 of 2 runs of linux-vm are at work`.
+    pub fn what(&self) -> String {
         match self {
-            Self::Worker { before: None } => "Waits for a worker.".to_owned(),
-            Self::Worker { before: Some(0) } => "Waits for a worker; it is the next.".to_owned(),
-            Self::Worker { before: Some(before) } => {
-                format!("Waits for a worker; {} before it.", runs(*before, "goes", "go"))
+            Self::Worker { before: None } => "a worker".to_owned(),
+            Self::Worker { before: Some(0) } => "a worker; it is the next".to_owned(),
+            Self::Worker { before: Some(before) } => format!("a worker; {} before it", runs(*before, "goes", "go")),
+            Self::Turn { blueprint, at_work, bound, longer, .. } => {
+                format!("its turn: {at_work} of {bound} runs of {blueprint} are at work{}", waited(*longer))
             }
-            Self::Turn { blueprint, at_work, bound, longer } => {
-                let full = format!("{at_work} of {bound} runs of {blueprint} are at work");
-                format!("Waits for its turn: {full}{}.", waited(*longer))
+            Self::Place { provider, taken, places, longer, .. } if provider == Self::WORKER => {
+                format!("its worker: {taken} of its {places} calls are under way{}", waited(*longer))
             }
-            Self::Place { provider, taken, places, longer } if provider == Self::WORKER => {
-                format!("Waits for its worker: {taken} of its {places} calls are under way{}.", waited(*longer))
-            }
-            Self::Place { provider, taken, places, longer } => {
+            Self::Place { provider, taken, places, longer, .. } => {
                 let name = provider.replace('-', " ");
-                format!("Waits for a place at the {name}: {taken} of {places} are taken{}.", waited(*longer))
+                format!("a place at the {name}: {taken} of {places} are taken{}", waited(*longer))
             }
-            Self::People { title, whose, more: 0 } => format!("Waits for {whose}: {title}."),
-            Self::People { title, whose, more } => format!("Waits for {whose}: {title}, and for {more} more."),
+            Self::People { title, whose, more: 0, .. } => format!("{whose}: {title}"),
+            Self::People { title, whose, more, .. } => format!("{whose}: {title}, and for {more} more"),
         }
     }
 }
@@ -97,7 +113,9 @@ mod tests {
 
     #[test]
     fn a_hold_says_what_is_full_and_who_is_before() {
-        let place = |provider: &str, longer| Hold::Place { provider: provider.into(), taken: 8, places: 8, longer };
+        let since = DateTime::UNIX_EPOCH;
+        let place =
+            |provider: &str, longer| Hold::Place { provider: provider.into(), taken: 8, places: 8, since, longer };
         for (hold, told) in [
             (Hold::Worker { before: Some(1) }, "Waits for a worker; 1 run goes before it."),
             (Hold::Worker { before: Some(0) }, "Waits for a worker; it is the next."),
@@ -111,15 +129,15 @@ mod tests {
                 "Waits for its worker: 8 of its 8 calls are under way; no run has waited for longer.",
             ),
             (
-                Hold::People { title: "Rack it".into(), whose: "ops, ada@example.org".into(), more: 0 },
+                Hold::People { title: "Rack it".into(), whose: "ops, ada@example.org".into(), since, more: 0 },
                 "Waits for ops, ada@example.org: Rack it.",
             ),
             (
-                Hold::People { title: "Rack it".into(), whose: "ops".into(), more: 2 },
+                Hold::People { title: "Rack it".into(), whose: "ops".into(), since, more: 2 },
                 "Waits for ops: Rack it, and for 2 more.",
             ),
             (
-                Hold::Turn { blueprint: "linux-vm".into(), at_work: 2, bound: 2, longer: Some(1) },
+                Hold::Turn { blueprint: "linux-vm".into(), at_work: 2, bound: 2, since, longer: Some(1) },
                 "Waits for its turn: 2 of 2 runs of linux-vm are at work; 1 run has waited for longer.",
             ),
         ] {

@@ -202,6 +202,11 @@ impl Request {
         self.state.reads(self.kind)
     }
 
+    /// Whether it was approved and its run has not ended.
+    pub fn is_under_way(&self) -> bool {
+        Self::UNDER_WAY.contains(&self.state)
+    }
+
     /// Everybody who has to said yes.
     pub fn approved(self, now: DateTime<Utc>) -> Result<Self, InvalidTransition> {
         self.only_from(&[RequestState::AwaitingApproval], "approved")?;

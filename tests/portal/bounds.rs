@@ -79,11 +79,18 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
     ] {
         assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
-    for list in ["/runs", "/deployments"] {
+    for list in ["/runs", "/deployments", "/requests?whose=all", "/search?q=Linux"] {
         let page = look(&house, &otto, list).await;
         assert_eq!(page.matches("Waits for a place<").count(), 2, "{list}: {page}");
     }
     assert_eq!(look(&house, &otto, "/runs").await.matches(told).count(), 2);
+    let what = told.trim_start_matches("Waits for ");
+    assert_eq!(look(&house, &otto, "/requests?whose=all").await.matches(what).count(), 2);
+    assert_eq!(look(&house, &otto, "/requests.csv?whose=all").await.matches(told).count(), 2);
+    let requests = get(&house, &programs, "/api/v1/requests").await.body;
+    let held_up = requests["items"].as_array().unwrap().iter().filter(|request| request["held_up"].is_string());
+    let labels: Vec<&str> = held_up.filter_map(|request| request["state_label"].as_str()).collect();
+    assert_eq!(labels, ["Waits for a place"; 2], "{requests}");
     let runs = get(&house, &programs, "/api/v1/runs").await.body;
     assert_eq!(runs["items"].as_array().unwrap().iter().filter(|run| run["held_up"].is_string()).count(), 2, "{runs}");
     let mut waiting = 0;
@@ -96,6 +103,8 @@ async fn a_run_without_a_place_says_so_on_every_page_and_is_nowhere_said_to_be_b
             let request = look(&house, &otto, &format!("/requests/{}", order.id)).await;
             assert!(request.contains(&format!("Approved, and begun. {told}")), "{request}");
             assert!(!request.contains("Building</span>"), "{request}");
+            let details = get(&house, &programs, &format!("/api/v1/requests/{}", order.id)).await.body;
+            assert_eq!(details["state_label"], "Waits for a place", "{details}");
             let deployment = look(&house, &otto, &format!("/deployments/{}", order.deployment)).await;
             assert!(deployment.contains(told) && !deployment.contains("Building"), "{deployment}");
             let name = app::deployment::show(&house.app, &rita, order.deployment).await.unwrap().deployment.name;

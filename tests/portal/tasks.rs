@@ -186,6 +186,39 @@ async fn a_step_asks_a_group_and_what_one_of_it_fills_in_goes_on_with_the_run() 
 }
 
 #[actix_web::test]
+async fn requests_whose_runs_wait_for_people_say_so_wherever_they_are_listed_at_the_price_of_one() {
+    let (mut house, _) = house().await;
+    let rita = house.person("Rita").await;
+    for application in ["odd", "shop", "good"] {
+        house.order(&rita, "racked", json!({ "application": application })).await;
+    }
+    all_asked(&house, &house.person("Adam").await, 3).await;
+    house.stop_working().await;
+    let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
+    let mut costs = Vec::new();
+    for (address, number) in [("/requests?whose=all&q=R-3", 1), ("/requests?whose=all", 3), ("/search?q=racked", 3)] {
+        let before = house.app.store.reads();
+        let (_, page) = otto.get(address).await;
+        costs.push(house.app.store.reads() - before);
+        let requests = page.matches("Waits for people<").count();
+        assert!(requests == number && !page.contains("Building<"), "{address}: {page}");
+    }
+    assert!(costs[0] == costs[1] && costs[1] <= 17, "a page takes so many statements: {costs:?}");
+    let (_, list) = otto.get("/requests?whose=all").await;
+    assert_eq!(list.matches("application-owners, clara@example.org").count(), 3, "whom each waits for: {list}");
+    assert!(!list.contains("does not wait"), "{list}");
+    let programs = token(&house, "otto@example.org", READ).await;
+    let items = get(&house, &programs, "/api/v1/requests").await.body["items"].clone();
+    for request in items.as_array().unwrap() {
+        let said = (&request["state"], &request["state_label"], &request["waits_since"]);
+        assert_eq!(said, (&json!("running"), &json!("Waits for people"), &json!("2026-11-23T10:00:00Z")), "{request}");
+    }
+    let (_, file) = otto.get("/requests.csv?whose=all").await;
+    assert_eq!(file.matches("Waits for application-owners, clara@example.org: Put ").count(), 3, "{file}");
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn a_program_answers_with_the_token_of_somebody_who_is_asked_and_with_no_other() {
     let (house, _) = house().await;
     order(&house).await;

@@ -19,7 +19,7 @@ use store::run::RunSummary;
 use crate::operations::operators_of;
 use crate::page::{Counted, List, Window};
 use crate::quota::{QuotaAfter, quota_after};
-use crate::{App, catalog, database, hold};
+use crate::{App, catalog, database, hold, run};
 
 /// A request in a list.
 pub struct Listed {
@@ -27,6 +27,15 @@ pub struct Listed {
     pub requester: String,
     pub project: String,
     pub waits: Waits,
+    /// What its run waits for, where it does not go on for that.
+    pub hold: Option<Hold>,
+}
+
+impl Listed {
+    /// How it reads; one whose run has begun and waits says for what.
+    pub fn reads(&self) -> Reading {
+        reads(&self.request, self.hold.as_ref())
+    }
 }
 
 /// Whom a request waits for, and since when; nobody while it goes on by itself.
@@ -53,24 +62,61 @@ pub async fn list(
     let people = store::person::find_many(on, &ids).await.map_err(database)?;
     let titles: BTreeMap<ProjectId, String> = projects.iter().map(|p| (p.id, p.title.clone())).collect();
     let name = |id: &PersonId| people.get(id).map(|person| person.name.clone()).unwrap_or_default();
-    let paused: Vec<RequestId> =
-        part.rows.iter().filter(|request| request.state == RequestState::Paused).map(|request| request.id).collect();
-    let runs = store::run::of_requests(on, &paused).await.map_err(database)?;
-    let listed = |request: Request| Listed {
-        requester: name(&request.requester),
-        project: titles.get(&request.project).cloned().unwrap_or_default(),
-        waits: match runs.get(&request.id) {
-            Some(run) => for_operators(run),
-            None => for_approvers(approvals.iter().filter(|approval| approval.request == request.id), name),
-        },
-        request,
+    let mut runs = under_way(app, &part.rows).await?;
+    let listed = |request: Request| {
+        let run = runs.remove(&request.id);
+        let asked = approvals.iter().filter(|approval| approval.request == request.id);
+        Listed {
+            requester: name(&request.requester),
+            project: titles.get(&request.project).cloned().unwrap_or_default(),
+            waits: waits(&request, run.as_ref(), asked, name),
+            hold: run.and_then(|it| it.hold),
+            request,
+        }
     };
     Ok(List { part: part.map(listed), projects })
+}
+
+/// How each of these reads whose run is under way: a few statements, and none where nothing is.
+pub(crate) async fn readings(app: &App, requests: &[Request]) -> Result<BTreeMap<RequestId, Reading>, Trouble> {
+    let runs = under_way(app, requests).await?;
+    let of = |request: &Request| Some((request.id, reads(request, runs.get(&request.id)?.hold.as_ref())));
+    Ok(requests.iter().filter_map(of).collect())
+}
+
+/// The runs that carry these out now, with what they wait for.
+async fn under_way(app: &App, requests: &[Request]) -> Result<BTreeMap<RequestId, run::Listed>, Trouble> {
+    let ids: Vec<RequestId> =
+        requests.iter().filter(|request| request.is_under_way()).map(|request| request.id).collect();
+    let runs = store::run::of_requests(&app.store, &ids).await.map_err(database)?;
+    let mut holds = hold::of_runs(app, &runs.values().cloned().collect::<Vec<_>>()).await?;
+    Ok(runs.into_iter().map(|(id, run)| (id, run::Listed { hold: holds.remove(&run.id), run })).collect())
+}
+
+fn reads(request: &Request, hold: Option<&Hold>) -> Reading {
+    let reads = request.reads();
+    hold.filter(|_| request.state == RequestState::Running).map_or(reads, |hold| hold.reads(reads))
 }
 
 /// How many requests are within a person's sight and left by the filter, up to a thousand.
 pub async fn count(app: &App, who: &Principal, filter: &Filter) -> Result<Counted, Trouble> {
     store::request::count(&app.store, &who.scope(), filter).await.map_err(database)
+}
+
+/// Whom a request waits for: operators, those whom a step of its run asks, or those who have to approve it.
+fn waits<'a>(
+    request: &Request,
+    run: Option<&run::Listed>,
+    asked: impl Iterator<Item = &'a Approval>,
+    name: impl Fn(&PersonId) -> String,
+) -> Waits {
+    match run {
+        Some(it) if is_paused(request, &it.run) => for_operators(&it.run),
+        Some(run::Listed { hold: Some(Hold::People { whose, since, .. }), .. }) => {
+            Waits { for_whom: vec![whose.clone()], since: Some(*since) }
+        }
+        _ => for_approvers(asked, name),
+    }
 }
 
 /// A run that is paused waits for the operators of its platform.
@@ -114,8 +160,7 @@ pub struct Page {
 impl Page {
     /// How it reads; one whose run has begun and waits says for what.
     pub fn reads(&self) -> Reading {
-        let (reads, begun) = (self.request.reads(), self.request.state == RequestState::Running);
-        self.hold.as_ref().filter(|_| begun).map_or(reads, |hold| hold.reads(reads))
+        reads(&self.request, self.hold.as_ref())
     }
 }
 
@@ -160,13 +205,15 @@ pub async fn show(app: &App, who: &Principal, id: RequestId) -> Result<Page, Tro
     let requester = people.get(&request.requester).cloned().ok_or_else(gone)?;
     let name = |id: &PersonId| people.get(id).map(|person| person.name.clone()).unwrap_or_default();
     let run = store::run::of_request(on, id).await.map_err(database)?;
-    let hold = match &run {
-        Some(run) => hold::of_run(app, run.id, run.state, &run.blueprint).await?,
+    let run = match run {
+        Some(run) => Some(run::Listed { hold: hold::of_run(app, run.id, run.state, &run.blueprint).await?, run }),
         None => None,
     };
-    let (waits, pause) = match run.filter(|run| is_paused(&request, run)) {
-        Some(run) => (for_operators(&run), Some(pause(app, run, &mails).await?)),
-        None => (for_approvers(approvals.iter(), name), None),
+    let waits = waits(&request, run.as_ref(), approvals.iter(), name);
+    let hold = run.as_ref().and_then(|it| it.hold.clone());
+    let pause = match run.filter(|it| is_paused(&request, &it.run)) {
+        Some(it) => Some(pause(app, it.run, &mails).await?),
+        None => None,
     };
     let asked = approvals.into_iter().filter_map(|approval| asking(approval, &people, &mails)).collect();
     let is_own = request.requester == who.person;

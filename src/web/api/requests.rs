@@ -6,6 +6,7 @@ use actix_web::web::{Data, Path};
 use app::App;
 use app::request::{self, Filter, Listed, NewTerms, Order, SortBy, Waits, What};
 use chrono::{DateTime, Utc};
+use domain::hold::Hold;
 use domain::ids::{ProjectId, RequestId};
 use domain::person::Principal;
 use domain::request::{Request, RequestState, number};
@@ -45,6 +46,8 @@ pub struct RequestDetails {
     state: &'static str,
     /// The state in people's words.
     state_label: &'static str,
+    /// What its run waits for, where only that keeps it: its turn, a place at a provider, people.
+    held_up: Option<String>,
     /// Why it is paused, as the run says it.
     paused_because: Option<String>,
     /// Why it ended as it did.
@@ -161,9 +164,10 @@ async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Rep
 
 async fn show(house: Data<App>, caller: Caller, id: Path<RequestId>) -> Reply {
     let page = request::show(&house, caller.may(TokenScope::Read)?, *id).await?;
+    let (state_label, held_up) = (page.reads().label, page.hold.as_ref().map(Hold::told));
     let paused_because = page.pause.map(|pause| pause.why);
     let details = RequestDetails::of(page.request, page.waits);
-    Ok(HttpResponse::Ok().json(RequestDetails { paused_because, ..details }))
+    Ok(HttpResponse::Ok().json(RequestDetails { state_label, held_up, paused_because, ..details }))
 }
 
 async fn submit(house: Data<App>, caller: Caller, Body(mut body): Body) -> Reply {
@@ -207,7 +211,8 @@ async fn withdraw(house: Data<App>, caller: Caller, id: Path<RequestId>, Body(mu
 
 impl From<Listed> for RequestDetails {
     fn from(listed: Listed) -> Self {
-        Self::of(listed.request, listed.waits)
+        let (state_label, held_up) = (listed.reads().label, listed.hold.as_ref().map(Hold::told));
+        Self { state_label, held_up, ..Self::of(listed.request, listed.waits) }
     }
 }
 
@@ -229,6 +234,7 @@ impl RequestDetails {
             revision: request.revision,
             state: reads.word,
             state_label: reads.label,
+            held_up: None,
             paused_because: None,
             outcome: request.outcome,
             run: request.run.map(|run| run.to_string()),

@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use app::App;
 use app::page;
 use app::request::{Filter, Listed, SortBy};
+use domain::hold::Hold;
 use domain::money::Money;
 use domain::person::Principal;
 use domain::request::{RequestState, number};
@@ -25,16 +26,18 @@ static LIST: List<Listed> = List {
     columns: &[
         Column::sorts("number", "Request", |it: &Listed| Cell::Text(number(it.request.number))),
         Column::sorts("title", "What", |it: &Listed| Cell::Text(it.request.title.clone())),
-        Column::sorts("state", "State", |it: &Listed| Cell::Reads(it.request.reads())),
+        Column::sorts("state", "State", |it: &Listed| Cell::Reads(it.reads())),
         Column::sorts("price", "A month", |it: &Listed| Cell::Money(monthly(it))).figures(),
         Column::plain("project", "Project", |it: &Listed| Cell::Text(it.project.clone())),
         Column::plain("requester", "Asked by", |it: &Listed| Cell::Text(it.requester.clone())),
-        Column::plain("waits", "Waits for", |it: &Listed| match it.waits.for_whom.as_slice() {
-            [] => Cell::Nothing("nobody"),
-            people => Cell::Text(people.join(", ")),
+        Column::plain("waits", "Waits for", |it: &Listed| match (it.waits.for_whom.as_slice(), &it.hold) {
+            ([], Some(hold)) => Cell::Text(hold.what()),
+            ([], None) => Cell::Nothing("nobody"),
+            (people, _) => Cell::Text(people.join(", ")),
         }),
         Column::plain("since", "Waits since", |it: &Listed| {
-            it.waits.since.map_or(Cell::Dash("does not wait"), Cell::Time)
+            let since = it.waits.since.or_else(|| it.hold.as_ref()?.since());
+            since.map_or(Cell::Dash("does not wait"), Cell::Time)
         }),
         Column::extra("submitted", "Asked", |it: &Listed| Cell::Time(it.request.submitted_at)),
         Column::extra("decided", "Decided", |it: &Listed| {
@@ -120,7 +123,7 @@ fn monthly(row: &Listed) -> Money {
     Money::from_cents(row.request.monthly_cents())
 }
 
-static SHEET: Sheet<Listed, 12> = Sheet {
+static SHEET: Sheet<Listed, 13> = Sheet {
     name: "requests.csv",
     head: [
         "number",
@@ -129,6 +132,7 @@ static SHEET: Sheet<Listed, 12> = Sheet {
         "offering",
         "version",
         "state",
+        "held_up",
         "outcome",
         "project",
         "requester",
@@ -139,7 +143,7 @@ static SHEET: Sheet<Listed, 12> = Sheet {
     line,
 };
 
-fn line(row: &Listed) -> [String; 12] {
+fn line(row: &Listed) -> [String; 13] {
     let it = &row.request;
     [
         number(it.number),
@@ -148,6 +152,7 @@ fn line(row: &Listed) -> [String; 12] {
         it.blueprint.clone(),
         it.version.clone(),
         it.state.word().to_owned(),
+        row.hold.as_ref().map(Hold::told).unwrap_or_default(),
         it.outcome.clone().unwrap_or_default(),
         row.project.clone(),
         row.requester.clone(),
