@@ -6,21 +6,20 @@
 //! write together, which costs more than the waiting for the disk that they would share. Should a transaction fail, each
 //! of its parts is written again alone, so that no run suffers for another.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::ids::RunId;
 use domain::run::RunEvent;
 use futures::FutureExt;
-use store::{Store, Tx};
+use store::{DbErr, Store, Tx};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
 use crate::gate::Consequences;
 use crate::journal::{Entry, write_all, write_bare};
-use crate::lease::Held;
 use crate::{Engine, queue};
 
 /// No transaction writes more parts: one that has to be repeated should not cost too much.
@@ -31,13 +30,22 @@ pub(crate) struct Committer {
     lane: mpsc::UnboundedSender<Part>,
 }
 
-/// A run that a worker wants to carry.
+/// What a worker wants to carry.
+#[derive(Clone)]
 pub(crate) struct Wish {
     pub(crate) engine: Engine,
-    pub(crate) run: RunId,
     pub(crate) worker: String,
-    /// The job that brought the run.
-    pub(crate) job: Option<String>,
+    pub(crate) runs: Wanted,
+}
+
+/// Which runs a worker wants.
+#[derive(Clone, Copy)]
+pub(crate) enum Wanted {
+    /// Those that are next in the queue, at most so many. Their jobs leave it with the runs' first moves.
+    Next(usize),
+    /// This one, whatever the queue says.
+    #[cfg(test)]
+    This(RunId),
 }
 
 /// A run that was taken, with its first moves written.
@@ -47,17 +55,26 @@ pub(crate) struct Begun {
     pub(crate) events: Vec<RunEvent>,
 }
 
-type Reply<T> = oneshot::Sender<Result<Option<T>, DriveError>>;
-
-/// What one run brings.
-enum Part {
-    Begin(Box<Wish>, Reply<Begun>),
-    Entry(Box<Entry>, Reply<Vec<RunEvent>>),
+/// What was begun at once.
+pub(crate) struct Batch {
+    pub(crate) begun: Vec<Begun>,
+    /// As many were there as were wished for, so that more may be.
+    pub(crate) more: bool,
 }
 
-/// What came of a part; nothing when the run is another worker's, or no longer as its worker knows it.
+type Reply<T> = oneshot::Sender<Result<T, DriveError>>;
+
+/// What is brought to the lane.
+enum Part {
+    Begin(Wish, Reply<Batch>),
+    Entry(Box<Entry>, Reply<Option<Vec<RunEvent>>>),
+}
+
+/// What came of a part.
 enum Came {
-    Begun(Option<Box<Begun>>),
+    /// The runs that were taken; not those that are another worker's.
+    Begun(Batch),
+    /// What happened; nothing when the run is no longer as its worker knows it.
     Written(Option<Vec<RunEvent>>),
 }
 
@@ -69,10 +86,10 @@ impl Committer {
         Self { lane }
     }
 
-    /// Takes a run and makes its first moves; nothing when there is nothing to carry, or another worker does.
-    pub(crate) async fn begin(&self, wish: Wish) -> Result<Option<Begun>, DriveError> {
+    /// Takes runs and makes their first moves; none when there is nothing to carry, or other workers do.
+    pub(crate) async fn begin(&self, wish: Wish) -> Result<Batch, DriveError> {
         let (reply, answer) = oneshot::channel();
-        self.bring(Part::Begin(Box::new(wish), reply));
+        self.bring(Part::Begin(wish, reply));
         answer.await.unwrap_or(Err(DriveError::BrokeDown))
     }
 
@@ -100,8 +117,9 @@ impl Lane {
         while !waiting.is_empty() || parts.recv_many(&mut waiting, AT_ONCE).await > 0 {
             // A worker that lost a run may write it beside the one that took it: not in one statement.
             let mut runs = HashSet::new();
-            let (first, later) =
-                std::mem::take(&mut waiting).into_iter().partition(|part: &Part| runs.insert(part.run()));
+            let (first, later) = std::mem::take(&mut waiting)
+                .into_iter()
+                .partition(|part: &Part| part.run().is_none_or(|run| runs.insert(run)));
             self.commit(first).await;
             waiting = later;
         }
@@ -117,22 +135,33 @@ impl Lane {
             }
         }
         for part in parts {
-            let came = self.attempt(std::slice::from_ref(&part)).await;
-            match came.map(|came| came.into_iter().next()) {
-                Ok(Some(came)) => part.answer(Ok(came)),
-                Ok(None) => part.answer(Err(DriveError::BrokeDown)),
-                Err(cause) => part.answer(Err(cause)),
-            }
+            let came = self.attempt_alone(&part).await;
+            part.answer(came);
         }
+    }
+
+    /// Where several runs were to begin and could not, the first of them is tried alone: whatever ails one of them does
+    /// not keep the others in the queue.
+    async fn attempt_alone(&self, part: &Part) -> Result<Came, DriveError> {
+        let mut came = self.attempt(std::slice::from_ref(part)).await;
+        if let (Err(_), Some(first)) = (&came, part.first_alone()) {
+            came = self.attempt(&[first]).await;
+        }
+        came?.into_iter().next().ok_or(DriveError::BrokeDown)
     }
 
     /// Writes parts in one transaction. A panic of what they call is a failure like others: the lane lives.
     async fn attempt(&self, parts: &[Part]) -> Result<Vec<Came>, DriveError> {
-        let attempt = AssertUnwindSafe(self.write(parts)).catch_unwind().await;
-        attempt.unwrap_or(Err(DriveError::BrokeDown))
+        let alone = OnceLock::new();
+        let attempt = AssertUnwindSafe(self.write(parts, &alone)).catch_unwind().await;
+        attempt.unwrap_or(Err(DriveError::BrokeDown)).map_err(|cause| match alone.get() {
+            Some(&run) => DriveError::NotBegun { run, source: Box::new(cause) },
+            None => cause,
+        })
     }
 
-    async fn write(&self, parts: &[Part]) -> Result<Vec<Came>, DriveError> {
+    /// `alone` is told which run it is about, should it be one that begins and nothing else.
+    async fn write(&self, parts: &[Part], alone: &OnceLock<RunId>) -> Result<Vec<Came>, DriveError> {
         let bare: Option<Vec<&Entry>> = parts.iter().map(Part::bare).collect();
         if let Some(entries) = bare {
             let written = write_bare(&self.store, &entries).await?;
@@ -140,11 +169,11 @@ impl Lane {
         }
         let change = parts.iter().any(Part::changes_state);
         let tx = if change { self.store.begin_change().await? } else { self.store.begin_step().await? };
-        let moves = moves(&tx, parts).await?;
-        let entries: Vec<&Entry> = moves.iter().filter_map(Move::entry).collect();
+        let moves = moves(&tx, parts, alone).await?;
+        let entries: Vec<&Entry> = moves.iter().flat_map(Moves::entries).collect();
         let written = write_all(&tx, &*self.house, &entries).await?;
         let told_in_vain = entries.iter().zip(&written).any(|(entry, written)| entry.tells() && written.is_none());
-        match (told_in_vain, parts.len()) {
+        match (told_in_vain, entries.len()) {
             (false, _) => tx.commit().await?,
             (true, 1) => drop(tx),
             (true, _) => return Err(DriveError::ToldInVain),
@@ -165,102 +194,133 @@ impl Part {
 
     /// The move that is all there is to write.
     fn bare(&self) -> Option<&Entry> {
+        self.entry().filter(|entry| entry.is_bare())
+    }
+
+    fn entry(&self) -> Option<&Entry> {
         match self {
             Self::Begin(..) => None,
-            Self::Entry(entry, _) => entry.is_bare().then_some(entry),
+            Self::Entry(entry, _) => Some(entry),
         }
     }
 
-    fn run(&self) -> RunId {
+    fn run(&self) -> Option<RunId> {
+        self.entry().map(|entry| entry.run.id)
+    }
+
+    /// The first of several runs that were to begin; nobody waits for an answer.
+    fn first_alone(&self) -> Option<Self> {
         match self {
-            Self::Begin(wish, _) => wish.run,
-            Self::Entry(entry, _) => entry.run.id,
+            Self::Begin(wish, _) if matches!(wish.runs, Wanted::Next(2..)) => {
+                Some(Self::Begin(Wish { runs: Wanted::Next(1), ..wish.clone() }, oneshot::channel().0))
+            }
+            _ => None,
         }
     }
 
-    fn wish(&self) -> Option<&Wish> {
-        match self {
-            Self::Begin(wish, _) => Some(wish),
-            Self::Entry(..) => None,
-        }
-    }
-
-    /// Tells the run's task. One that is gone no longer needs to know.
+    /// Tells whoever brought it. One that is gone no longer needs to know.
     fn answer(self, came: Result<Came, DriveError>) {
         match (self, came) {
-            (Self::Begin(_, reply), Ok(Came::Begun(begun))) => drop(reply.send(Ok(begun.map(|begun| *begun)))),
+            (Self::Begin(_, reply), Ok(Came::Begun(begun))) => drop(reply.send(Ok(begun))),
             (Self::Entry(_, reply), Ok(Came::Written(events))) => drop(reply.send(Ok(events))),
             (Self::Begin(_, reply), Err(cause)) => drop(reply.send(Err(cause))),
             (Self::Entry(_, reply), Err(cause)) => drop(reply.send(Err(cause))),
-            // Dropped, the reply says that this broke down: each part comes to its own kind.
-            (Self::Begin(..), Ok(Came::Written(_))) | (Self::Entry(..), Ok(Came::Begun(_))) => {}
+            (Self::Begin(_, reply), Ok(Came::Written(_))) => drop(reply.send(Err(DriveError::BrokeDown))),
+            (Self::Entry(_, reply), Ok(Came::Begun(_))) => drop(reply.send(Err(DriveError::BrokeDown))),
         }
     }
 }
 
 /// What is written for a part.
-enum Move<'p> {
-    /// Nothing: the run was not taken.
-    None,
-    First(Box<(Driver, Draft, Entry)>),
+enum Moves<'p> {
+    /// Of each run that was taken, the first.
+    First {
+        firsts: Vec<First>,
+        more: bool,
+    },
     Later(&'p Entry),
+    /// Nothing: the run was taken from its worker.
+    Lost,
 }
 
-impl Move<'_> {
-    fn entry(&self) -> Option<&Entry> {
+/// A run that was just taken, and its first move.
+struct First {
+    driver: Driver,
+    draft: Draft,
+    entry: Entry,
+}
+
+impl Moves<'_> {
+    fn entries(&self) -> Vec<&Entry> {
         match self {
-            Self::None => None,
-            Self::First(first) => Some(&first.2),
-            Self::Later(entry) => Some(entry),
+            Self::First { firsts, .. } => firsts.iter().map(|first| &first.entry).collect(),
+            Self::Later(entry) => vec![entry],
+            Self::Lost => Vec::new(),
         }
     }
 
-    /// `written` is what was written of those that have one, in their order.
+    /// `written` is what was written of the entries, in their order.
     fn came(self, written: &mut impl Iterator<Item = Option<Vec<RunEvent>>>) -> Came {
         match self {
-            Self::None => Came::Begun(None),
-            Self::First(first) => {
-                let (driver, draft, _) = *first;
-                let events = written.next().flatten();
-                Came::Begun(events.map(|events| Box::new(Begun { driver, draft, events })))
+            Self::First { firsts, more } => {
+                let each = firsts.into_iter().zip(written);
+                let begun = each
+                    .filter_map(|(First { driver, draft, .. }, events)| Some(Begun { driver, draft, events: events? }));
+                Came::Begun(Batch { begun: begun.collect(), more })
             }
             Self::Later(_) => Came::Written(written.next().flatten()),
+            Self::Lost => Came::Written(None),
         }
     }
 }
 
 /// Takes the runs that are wished for and makes their first moves; beside them the moves of the others, in their order.
-async fn moves<'p>(tx: &Tx, parts: &'p [Part]) -> Result<Vec<Move<'p>>, DriveError> {
-    let mut taken = take_all(tx, parts).await?;
+async fn moves<'p>(tx: &Tx, parts: &'p [Part], alone: &OnceLock<RunId>) -> Result<Vec<Moves<'p>>, DriveError> {
     let mut moves = Vec::with_capacity(parts.len());
-    let mut in_vain = Vec::new();
+    let mut taken = HashSet::new();
     for part in parts {
         moves.push(match part {
-            Part::Entry(entry, _) => Move::Later(entry),
-            Part::Begin(wish, _) => match taken.remove(&(wish.run, wish.worker.as_str())) {
-                Some(held) => Move::First(Box::new(Driver::begin(tx, wish, held).await?)),
-                None => {
-                    in_vain.extend(wish.job.as_deref());
-                    Move::None
+            Part::Entry(entry, _) => Moves::Later(entry),
+            Part::Begin(wish, _) => {
+                let drawn = wish.drawn(tx).await?;
+                if let ([run], 1) = (drawn.as_slice(), parts.len()) {
+                    alone.get_or_init(|| *run);
                 }
-            },
+                let firsts = begin(tx, wish, &drawn).await?;
+                taken.extend(firsts.iter().map(|first| first.entry.run.id));
+                Moves::First { firsts, more: wish.leaves_more(drawn.len()) }
+            }
         });
     }
-    queue::forget(tx, &in_vain).await?;
+    for it in &mut moves {
+        if matches!(it, Moves::Later(entry) if taken.contains(&entry.run.id)) {
+            *it = Moves::Lost;
+        }
+    }
     Ok(moves)
 }
 
-/// The runs that each worker gets of those that it wishes for.
-async fn take_all<'p>(tx: &Tx, parts: &'p [Part]) -> Result<HashMap<(RunId, &'p str), Held>, DriveError> {
-    let mut wishes: HashMap<&str, Vec<&Wish>> = HashMap::new();
-    for wish in parts.iter().filter_map(Part::wish) {
-        wishes.entry(&wish.worker).or_default().push(wish);
+impl Wish {
+    /// The runs that may be there for it.
+    async fn drawn(&self, tx: &Tx) -> Result<Vec<RunId>, DbErr> {
+        match self.runs {
+            Wanted::Next(most) => queue::draw(tx, most).await,
+            #[cfg(test)]
+            Wanted::This(run) => Ok(vec![run]),
+        }
     }
-    let mut taken = HashMap::new();
-    for (worker, wishes) in wishes {
-        let ids: Vec<RunId> = wishes.iter().map(|wish| wish.run).collect();
-        let held = wishes[0].engine.take(tx, &ids, worker).await?;
-        taken.extend(held.into_iter().map(|held| ((held.run.id, worker), held)));
+
+    fn leaves_more(&self, drawn: usize) -> bool {
+        matches!(self.runs, Wanted::Next(most) if drawn >= most)
     }
-    Ok(taken)
+}
+
+/// Takes those of the runs that are there, and makes their first moves.
+async fn begin(tx: &Tx, wish: &Wish, runs: &[RunId]) -> Result<Vec<First>, DriveError> {
+    let mut firsts = Vec::with_capacity(runs.len());
+    for held in wish.engine.take(tx, runs, &wish.worker).await? {
+        let (driver, draft, entry) = Driver::begin(tx, &wish.engine, held).await?;
+        firsts.push(First { driver, draft, entry });
+    }
+    Ok(firsts)
 }

@@ -14,7 +14,7 @@ use domain::step::StepState;
 use domain::workflow::Graph;
 use store::ci::ApplyError;
 use store::run::Renewal;
-use store::{DbErr, Tx};
+use store::{DbErr, Fault, Tx};
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -22,7 +22,7 @@ use tracing::{Instrument, Span};
 
 use crate::attempt::{Finished, Said, panicked};
 use crate::circuit::Heard;
-use crate::commit::{Begun, Wish};
+use crate::commit::{Batch, Begun, Wish};
 use crate::draft::{Draft, Line, Rest};
 use crate::gate::Gate;
 use crate::journal::Entry;
@@ -37,6 +37,7 @@ pub(crate) enum Drive {
     /// Nothing is left to do for now; the run is in this state.
     Rested(RunState),
     /// Another worker holds the run, or there is nothing to carry.
+    #[cfg(test)]
     NotTaken,
     /// Another worker took the run meanwhile; nothing more was written.
     Lost,
@@ -61,6 +62,8 @@ pub(crate) enum DriveError {
     ToldInVain,
     #[error("what was being written when this process broke down in it is not known")]
     BrokeDown,
+    #[error("the run {run} could not begin")]
+    NotBegun { run: RunId, source: Box<DriveError> },
 }
 
 /// A run in the hands of a worker.
@@ -70,8 +73,9 @@ pub(crate) struct Driver {
     /// What is logged of the run stands in it.
     pub(crate) span: Span,
     pub(crate) graph: Graph,
-    /// The job that brought the run; taken out of the queue when the worker lets go.
-    job: Option<String>,
+    /// The runs that somebody else changed.
+    changes: broadcast::Receiver<RunId>,
+    outages: watch::Receiver<u64>,
     calls: JoinSet<Finished>,
     /// Places of the steps whose calls are under way.
     pub(crate) in_flight: HashMap<tokio::task::Id, usize>,
@@ -110,27 +114,34 @@ enum Event {
 }
 
 impl Engine {
-    /// Carries a run as far as it goes now, for the worker of this name. `job` is taken out of the queue with the
-    /// last write.
-    pub(crate) async fn drive(
-        &self,
-        run: RunId,
-        worker: &str,
-        job: Option<String>,
-        stop: watch::Receiver<bool>,
-    ) -> Result<Drive, DriveError> {
-        // Listening starts before reading, so that no change falls in between.
-        let (changes, outages) = (self.0.hub.changes(), self.0.circuits.changed());
+    /// Takes runs and makes their first moves. One that can't begin is left to a person, or looked at again later; what
+    /// a fault of the database kept from beginning is still in the queue.
+    pub(crate) async fn begin(&self, wish: Wish) -> Result<Batch, DriveError> {
+        match self.0.committer.begin(wish).await {
+            Err(DriveError::NotBegun { run, source }) => match *source {
+                DriveError::Database(DbErr::Json(why)) => self.set_aside(run, &why).await?,
+                DriveError::Database(cause) if Fault::of(&cause).is_some() => return Err(cause.into()),
+                cause => {
+                    tracing::error!(
+                        %run,
+                        error = &cause as &dyn std::error::Error,
+                        "a run could not begin; it is looked at again later"
+                    );
+                    self.pass_by(run).await?;
+                }
+            },
+            begun => return begun,
+        }
+        Ok(Batch { begun: Vec::new(), more: true })
+    }
+
+    /// Carries a run that was taken as far as it goes now.
+    pub(crate) async fn carry(&self, begun: Begun, stop: watch::Receiver<bool>) -> Result<Drive, DriveError> {
         let _busy = Busy::enter(&self.0.driving);
-        let wish = Wish { engine: self.clone(), run, worker: worker.to_owned(), job: job.clone() };
-        let begun = match self.0.committer.begin(wish).await {
-            Err(DriveError::Database(DbErr::Json(why))) => return self.set_aside(run, job, &why).await,
-            begun => begun?,
-        };
-        let Some(Begun { mut driver, draft, events }) = begun else { return Ok(Drive::NotTaken) };
+        let Begun { mut driver, draft, events } = begun;
         let span = driver.span.clone();
         driver.committed(draft, &events);
-        let driven = driver.carry(changes, outages, stop).instrument(span).await;
+        let driven = driver.carry(stop).instrument(span).await;
         if let Err(cause) = self.let_in().await {
             tracing::warn!(%cause, "runs that wait for their blueprint's turn are looked at later");
         }
@@ -138,7 +149,7 @@ impl Engine {
     }
 
     /// Leaves a run to a person of which something can't be read: trying again would come to the same.
-    async fn set_aside(&self, run: RunId, job: Option<String>, why: &str) -> Result<Drive, DriveError> {
+    async fn set_aside(&self, run: RunId, why: &str) -> Result<(), DbErr> {
         tracing::error!(%run, why, "a run can't be read, and is left to a person");
         let why = format!(
             "This version can't read it: {why}. Bring all workers to the version that wrote it, or restore its row from \
@@ -146,16 +157,22 @@ impl Engine {
         );
         let tx = self.0.store.begin_step().await?;
         store::run::set_aside(&tx, run, &why, self.0.clock.now()).await?;
-        queue::forget(&tx, job.as_deref().as_slice()).await?;
-        tx.commit().await?;
-        Ok(Drive::NotTaken)
+        queue::forget(&tx, run).await?;
+        tx.commit().await
+    }
+
+    /// Takes a run out of the queue; the sweeper brings it again.
+    async fn pass_by(&self, run: RunId) -> Result<(), DbErr> {
+        let tx = self.0.store.begin_step().await?;
+        queue::forget(&tx, run).await?;
+        tx.commit().await
     }
 }
 
 impl Driver {
     /// Makes the first moves of a run that was taken in this transaction.
-    pub(crate) async fn begin(tx: &Tx, wish: &Wish, held: Held) -> Result<(Self, Draft, Entry), DriveError> {
-        let mut driver = Self::holding(&wish.engine, held, wish.job.clone())?;
+    pub(crate) async fn begin(tx: &Tx, engine: &Engine, held: Held) -> Result<(Self, Draft, Entry), DriveError> {
+        let mut driver = Self::holding(engine, held)?;
         let mut draft = Draft::default();
         driver.open_gate(tx, &mut draft).await?;
         driver.advance(&mut draft)?;
@@ -163,7 +180,7 @@ impl Driver {
         Ok((driver, draft, entry))
     }
 
-    fn holding(engine: &Engine, held: Held, job: Option<String>) -> Result<Self, DriveError> {
+    fn holding(engine: &Engine, held: Held) -> Result<Self, DriveError> {
         let graph = Graph::of(&held.run.workflow)?;
         let (mouth, ear) = mpsc::unbounded_channel();
         Ok(Self {
@@ -171,7 +188,9 @@ impl Driver {
             span: run_span(&held.run),
             held,
             graph,
-            job,
+            // Nobody changes the run before the transaction ends that took it: no change is missed.
+            changes: engine.0.hub.changes(),
+            outages: engine.0.circuits.changed(),
             calls: JoinSet::new(),
             in_flight: HashMap::new(),
             mouth,
@@ -206,12 +225,7 @@ impl Driver {
         Ok(())
     }
 
-    async fn carry(
-        mut self,
-        mut changes: broadcast::Receiver<RunId>,
-        mut outages: watch::Receiver<u64>,
-        mut stop: watch::Receiver<bool>,
-    ) -> Result<Drive, DriveError> {
+    async fn carry(mut self, mut stop: watch::Receiver<bool>) -> Result<Drive, DriveError> {
         let mut heartbeat = tokio::time::interval(self.engine.0.settings.heartbeat);
         heartbeat.reset();
         let mut freed = self.engine.0.places.freed();
@@ -225,11 +239,11 @@ impl Driver {
                 _ = stop.wait_for(|stop| *stop), if !self.stopping => Event::Stop,
                 _ = heartbeat.tick() => Event::Heartbeat,
                 Some(call) = self.calls.join_next_with_id(), if !self.calls.is_empty() => self.returned(call),
-                () = heard_of(&mut changes, id) => Event::Changed,
+                () = heard_of(&mut self.changes, id) => Event::Changed,
                 () = sleep_until(write_log) => Event::WriteLog,
                 () = tokio::time::sleep(due.unwrap_or_default()), if due.is_some() => Event::Due,
                 Ok(()) = freed.changed(), if !self.wants.is_empty() => Event::Place,
-                Ok(()) = outages.changed() => Event::Outages,
+                Ok(()) = self.outages.changed() => Event::Outages,
                 Some(said) = self.ear.recv() => Event::Said(said),
             };
             self.handle(event).await?;
@@ -357,7 +371,6 @@ impl Driver {
             leaning: self.held.ledger.iter().filter(|row| draft.leaning.contains(&row.id)).cloned().collect(),
             ledger: std::mem::take(&mut draft.ledger),
             cis: std::mem::take(&mut draft.cis),
-            job: self.job.clone().filter(|_| draft.let_go.is_some()),
             at: now,
         };
         entry.run.next_event += i64::try_from(entry.count()).unwrap_or_default();

@@ -17,7 +17,6 @@ use store::{Store, Tx};
 use crate::draft::Line;
 use crate::drive::DriveError;
 use crate::gate::{Asked, Consequences, Told};
-use crate::queue;
 
 /// One move of a run, as it is written.
 pub(crate) struct Entry {
@@ -37,8 +36,6 @@ pub(crate) struct Entry {
     pub(crate) ledger: Vec<LedgerChange>,
     /// What the CMDB gets to know, by the step it comes from.
     pub(crate) cis: Vec<(usize, Vec<CiChange>)>,
-    /// The job that is done with it.
-    pub(crate) job: Option<String>,
     pub(crate) at: DateTime<Utc>,
 }
 
@@ -61,8 +58,6 @@ pub(crate) async fn write_all(
     for entry in &written {
         entry.write_what_follows(tx, house).await?;
     }
-    let done: Vec<&str> = written.iter().filter_map(|entry| entry.job.as_deref()).collect();
-    queue::forget(tx, &done).await?;
     Ok(of_held(entries, events, &held))
 }
 
@@ -100,7 +95,7 @@ impl Entry {
 
     /// Whether its run, its steps and its events are all that it writes.
     pub(crate) fn is_bare(&self) -> bool {
-        let nothing_follows = self.ledger.is_empty() && self.cis.is_empty() && self.job.is_none();
+        let nothing_follows = self.ledger.is_empty() && self.cis.is_empty();
         !self.changes_state && !self.tells() && self.intents.is_empty() && self.leaning.is_empty() && nothing_follows
     }
 

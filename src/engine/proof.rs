@@ -21,6 +21,7 @@ use store::{DbErr, Store, Tx};
 use test_database::TestDatabase;
 use tokio::sync::watch;
 
+use crate::commit::{self, Wish};
 use crate::drive::{Drive, DriveError};
 use crate::{Action, ActionError, Asked, Consequences, Engine, Gate, NewRun, Outcome, Settings, Told, Work};
 
@@ -141,7 +142,11 @@ impl Proof {
     /// Drives a run once, as a worker of this name would.
     pub(crate) async fn drive_as(&self, run: RunId, worker: &str) -> Result<Drive, DriveError> {
         let (_stop, stopped) = watch::channel(false);
-        self.engine.drive(run, worker, None, stopped).await
+        let wish = Wish { engine: self.engine.clone(), worker: worker.to_owned(), runs: commit::Wanted::This(run) };
+        match self.engine.begin(wish).await?.begun.pop() {
+            Some(begun) => self.engine.carry(begun, stopped).await,
+            None => Ok(Drive::NotTaken),
+        }
     }
 
     /// Drives a run until only a person can move it on, or it has ended; winds the clock through its waits.

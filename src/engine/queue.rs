@@ -1,8 +1,9 @@
 //! Brings runs to workers. apalis carries "drive run R"; the run's own tables are the truth, so that a job may come
 //! twice, late, or never (the sweeper brings it then) without harm.
 //!
-//! The queue lies in the same database as the runs, so that a job commits with its reason. On PostgreSQL any number of
-//! processes share it, and each hears of the others' jobs by `LISTEN`.
+//! The queue lies in the same database as the runs, so that a job commits with its reason, and leaves the queue with the
+//! first moves of its run: should that fail, it is still there. On PostgreSQL any number of processes share it, and each
+//! hears of the others' jobs by `LISTEN`.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -11,24 +12,24 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use apalis::prelude::{
-    Backend, BackendExt, BoxDynError, Data, PollSnapshot, PollStrategy, TaskId, WorkerBuilder, WorkerContext,
-    WorkerError,
-};
-use apalis_core::backend::{BackendConfig, WireFormatBackend};
+use apalis::prelude::{Backend, BoxDynError, Task, TaskBuilder, WorkerBuilder, WorkerContext, WorkerError};
+use apalis_core::backend::BackendConfig;
+use apalis_core::backend::finalize::Ephemeral;
 use apalis_postgres::{PgListener, PgPool, PostgresStorage};
 use apalis_sqlite::{SqlitePool, SqliteStorage};
 use domain::ids::{ProjectId, RunId};
 use domain::run::{RunKind, RunState};
+use futures::FutureExt;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use store::job::{Backlog, NewJob, Rank, Waiting};
 use store::{DbErr, Neighbour, Pool, Store, Tx};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
+use crate::commit::{Begun, Wanted, Wish};
 
 pub(crate) const QUEUE: &str = "runs";
 /// Jobs of another process are looked for this often as long as nothing is heard of the others; those of this process
@@ -39,10 +40,10 @@ const DROWSY: Duration = Duration::from_secs(5);
 const LULL: Duration = Duration::from_secs(60);
 /// How often they are looked for all the same while they are heard of.
 const QUIET_POLL: Duration = Duration::from_secs(15);
-/// A look that was under way when the bell rang may have missed the job, so the queue is looked at again after these.
-const LOOK_AGAIN: [Duration; 3] = [Duration::from_millis(5), Duration::from_millis(30), Duration::from_millis(150)];
-/// The queue is looked at no more often than this while the bell keeps ringing.
-const BREATH: Duration = Duration::from_millis(4);
+/// So many runs begin in one transaction.
+const AT_ONCE: usize = 16;
+/// How long after a fault runs are drawn again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 /// The channel on which PostgreSQL tells of a new job.
 const NEW_JOB: &str = "apalis::job::insert";
@@ -95,9 +96,23 @@ pub(crate) fn rank(kind: RunKind, state: RunState) -> Rank {
     }
 }
 
-/// Takes jobs out of the queue: the runs they stand for were carried as far as they go.
-pub(crate) async fn forget(tx: &Tx, jobs: &[&str]) -> Result<(), DbErr> {
-    store::job::remove(tx, jobs).await
+/// Takes the runs that are next out of the queue, at most so many, in their order. They are in it as before should the
+/// transaction not commit.
+pub(crate) async fn draw(tx: &Tx, most: usize) -> Result<Vec<RunId>, DbErr> {
+    let payloads = store::job::draw(tx, QUEUE, most).await?;
+    let run = |payload: &Vec<u8>| match serde_json::from_slice(payload) {
+        Ok(DriveRun { run }) => Some(run),
+        Err(cause) => {
+            tracing::error!(%cause, "a job can't be read and is dropped; should it be of a run, the sweeper brings it");
+            None
+        }
+    };
+    Ok(payloads.iter().filter_map(run).collect())
+}
+
+/// Takes a run out of the queue.
+pub(crate) async fn forget(tx: &Tx, run: RunId) -> Result<(), DbErr> {
+    store::job::remove(tx, QUEUE, &payload(run)?).await
 }
 
 impl Engine {
@@ -117,15 +132,10 @@ impl Engine {
     }
 }
 
-/// Takes jobs and drives their runs, until told to stop; returns when all its drives have come to rest.
-///
-/// A job is handed over at once and never waited for: the library does not poll what it has begun while it waits for
-/// a handler, and a fetch that was left in the middle would keep the database's only writer from the very drives that
-/// are waited for. The bound on runs side by side is therefore kept here, and no jobs are fetched while there is no
-/// place for their runs ([`Gated`]).
+/// Takes runs out of the queue and drives them, until told to stop; returns when all its drives have come to rest.
 pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<bool>) -> Result<(), QueueError> {
-    let desk = Arc::new(Desk::new(engine.0.settings.runs_per_worker));
     let all = u32::try_from(engine.0.settings.runs_per_worker).unwrap_or(u32::MAX);
+    let desk = Arc::new(Desk::new(engine.0.settings.runs_per_worker));
     let carrier = Carrier { engine, worker, stop, desk: Arc::clone(&desk) };
     let served = match carrier.engine.0.store.pool().clone() {
         Pool::Sqlite(pool) => carrier.serve_sqlite(&pool).await,
@@ -136,7 +146,7 @@ pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<
     served.map_err(QueueError::Worker)
 }
 
-/// What a job needs to be carried.
+/// What a run needs to be carried.
 #[derive(Clone)]
 struct Carrier {
     engine: Engine,
@@ -145,81 +155,93 @@ struct Carrier {
     desk: Arc<Desk>,
 }
 
-/// Hands a job over to a task of its own, so that runs are driven side by side on all cores.
-async fn take(job: DriveRun, id: TaskId, carrier: Data<Carrier>) -> Result<(), BoxDynError> {
-    // Taken here, before the library looks for the next job.
-    let place = Arc::clone(&carrier.desk.places).try_acquire_owned().ok();
-    tokio::spawn((*carrier).clone().carry(job.run, id.to_string(), place));
-    Ok(())
-}
-
 impl Carrier {
     async fn serve_sqlite(self, pool: &SqlitePool) -> Result<(), WorkerError> {
-        let config = apalis_sqlite::Config::default()
-            .queue(QUEUE)
-            .batch_size(self.batch())
-            .heartbeat_interval(HEARTBEAT)
-            .lock_tasks(false)
-            // The drive takes its job out of the queue itself, with its last write.
-            .persist_results(false);
-        let bell = Arc::clone(&self.engine.0.bell);
-        let strategy = BellOrTick::new(Arc::clone(&bell));
-        let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
-        let (name, told) = (self.worker.clone(), told(self.stop.clone()));
-        let gated = Gated { backend: storage, desk: Arc::clone(&self.desk), between_jobs: false };
+        let config = apalis_sqlite::Config::default().queue(QUEUE).heartbeat_interval(HEARTBEAT);
+        let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config);
         // In a task of its own, which ends with this one: whatever wakes the library's makes it look into the queue.
         let mut ear = JoinSet::new();
-        ear.spawn(watch_file(Neighbour::of(pool), bell));
-        WorkerBuilder::new(name).backend(gated).data(self).build(take).run_until(told).await
+        ear.spawn(watch_file(Neighbour::of(pool), Arc::clone(&self.engine.0.bell)));
+        self.serve(storage).await
     }
 
     async fn serve_postgres(self, pool: &PgPool) -> Result<(), WorkerError> {
-        let config = apalis_postgres::Config::default()
-            .queue(QUEUE)
-            .batch_size(self.batch())
-            .heartbeat_interval(HEARTBEAT)
-            .lock_tasks(false)
-            .persist_results(false);
+        let config = apalis_postgres::Config::default().queue(QUEUE).heartbeat_interval(HEARTBEAT);
+        let storage = PostgresStorage::<DriveRun>::new(pool).with_config(config);
         let bell = Arc::clone(&self.engine.0.bell);
-        let strategy = BellOrTick::new(Arc::clone(&bell));
-        let storage = PostgresStorage::<DriveRun>::new(pool).with_config(config).poll_with_strategy(strategy);
-        let (name, told) = (self.worker.clone(), told(self.stop.clone()));
-        let gated = Gated { backend: storage, desk: Arc::clone(&self.desk), between_jobs: false };
-        let served = WorkerBuilder::new(name).backend(gated).data(self).build(take).run_until(told);
         tokio::select! {
-            served = served => served,
+            served = self.serve(storage) => served,
             never = listen(pool, &bell) => match never {},
         }
     }
 
-    /// How many jobs are taken at a time: few, so that other workers get theirs, and that what is urgent does not wait
-    /// behind what was fetched before it.
-    fn batch(&self) -> usize {
-        (self.engine.0.settings.runs_per_worker / 4).clamp(1, 10)
+    async fn serve<B>(self, storage: B) -> Result<(), WorkerError>
+    where
+        B: Backend + Send + Unpin + 'static,
+    {
+        let (name, told) = (self.worker.clone(), told(self.stop.clone()));
+        WorkerBuilder::new(name).backend(Drawn::new(storage, self)).build(go).run_until(told).await
     }
 
-    async fn carry(self, run: RunId, job: String, place: Option<OwnedSemaphorePermit>) {
-        let place = match place {
-            Some(place) => Ok(place),
-            None => Arc::clone(&self.desk.places).acquire_owned().await,
-        };
-        let Ok(place) = place else { return };
-        // Whoever is told to stop leaves it in the queue: it comes to another worker when this one has gone.
-        if !*self.stop.borrow()
-            && let Err(cause) = self.engine.drive(run, &self.worker, Some(job), self.stop.clone()).await
-        {
+    /// Begins the runs that are next, as many as there are places. True when more may be there.
+    async fn draw(self, mut places: OwnedSemaphorePermit, drawn: mpsc::UnboundedSender<Taken>) -> bool {
+        if *self.stop.borrow() {
+            return false;
+        }
+        let (engine, worker, runs) = (self.engine.clone(), self.worker.clone(), Wanted::Next(places.num_permits()));
+        match self.engine.begin(Wish { engine, worker, runs }).await {
+            Ok(batch) => {
+                for begun in batch.begun {
+                    let Some(place) = places.split(1) else { break };
+                    // Should nobody take it any more, it is handed back at once.
+                    if let Err(unheard) = drawn.send(Taken { begun, place, carrier: self.clone() }) {
+                        tokio::spawn(unheard.0.carry());
+                    }
+                }
+                batch.more
+            }
+            Err(cause) => {
+                tracing::error!(
+                    error = &cause as &dyn std::error::Error,
+                    "the runs that are next could not begin; they are tried again"
+                );
+                tokio::time::sleep(TRY_AGAIN).await;
+                true
+            }
+        }
+    }
+}
+
+/// A run that was taken, with the place that is kept for it.
+struct Taken {
+    begun: Begun,
+    place: OwnedSemaphorePermit,
+    carrier: Carrier,
+}
+
+impl Taken {
+    async fn carry(self) {
+        let Self { begun, place, carrier } = self;
+        let run = begun.driver.held.run.id;
+        if let Err(cause) = carrier.engine.carry(begun, carrier.stop).await {
             let error = &cause as &dyn std::error::Error;
             tracing::error!(%run, error, "a run broke off; it is taken up again when its lease is over");
         }
         drop(place);
-        self.desk.waker.wake();
+        carrier.desk.waker.wake();
     }
 }
 
-/// Where jobs are taken in: a place for each run that is driven side by side.
+/// Hands a run over to a task of its own, so that runs are driven side by side on all cores.
+async fn go(taken: Taken) -> Result<(), BoxDynError> {
+    tokio::spawn(taken.carry());
+    Ok(())
+}
+
+/// Where runs are taken in: a place for each that is driven side by side.
 struct Desk {
     places: Arc<Semaphore>,
-    /// Wakes whoever waits for a place before it fetches more.
+    /// Wakes whoever waits for a place before it draws more.
     waker: AtomicWaker,
 }
 
@@ -228,46 +250,96 @@ impl Desk {
         Self { places: Arc::new(Semaphore::new(places)), waker: AtomicWaker::new() }
     }
 
-    fn has_a_place(&self, cx: &Context<'_>) -> bool {
+    /// Keeps the places that are free.
+    fn free(&self, cx: &Context<'_>) -> Option<OwnedSemaphorePermit> {
         // Before it is looked, so that no place falls in between.
         self.waker.register(cx.waker());
-        self.places.available_permits() > 0
+        let free = self.places.available_permits().min(AT_ONCE);
+        if free == 0 {
+            return None;
+        }
+        Arc::clone(&self.places).try_acquire_many_owned(u32::try_from(free).ok()?).ok()
     }
 }
 
-/// Leaves jobs in the queue, in their order and for every worker to see, while this worker has no place for a run.
-struct Gated<B> {
-    backend: B,
-    desk: Arc<Desk>,
-    /// The last poll gave a job, so that no fetch is under way. One that was begun is polled to its end: left in the
-    /// middle, it would hold the database's only writer.
-    between_jobs: bool,
+/// The queue as the library's worker sees it: its tasks are runs that were taken out of it and have begun. The library's
+/// own storage tells others that the worker lives.
+struct Drawn<B> {
+    storage: B,
+    carrier: Carrier,
+    look: Look,
+    /// Runs are being drawn, by a task of its own: nothing that is begun is left in the middle.
+    under_way: Option<JoinHandle<bool>>,
+    mouth: mpsc::UnboundedSender<Taken>,
+    drawn: mpsc::UnboundedReceiver<Taken>,
 }
 
-impl<B: Backend> Backend for Gated<B> {
-    type Task = B::Task;
+impl<B> Drawn<B> {
+    fn new(storage: B, carrier: Carrier) -> Self {
+        let (mouth, drawn) = mpsc::unbounded_channel();
+        let look = Look::new(Arc::clone(&carrier.engine.0.bell));
+        Self { storage, carrier, look, under_way: None, mouth, drawn }
+    }
+
+    fn draw(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(under_way) = &mut self.under_way {
+            let more = std::task::ready!(under_way.poll_unpin(cx));
+            self.under_way = None;
+            // One that broke down in the middle is no reason not to look again.
+            self.look.again = more.unwrap_or(true);
+        }
+        let Some(places) = self.carrier.desk.free(cx) else { return Poll::Pending };
+        std::task::ready!(self.look.poll_due(cx));
+        self.under_way = Some(tokio::spawn(self.carrier.clone().draw(places, self.mouth.clone())));
+        Poll::Ready(())
+    }
+}
+
+impl<B: Backend> Backend for Drawn<B> {
+    type Task = Task<Taken>;
     type Error = B::Error;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Result<(), B::Error>> {
-        self.backend.poll_ready(cx, worker)
+        self.storage.poll_ready(cx, worker)
     }
 
-    fn poll_next(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Option<Result<B::Task, B::Error>>> {
-        if self.between_jobs && !self.desk.has_a_place(cx) {
-            return Poll::Pending;
+    fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Taken>, B::Error>>> {
+        loop {
+            if let Poll::Ready(Some(taken)) = self.drawn.poll_recv(cx) {
+                return Poll::Ready(Some(Ok(TaskBuilder::new(taken).build())));
+            }
+            std::task::ready!(self.draw(cx));
         }
-        let polled = self.backend.poll_next(cx, worker);
-        self.between_jobs = matches!(polled, Poll::Ready(Some(Ok(_))));
-        polled
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, worker: &WorkerContext) -> Poll<Result<(), B::Error>> {
-        self.backend.poll_close(cx, worker)
+        self.storage.poll_close(cx, worker)
     }
 }
 
-apalis_core::delegate_config!(Gated<B>, backend);
-apalis_core::delegate_codec!(Gated<B>, backend);
+impl<B> BackendConfig for Drawn<B> {
+    type Args = Taken;
+    type Id = RunId;
+    type Kind = Ephemeral;
+    type Config = ();
+    type Layer = ();
+
+    fn config(&self) -> &Self::Config {
+        &()
+    }
+
+    fn middleware(&mut self, _: &mut WorkerContext) -> Self::Layer {}
+}
+
+impl<B> Drop for Drawn<B> {
+    /// What was taken and is not driven yet is handed back by its drive, since the worker stops.
+    fn drop(&mut self) {
+        self.drawn.close();
+        while let Ok(taken) = self.drawn.try_recv() {
+            tokio::spawn(taken.carry());
+        }
+    }
+}
 
 /// Resolves when the worker is told to stop.
 async fn told(mut stop: watch::Receiver<bool>) -> Result<(), WorkerError> {
@@ -349,57 +421,29 @@ impl Bell {
     }
 }
 
-/// Looks into the queue when the bell rings, shortly after that again, and else at a slow tick. A bell that rings time
-/// and again is answered at intervals, so that one look finds several jobs. Each source is asked until it is pending, so
-/// that no wake-up is lost.
-struct BellOrTick {
+/// When to look into the queue: when the bell has rung, when more was there than was taken, and else at a slow tick.
+struct Look {
     bell: Arc<Bell>,
     heard: u64,
-    looked: Option<Instant>,
-    /// Which of the looks after a ring comes next.
-    looks: usize,
+    again: bool,
     timer: Pin<Box<Sleep>>,
 }
 
-impl BellOrTick {
+impl Look {
     fn new(bell: Arc<Bell>) -> Self {
-        Self { bell, heard: 0, looked: None, looks: LOOK_AGAIN.len(), timer: Box::pin(tokio::time::sleep(IDLE_POLL)) }
+        // What was put there before is looked for at once.
+        Self { bell, heard: 0, again: true, timer: Box::pin(tokio::time::sleep(IDLE_POLL)) }
     }
 
-    fn arm(&mut self) {
-        let pause = LOOK_AGAIN.get(self.looks).copied().unwrap_or_else(|| self.bell.pause());
-        self.looks = (self.looks + 1).min(LOOK_AGAIN.len());
-        self.timer.as_mut().reset(Instant::now() + pause);
-    }
-}
-
-impl PollStrategy for BellOrTick {
-    fn poll_drive(&mut self, cx: &mut Context<'_>, _: &PollSnapshot) -> Poll<Option<()>> {
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.bell.waker.register(cx.waker());
         let rings = self.bell.rings.load(Ordering::SeqCst);
-        let mut woken = false;
-        if rings != self.heard {
-            self.heard = rings;
-            self.looks = 0;
-            let again = self.looked.map(|looked| looked + BREATH).filter(|again| *again > Instant::now());
-            match again {
-                Some(again) => self.timer.as_mut().reset(again),
-                None => {
-                    woken = true;
-                    self.arm();
-                }
-            }
+        if rings == self.heard && !self.again {
+            std::task::ready!(self.timer.as_mut().poll(cx));
         }
-        while self.timer.as_mut().poll(cx).is_ready() {
-            woken = true;
-            self.arm();
-        }
-        if woken {
-            self.looked = Some(Instant::now());
-            Poll::Ready(Some(()))
-        } else {
-            Poll::Pending
-        }
+        (self.heard, self.again) = (rings, false);
+        self.timer.as_mut().reset(Instant::now() + self.bell.pause());
+        Poll::Ready(())
     }
 }
 

@@ -32,6 +32,9 @@ const WRITER_PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_secs(8);
 /// After how long without a statement PostgreSQL ends a transaction; ours never rest.
 const STANDS_STILL: &str = "15s";
+/// What workers write they find by its key. A plan is kept as long as its connection; one that was made while the tables
+/// were small would read all of them for ever.
+const BY_KEY: [(&str, &str); 3] = [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
 /// What `PRAGMA synchronous` says when each commit is written through to the disk.
 const SQLITE_FULL: i32 = 2;
 
@@ -95,6 +98,7 @@ impl Store {
             let writer = Database::connect(options.clone()).await.map_err(unreachable)?;
             // Few, so that each knows the statements that steps are written with.
             options.max_connections(POSTGRES_STEPS);
+            options.map_sqlx_postgres_opts(move |server| server.options(stands_still).options(BY_KEY));
             let steps = Database::connect(options).await.map_err(unreachable)?;
             let pool = Pool::Postgres(readers.get_postgres_connection_pool().clone());
             Self { readers, writer, steps, pool, commits: Arc::default(), reads: Arc::default(), fence: None }

@@ -117,14 +117,41 @@ fn passed_over(backend: DbBackend, queue: &str, waited: TimeDelta) -> (String, S
     )
 }
 
-/// Takes jobs out of their queue for good: their work is done.
-pub async fn remove(tx: &Tx, ids: &[&str]) -> Result<(), DbErr> {
-    if ids.is_empty() {
-        return Ok(());
-    }
+/// Takes the jobs that are next out of their queue, at most so many; answers their payloads, in their order. What other
+/// transactions are taking at the same time is passed over.
+pub async fn draw(tx: &Tx, queue: &str, most: usize) -> Result<Vec<Vec<u8>>, DbErr> {
+    let backend = tx.db().get_database_backend();
+    let (jobs, most) = (jobs(backend), i64::try_from(most).unwrap_or(i64::MAX));
+    let next = format!("SELECT id FROM {jobs} WHERE job_type = $1 AND {WAITS}");
+    let next = match backend {
+        DbBackend::Postgres => format!(
+            "= ANY(ARRAY({next} AND run_at <= now() ORDER BY priority DESC, run_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
+        ),
+        _ => format!("IN ({next} AND run_at <= unixepoch() ORDER BY priority DESC, run_at LIMIT $2)"),
+    };
+    let statement =
+        format!("DELETE FROM {jobs} WHERE id {next} RETURNING job, CAST(priority AS bigint) AS priority, id");
+    let values: [Value; 2] = [queue.into(), most.into()];
+    let rows = tx.db().query_all_raw(Statement::from_sql_and_values(backend, statement, values)).await?;
+    let mut drawn: Vec<Drawn> = rows.iter().map(|row| Drawn::from_query_result(row, "")).collect::<Result<_, _>>()?;
+    drawn.sort_by(|one, other| (other.priority, &one.id).cmp(&(one.priority, &other.id)));
+    Ok(drawn.into_iter().map(|it| it.job).collect())
+}
+
+#[derive(FromQueryResult)]
+struct Drawn {
+    job: Vec<u8>,
+    priority: i64,
+    /// Grows with time.
+    id: String,
+}
+
+/// Takes the jobs with this payload out of their queue.
+pub async fn remove(tx: &Tx, queue: &str, payload: &[u8]) -> Result<(), DbErr> {
     let mut sql = Sql::default();
-    let places = sql.bind_all(ids.iter().copied());
-    sql.text = format!("DELETE FROM {} WHERE id IN ({places})", jobs(tx.db().get_database_backend()));
+    let (queue, payload) = (sql.bind(queue), sql.bind(payload.to_vec()));
+    let jobs = jobs(tx.db().get_database_backend());
+    sql.text = format!("DELETE FROM {jobs} WHERE job_type = {queue} AND job = {payload} AND {WAITS}");
     sql.execute(tx).await.map(drop)
 }
 

@@ -2,20 +2,21 @@
 //! it, since each that is waited for costs more than what it does; SQLite, which is not waited for, one for each table.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
 use domain::ids::RunId;
 use domain::run::{Run, RunEvent};
 use domain::step::Step;
 use sea_orm::sea_query::ColumnType;
-use sea_orm::{ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, IdenStatic, Iterable};
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, IdenStatic, Iterable, Value,
+};
 
 use crate::connect::is_lost;
+use crate::records::{self, Column};
 use crate::sql::Sql;
 use crate::tx::sealed::Connection;
 use crate::{Store, Tx, run, run_event, step};
-
-/// So many rows are written by one statement of PostgreSQL.
-const AT_ONCE: usize = 3_000;
 
 /// One move of a run.
 pub struct Move<'m> {
@@ -32,12 +33,12 @@ pub async fn write(tx: &Tx, moves: &[Move<'_>]) -> Result<HashSet<RunId>, DbErr>
     if moves.is_empty() {
         return Ok(HashSet::new());
     }
-    let typed = tx.db().get_database_backend() == DbBackend::Postgres;
-    if typed && are_few(moves) {
-        return written(in_one(moves), tx.db()).await;
+    let on_server = tx.db().get_database_backend() == DbBackend::Postgres;
+    if on_server && let Some(in_one) = in_one(moves) {
+        return written(in_one, tx.db()).await;
     }
     let mut saved = Sql::default();
-    saved.text = run::held::save(&mut saved, moves.iter().map(|it| it.run), typed);
+    saved.text = run::held::save_each(&mut saved, moves.iter().map(|it| it.run), on_server);
     let held = written(saved, tx.db()).await?;
     let moves = || moves.iter().filter(|it| held.contains(&it.run.id));
     run_event::append(tx, &moves().flat_map(|it| it.events).collect::<Vec<_>>()).await?;
@@ -48,9 +49,11 @@ pub async fn write(tx: &Tx, moves: &[Move<'_>]) -> Result<HashSet<RunId>, DbErr>
 impl Store {
     /// Writes moves with which nothing else has to commit.
     pub async fn write_moves(&self, moves: &[Move<'_>]) -> Result<HashSet<RunId>, DbErr> {
-        if self.is_unfenced_server() && are_few(moves) {
+        if self.is_unfenced_server()
+            && let Some(in_one) = in_one(moves)
+        {
             test_boundary::pass("before a commit");
-            match written(in_one(moves), self.steps()).await {
+            match written(in_one, self.steps()).await {
                 // It is written again, in a transaction. Should it have been written before the connection was lost,
                 // its events are there already, and it is refused.
                 Err(cause) if is_lost(&cause) => {}
@@ -69,67 +72,71 @@ impl Store {
     }
 }
 
-/// Whether they fit into one statement, which has 65,535 values at most; a step has 20 of them.
-fn are_few(moves: &[Move<'_>]) -> bool {
-    moves.iter().map(|it| 1 + it.events.len() + it.steps.len()).sum::<usize>() <= AT_ONCE
-}
-
 async fn written(sql: Sql, on: &impl ConnectionTrait) -> Result<HashSet<RunId>, DbErr> {
     Ok(sql.ids(on).await?.into_iter().map(RunId).collect())
 }
 
-/// All of it in one statement of PostgreSQL, which answers the runs that still were as their workers know them.
-fn in_one(moves: &[Move<'_>]) -> Sql {
-    use run_event::entity::Column as EventColumn;
-    use step::entity::Column as StepColumn;
+/// All of it in one statement of PostgreSQL, which answers the runs that still were as their workers know them; nothing
+/// when it can't be said in one.
+fn in_one(moves: &[Move<'_>]) -> Option<Sql> {
+    let runs = records::records(&run::held::COLUMNS, moves.iter().map(|it| run::held::row(it.run)))?;
+    let events = moves.iter().flat_map(|it| it.events).map(|event| values(run_event::active(event)));
+    let steps = moves.iter().flat_map(|it| it.steps).map(|step| values(step::active(step)));
     let mut sql = Sql::default();
-    let mut text = format!("WITH held AS ({})", run::held::save(&mut sql, moves.iter().map(|it| it.run), true));
-    let events: Vec<_> = moves.iter().flat_map(|it| it.events).map(run_event::active).collect();
-    if !events.is_empty() {
-        text += &format!(", told AS ({})", insert::<_, EventColumn>(&mut sql, "run_event", &events));
-    }
-    let steps: Vec<_> = moves.iter().flat_map(|it| it.steps).map(step::active).collect();
-    if !steps.is_empty() {
-        let changed: Vec<String> = step::CHANGING.iter().map(|it| format!("{0} = excluded.{0}", it.as_str())).collect();
-        let insert = insert::<_, StepColumn>(&mut sql, "step", &steps);
-        text += &format!(", done AS ({insert} ON CONFLICT (run_id, position) DO UPDATE SET {})", changed.join(", "));
-    }
-    sql.text = text + " SELECT id FROM held";
-    sql
+    sql.bind(runs);
+    sql.bind(records::records(&IN_ONE.events, events)?);
+    sql.bind(records::records(&IN_ONE.steps, steps)?);
+    sql.text.clone_from(&IN_ONE.text);
+    Some(sql)
 }
 
-/// The rows of those runs that are `held`; the first column of a table of the journal is the run.
-fn insert<A, C>(sql: &mut Sql, table: &str, rows: &[A]) -> String
-where
-    A: ActiveModelTrait,
-    A::Entity: sea_orm::EntityTrait<Column = C>,
-    C: ColumnTrait + Iterable,
-{
-    let columns: Vec<&str> = C::iter().map(|column| column.as_str()).collect();
-    let rows: Vec<String> = rows.iter().map(|row| format!("({})", values::<A, C>(sql, row))).collect();
-    let places: Vec<String> = (1..=columns.len()).map(|place| format!("v.column{place}")).collect();
+static IN_ONE: LazyLock<InOne> = LazyLock::new(InOne::new);
+
+/// That statement, with the columns of what is inserted.
+struct InOne {
+    events: Vec<Column>,
+    steps: Vec<Column>,
+    text: String,
+}
+
+impl InOne {
+    fn new() -> Self {
+        let (events, steps) = (columns::<run_event::entity::Column>(), columns::<step::entity::Column>());
+        let runs = records::source(1, &run::held::COLUMNS);
+        let held = run::held::save(&runs, |at| records::value(&run::held::COLUMNS[at]));
+        let told = insert("run_event", &records::source(2, &events), &events);
+        let done = insert("step", &records::source(3, &steps), &steps);
+        let changed: Vec<String> = step::CHANGING.iter().map(|it| format!("{0} = excluded.{0}", it.as_str())).collect();
+        let text = format!(
+            "WITH held AS ({held}), told AS ({told}), \
+             done AS ({done} ON CONFLICT (run_id, position) DO UPDATE SET {}) SELECT id FROM held",
+            changed.join(", ")
+        );
+        Self { events, steps, text }
+    }
+}
+
+/// The rows of those runs that are `held`.
+fn insert(table: &str, source: &str, columns: &[Column]) -> String {
+    let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
+    let values: Vec<String> = columns.iter().map(records::value).collect();
     format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM (VALUES {}) AS v WHERE v.column1 IN (SELECT id FROM held)",
-        columns.join(", "),
-        places.join(", "),
-        rows.join(", ")
+        "INSERT INTO {table} ({}) SELECT {} FROM {source} WHERE v.run_id IN (SELECT id FROM held)",
+        names.join(", "),
+        values.join(", ")
     )
 }
 
-fn values<A, C>(sql: &mut Sql, row: &A) -> String
-where
-    A: ActiveModelTrait,
-    A::Entity: sea_orm::EntityTrait<Column = C>,
-    C: ColumnTrait + Iterable,
-{
-    let value = |column: C| {
-        let place = row.get(column).into_value().map_or_else(|| "NULL".to_owned(), |value| sql.bind(value));
-        format!("CAST({place} AS {})", kind(column.def().get_column_type()))
-    };
-    C::iter().map(value).collect::<Vec<_>>().join(", ")
+fn columns<C: ColumnTrait + Iterable>() -> Vec<Column> {
+    C::iter().map(|column| (column.as_str(), kind(column.def().get_column_type()))).collect()
 }
 
-/// What PostgreSQL calls the type of a column: values in a list bear none of their own.
+fn values<A: ActiveModelTrait>(row: A) -> Vec<Value> {
+    let columns = <<A::Entity as EntityTrait>::Column as Iterable>::iter();
+    columns.map(|column| row.get(column).into_value().unwrap_or(Value::Bool(None))).collect()
+}
+
+/// What PostgreSQL calls the type of a column.
 fn kind(column: &ColumnType) -> &'static str {
     match column {
         ColumnType::Uuid => "uuid",

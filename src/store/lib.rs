@@ -26,6 +26,7 @@ pub mod page;
 pub mod person;
 pub mod place;
 pub mod project;
+mod records;
 pub mod request;
 pub mod resource;
 pub mod run;

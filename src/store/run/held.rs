@@ -3,10 +3,11 @@
 use domain::run::{Cancel, Run};
 use sea_orm::Value;
 
+use crate::records::Column;
 use crate::sql::Sql;
 
 /// What says which row is written, and what is written into it; each with the type that PostgreSQL is to take it for.
-const COLUMNS: [(&str, &str); 13] = [
+pub(crate) const COLUMNS: [Column; 13] = [
     ("id", "uuid"),
     ("token", "bigint"),
     ("revision", "bigint"),
@@ -24,27 +25,30 @@ const COLUMNS: [(&str, &str); 13] = [
 /// So many of them say which row it is.
 const FENCE: usize = 3;
 
-/// The statement that writes the runs which still have the token and the revision that their workers know, and answers
-/// which. PostgreSQL has to be told of what type the values are.
-pub(crate) fn save<'r>(sql: &mut Sql, runs: impl Iterator<Item = &'r Run>, typed: bool) -> String {
-    let rows: Vec<String> = runs.map(|run| row(sql, run, typed)).collect();
+/// The statement that writes the runs of `source` which still have the token and the revision that their workers know,
+/// and answers which. `value` is what the source calls its column at this place.
+pub(crate) fn save(source: &str, value: impl Fn(usize) -> String) -> String {
     let fence: Vec<String> = (0..FENCE).map(|at| format!("run.{} = {}", COLUMNS[at].0, value(at))).collect();
     let written: Vec<String> = (FENCE..COLUMNS.len()).map(|at| format!("{} = {}", COLUMNS[at].0, value(at))).collect();
-    format!(
-        "UPDATE run SET {} FROM (VALUES {}) AS v WHERE {} RETURNING id",
-        written.join(", "),
-        rows.join(", "),
-        fence.join(" AND ")
-    )
+    format!("UPDATE run SET {} FROM {source} WHERE {} RETURNING run.id", written.join(", "), fence.join(" AND "))
 }
 
-/// What both databases call a column of a list of values.
-fn value(at: usize) -> String {
-    format!("v.column{}", at + 1)
+/// The same with the runs written out one by one, as both databases take them.
+pub(crate) fn save_each<'r>(sql: &mut Sql, runs: impl Iterator<Item = &'r Run>, typed: bool) -> String {
+    let mut place = |value, (_, kind): Column| {
+        let place = sql.bind(value);
+        if typed { format!("CAST({place} AS {kind})") } else { place }
+    };
+    let mut listed = |run| {
+        let places: Vec<String> = row(run).into_iter().zip(COLUMNS).map(|(value, of)| place(value, of)).collect();
+        format!("({})", places.join(", "))
+    };
+    let rows: Vec<String> = runs.map(&mut listed).collect();
+    save(&format!("(VALUES {}) AS v", rows.join(", ")), |at| format!("v.column{}", at + 1))
 }
 
-fn row(sql: &mut Sql, run: &Run, typed: bool) -> String {
-    let values: [Value; COLUMNS.len()] = [
+pub(crate) fn row(run: &Run) -> [Value; COLUMNS.len()] {
+    [
         run.id.0.into(),
         run.token.into(),
         run.revision.into(),
@@ -58,10 +62,5 @@ fn row(sql: &mut Sql, run: &Run, typed: bool) -> String {
         run.started_at.into(),
         run.ended_at.into(),
         run.paused_at.into(),
-    ];
-    let places = values.into_iter().zip(COLUMNS).map(|(value, (_, kind))| {
-        let place = sql.bind(value);
-        if typed { format!("CAST({place} AS {kind})") } else { place }
-    });
-    format!("({})", places.collect::<Vec<_>>().join(", "))
+    ]
 }
