@@ -85,8 +85,6 @@ impl Engine {
             line: format!("Queued: {}.", run.title),
             detail: None,
         };
-        store::run::insert(tx, run).await?;
-        store::run_event::append(tx, &[&queued]).await?;
-        queue::push(tx, run.id, run.project, queue::rank(run.kind, run.state)).await
+        queue::open(tx, run, &queued).await
     }
 }

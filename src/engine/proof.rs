@@ -236,6 +236,7 @@ impl Clock for HandClock {
 /// Stands for what is around the engine: keeps the gate, remembers what it was told.
 #[derive(Default)]
 pub(crate) struct House {
+    stumbles: Mutex<Option<RunId>>,
     closed: Mutex<Option<String>>,
     told: Mutex<Vec<RunState>>,
     notices: Mutex<Vec<(String, String)>>,
@@ -246,6 +247,11 @@ impl House {
     /// No run may begin any more.
     pub(crate) fn close(&self, why: &str) {
         *locked(&self.closed) = Some(why.to_owned());
+    }
+
+    /// Breaks down whenever it is asked about this run.
+    pub(crate) fn stumble_over(&self, run: Option<RunId>) {
+        *locked(&self.stumbles) = run;
     }
 
     /// What steps told people, by the step.
@@ -266,7 +272,8 @@ impl House {
 
 #[async_trait]
 impl Consequences for House {
-    async fn may_begin(&self, _: &Tx, _: &Run) -> Result<Gate, DbErr> {
+    async fn may_begin(&self, _: &Tx, run: &Run) -> Result<Gate, DbErr> {
+        assert_ne!(*locked(&self.stumbles), Some(run.id), "the house stumbles");
         Ok(locked(&self.closed).clone().map_or(Gate::Open, Gate::Closed))
     }
 

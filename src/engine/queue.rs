@@ -18,7 +18,7 @@ use apalis_core::backend::finalize::Ephemeral;
 use apalis_postgres::{PgListener, PgPool, PostgresStorage};
 use apalis_sqlite::{SqlitePool, SqliteStorage};
 use domain::ids::{ProjectId, RunId};
-use domain::run::{RunKind, RunState};
+use domain::run::{Run, RunEvent, RunKind, RunState};
 use futures::FutureExt;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
@@ -76,10 +76,17 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
     made.map_err(|cause| QueueError::Tables(cause.into()))
 }
 
-/// Puts a run into the queue; workers see it when the transaction commits.
+/// Writes a new run and puts it into the queue; workers see it when the transaction commits.
+pub(crate) async fn open(tx: &Tx, run: &Run, queued: &RunEvent) -> Result<(), DbErr> {
+    let (payload, id) = (payload(run.id)?, ulid(store::fresh_id()));
+    let rank = rank(run.kind, run.state);
+    let job = NewJob { queue: QUEUE, id: &id, payload: &payload, project: run.project, rank };
+    store::journal::open(tx, run, queued, job).await
+}
+
+/// Puts a run into the queue again.
 pub(crate) async fn push(tx: &Tx, run: RunId, project: ProjectId, rank: Rank) -> Result<(), DbErr> {
-    let payload = payload(run)?;
-    let id = ulid(store::fresh_id());
+    let (payload, id) = (payload(run)?, ulid(store::fresh_id()));
     store::job::insert(tx, NewJob { queue: QUEUE, id: &id, payload: &payload, project, rank }).await
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
-use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, DbErr, FromQueryResult, Statement};
 
 use crate::sql::Sql;
 use crate::tx::sealed::Connection;
@@ -68,25 +68,29 @@ pub struct NewJob<'j> {
 /// It stands one turn behind the last job of its project and rank that waits; where none waits, it is among the next
 /// to be taken. So the projects take turns however many jobs each of them has, and nothing is kept but the queue.
 pub async fn insert(tx: &Tx, job: NewJob<'_>) -> Result<(), DbErr> {
-    let backend = tx.db().get_database_backend();
-    let (jobs, flow) = (jobs(backend), format!("{}-{}", job.rank.word(), job.project));
+    let mut sql = Sql::default();
+    sql.text = insertion(&mut sql, tx.db().get_database_backend(), job);
+    sql.execute(tx).await.map(drop)
+}
+
+/// The statement that does it.
+pub(crate) fn insertion(sql: &mut Sql, backend: DbBackend, job: NewJob<'_>) -> String {
+    let (jobs, flow) = (jobs(backend), sql.bind(format!("{}-{}", job.rank.word(), job.project)));
     // The queue asks the database for the time: by another clock, a job might seem not to be due yet.
     let (metadata, due) = match backend {
-        DbBackend::Postgres => (format!("'\"flow\"=>\"{flow}\"'"), "now()"),
-        _ => (format!("'{{\"flow\":\"{flow}\"}}'"), "unixepoch()"),
+        DbBackend::Postgres => (format!("hstore('flow', {flow})"), "now()"),
+        _ => (format!("json_object('flow', {flow})"), "unixepoch()"),
     };
-    let (first, waiting) = (job.rank.first(), format!("SELECT priority FROM {jobs} WHERE job_type = $3 AND {WAITS}"));
-    let statement = format!(
+    let (payload, id, queue) = (sql.bind(job.payload.to_vec()), sql.bind(job.id), sql.bind(job.queue));
+    let (first, waiting) = (job.rank.first(), format!("SELECT priority FROM {jobs} WHERE job_type = {queue} AND {WAITS}"));
+    format!(
         "INSERT INTO {jobs} (job, id, job_type, status, attempts, max_attempts, metadata, run_at, priority) \
-         SELECT $1, $2, $3, 'Pending', 0, 1000, {metadata}, {due}, COALESCE(\
-         ({waiting} AND {} = $4 ORDER BY priority LIMIT 1) - 1, \
+         SELECT {payload}, {id}, {queue}, 'Pending', 0, 1000, {metadata}, {due}, COALESCE(\
+         ({waiting} AND {} = {flow} ORDER BY priority LIMIT 1) - 1, \
          ({waiting} AND priority > {} AND priority <= {first} ORDER BY priority DESC LIMIT 1), {first})",
         flow_of(backend),
         job.rank.above()
-    );
-    let values: [Value; 4] = [job.payload.to_vec().into(), job.id.into(), job.queue.into(), flow.into()];
-    tx.db().execute_raw(Statement::from_sql_and_values(backend, statement, values)).await?;
-    Ok(())
+    )
 }
 
 /// Whether a job that is not urgent has waited for so long, and urgent ones go before it.
@@ -121,19 +125,19 @@ fn passed_over(backend: DbBackend, queue: &str, waited: TimeDelta) -> (String, S
 /// transactions are taking at the same time is passed over.
 pub async fn draw(tx: &Tx, queue: &str, most: usize) -> Result<Vec<Vec<u8>>, DbErr> {
     let backend = tx.db().get_database_backend();
-    let (jobs, most) = (jobs(backend), i64::try_from(most).unwrap_or(i64::MAX));
-    let next = format!("SELECT id FROM {jobs} WHERE job_type = $1 AND {WAITS}");
-    let next = match backend {
-        DbBackend::Postgres => format!(
-            "= ANY(ARRAY({next} AND run_at <= now() ORDER BY priority DESC, run_at LIMIT $2 FOR UPDATE SKIP LOCKED))"
-        ),
-        _ => format!("IN ({next} AND run_at <= unixepoch() ORDER BY priority DESC, run_at LIMIT $2)"),
+    let mut sql = Sql::default();
+    let (jobs, queue) = (jobs(backend), sql.bind(queue));
+    let most = sql.bind(i64::try_from(most).unwrap_or(i64::MAX));
+    let next = |due| {
+        let waiting = format!("SELECT id FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND run_at <= {due}");
+        format!("{waiting} ORDER BY priority DESC, run_at LIMIT {most}")
     };
-    let statement =
-        format!("DELETE FROM {jobs} WHERE id {next} RETURNING job, CAST(priority AS bigint) AS priority, id");
-    let values: [Value; 2] = [queue.into(), most.into()];
-    let rows = tx.db().query_all_raw(Statement::from_sql_and_values(backend, statement, values)).await?;
-    let mut drawn: Vec<Drawn> = rows.iter().map(|row| Drawn::from_query_result(row, "")).collect::<Result<_, _>>()?;
+    let next = match backend {
+        DbBackend::Postgres => format!("= ANY(ARRAY({} FOR UPDATE SKIP LOCKED))", next("now()")),
+        _ => format!("IN ({})", next("unixepoch()")),
+    };
+    sql.text = format!("DELETE FROM {jobs} WHERE id {next} RETURNING job, CAST(priority AS bigint) AS priority, id");
+    let mut drawn: Vec<Drawn> = sql.all(tx).await?;
     drawn.sort_by(|one, other| (other.priority, &one.id).cmp(&(one.priority, &other.id)));
     Ok(drawn.into_iter().map(|it| it.job).collect())
 }

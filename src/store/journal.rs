@@ -16,6 +16,7 @@ use crate::connect::is_lost;
 use crate::records::{self, Column};
 use crate::sql::Sql;
 use crate::tx::sealed::Connection;
+use crate::job::{self, NewJob};
 use crate::{Store, Tx, run, run_event, step};
 
 /// One move of a run.
@@ -27,18 +28,37 @@ pub struct Move<'m> {
     pub steps: &'m [Step],
 }
 
+/// Writes a new run with the first line of its journal, and its job.
+pub async fn open(tx: &Tx, run: &Run, queued: &RunEvent, job: NewJob<'_>) -> Result<(), DbErr> {
+    if tx.db().get_database_backend() == DbBackend::Postgres {
+        return opening(run, queued, job)?.execute(tx).await.map(drop);
+    }
+    run::insert(tx, run).await?;
+    run_event::append(tx, &[queued]).await?;
+    job::insert(tx, job).await
+}
+
+/// The same in one statement of PostgreSQL.
+fn opening(run: &Run, queued: &RunEvent, job: NewJob<'_>) -> Result<Sql, DbErr> {
+    let mut sql = Sql::default();
+    let (run, pinned) = (sql.insert(run::active(run)), sql.insert(run::pinned::active(run)?));
+    let told = sql.insert(run_event::active(queued));
+    let job = job::insertion(&mut sql, DbBackend::Postgres, job);
+    sql.text = format!("WITH opened AS ({run}), pinned AS ({pinned}), told AS ({told}) {job}");
+    Ok(sql)
+}
+
 /// Writes moves, no two of one run. Answers the runs whose moves were written: nothing is of those that another worker
 /// took, or that somebody changed since the worker read them.
 pub async fn write(tx: &Tx, moves: &[Move<'_>]) -> Result<HashSet<RunId>, DbErr> {
     if moves.is_empty() {
         return Ok(HashSet::new());
     }
-    let on_server = tx.db().get_database_backend() == DbBackend::Postgres;
-    if on_server && let Some(in_one) = in_one(moves) {
-        return written(in_one, tx.db()).await;
+    if tx.db().get_database_backend() == DbBackend::Postgres {
+        return written(in_one(moves)?, tx.db()).await;
     }
     let mut saved = Sql::default();
-    saved.text = run::held::save_each(&mut saved, moves.iter().map(|it| it.run), on_server);
+    saved.text = run::held::save_each(&mut saved, moves.iter().map(|it| it.run));
     let held = written(saved, tx.db()).await?;
     let moves = || moves.iter().filter(|it| held.contains(&it.run.id));
     run_event::append(tx, &moves().flat_map(|it| it.events).collect::<Vec<_>>()).await?;
@@ -49,9 +69,8 @@ pub async fn write(tx: &Tx, moves: &[Move<'_>]) -> Result<HashSet<RunId>, DbErr>
 impl Store {
     /// Writes moves with which nothing else has to commit.
     pub async fn write_moves(&self, moves: &[Move<'_>]) -> Result<HashSet<RunId>, DbErr> {
-        if self.is_unfenced_server()
-            && let Some(in_one) = in_one(moves)
-        {
+        if self.is_unfenced_server() {
+            let in_one = in_one(moves)?;
             test_boundary::pass("before a commit");
             match written(in_one, self.steps()).await {
                 // It is written again, in a transaction. Should it have been written before the connection was lost,
@@ -76,9 +95,8 @@ async fn written(sql: Sql, on: &impl ConnectionTrait) -> Result<HashSet<RunId>, 
     Ok(sql.ids(on).await?.into_iter().map(RunId).collect())
 }
 
-/// All of it in one statement of PostgreSQL, which answers the runs that still were as their workers know them; nothing
-/// when it can't be said in one.
-fn in_one(moves: &[Move<'_>]) -> Option<Sql> {
+/// All of it in one statement of PostgreSQL, which answers the runs that still were as their workers know them.
+fn in_one(moves: &[Move<'_>]) -> Result<Sql, DbErr> {
     let runs = records::records(&run::held::COLUMNS, moves.iter().map(|it| run::held::row(it.run)))?;
     let events = moves.iter().flat_map(|it| it.events).map(|event| values(run_event::active(event)));
     let steps = moves.iter().flat_map(|it| it.steps).map(|step| values(step::active(step)));
@@ -87,7 +105,7 @@ fn in_one(moves: &[Move<'_>]) -> Option<Sql> {
     sql.bind(records::records(&IN_ONE.events, events)?);
     sql.bind(records::records(&IN_ONE.steps, steps)?);
     sql.text.clone_from(&IN_ONE.text);
-    Some(sql)
+    Ok(sql)
 }
 
 static IN_ONE: LazyLock<InOne> = LazyLock::new(InOne::new);

@@ -3,10 +3,11 @@
 //!
 //! A column of JSON stands in a list of one, by which JSON's own `null` differs from no value at all.
 
-use std::fmt::Write;
+use std::borrow::Cow;
 
 use chrono::SecondsFormat;
-use sea_orm::Value;
+use sea_orm::{DbErr, Value};
+use serde_json::Value as Json;
 
 /// A column: its name, and what PostgreSQL calls its type.
 pub(crate) type Column = (&'static str, &'static str);
@@ -24,27 +25,27 @@ pub(crate) fn value(&(name, kind): &Column) -> String {
     if kind == JSON { format!("v.{name} -> 0") } else { format!("v.{name}") }
 }
 
-/// Rows as such a value, each with a value for every column; nothing when PostgreSQL can't take them this way: it reads
-/// no character of the number 0 in JSON.
-pub(crate) fn records<R: AsRef<[Value]>>(columns: &[Column], rows: impl Iterator<Item = R>) -> Option<String> {
+/// Rows as such a value, each with a value for every column.
+pub(crate) fn records<R: AsRef<[Value]>>(columns: &[Column], rows: impl Iterator<Item = R>) -> Result<String, DbErr> {
     let mut text = String::from("[");
     for (at, row) in rows.enumerate() {
         text.push_str(if at == 0 { "{" } else { ",{" });
         let mut between = "";
         for ((name, _), value) in columns.iter().zip(row.as_ref()) {
-            let Some(value) = json(value)? else { continue };
-            write!(text, "{between}\"{name}\":{value}").ok()?;
-            between = ",";
+            if let Some(value) = json(value)? {
+                text.extend([between, "\"", name, "\":", &value]);
+                between = ",";
+            }
         }
         text.push('}');
     }
     text.push(']');
-    (!text.contains("\\u0000")).then_some(text)
+    Ok(text)
 }
 
-/// A value as JSON; inside, nothing for none. Of a kind that rows of the journal don't have, nothing at all.
-fn json(value: &Value) -> Option<Option<String>> {
-    Some(match value {
+/// A value as JSON; nothing for none.
+fn json(value: &Value) -> Result<Option<String>, DbErr> {
+    Ok(match value {
         Value::Bool(value) => value.map(|value| value.to_string()),
         Value::Int(value) => value.map(|value| value.to_string()),
         Value::BigInt(value) => value.map(|value| value.to_string()),
@@ -52,8 +53,27 @@ fn json(value: &Value) -> Option<Option<String>> {
         Value::ChronoDateTimeUtc(value) => {
             value.map(|value| format!("\"{}\"", value.to_rfc3339_opts(SecondsFormat::Micros, true)))
         }
-        Value::String(value) => value.as_ref().map(serde_json::to_string).transpose().ok()?,
-        Value::Json(value) => value.as_ref().map(|value| format!("[{value}]")),
-        _ => return None,
+        Value::String(value) => value.as_ref().map(|value| Json::from(kept(value)).to_string()),
+        Value::Json(value) => value.as_ref().map(|value| format!("[{}]", kept_in(value))),
+        other => return Err(DbErr::Type(format!("no row of the journal has a value like {other:?}"))),
     })
+}
+
+/// PostgreSQL keeps no character of the number 0, neither in text nor in JSON that it reads.
+fn kept(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
+}
+
+fn kept_in(value: &Json) -> String {
+    let text = value.to_string();
+    if text.contains("\\u0000") { replaced(value).to_string() } else { text }
+}
+
+fn replaced(value: &Json) -> Json {
+    match value {
+        Json::String(text) => Json::from(kept(text)),
+        Json::Array(values) => values.iter().map(replaced).collect(),
+        Json::Object(fields) => fields.iter().map(|(name, value)| (kept(name).into_owned(), replaced(value))).collect(),
+        other => other.clone(),
+    }
 }

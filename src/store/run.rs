@@ -5,7 +5,7 @@
 
 pub(crate) mod held;
 mod list;
-mod pinned;
+pub(crate) mod pinned;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,9 +16,9 @@ use domain::ids::{DeploymentId, ProjectId, RequestId, RunId};
 use domain::person::Scope;
 use domain::run::{Cancel, Run, RunKind, RunState};
 use sea_orm::sea_query::{Expr, ExprTrait};
-use sea_orm::{ColumnTrait, Condition, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Set};
 
-use crate::sql::within;
+use crate::sql::{self, Sql, within};
 use crate::tx::sealed::Connection;
 use crate::{Reads, Tx};
 
@@ -70,7 +70,7 @@ pub(crate) mod entity {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-use entity::{ActiveModel, Column, Entity, Model};
+use entity::{ActiveModel, Column, Entity};
 use list::summaries;
 pub use list::{Filter, RunSummary, SortBy, count, list};
 use pinned::Whole;
@@ -112,21 +112,18 @@ pub async fn take(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<Run>, DbErr> {
-    let free = Condition::any().add(Column::LeaseUntil.is_null()).add(Column::LeaseUntil.lte(now));
-    let driven = RunState::ALL.into_iter().filter(|state| state.can_be_driven()).map(RunState::word);
-    let taken = Entity::update_many()
-        .col_expr(Column::Token, Expr::col(Column::Token).add(1))
-        .col_expr(Column::Worker, Expr::value(worker))
-        .col_expr(Column::LeaseUntil, Expr::value(until))
-        .col_expr(Column::WakeAt, Expr::value(until))
-        .filter(Column::Id.is_in(ids.iter().map(|id| id.0)))
-        .filter(Column::State.is_in(driven))
-        .filter(free)
-        .exec_with_returning(tx.db())
-        .await?;
-    let mut pinned = pinned::of(tx, taken.iter().map(|row| row.id)).await?;
-    let whole = |row: Model| Some(Whole { pinned: pinned.remove(&row.id)?, row });
-    taken.into_iter().filter_map(whole).map(run).collect()
+    let backend = sql::backend(tx);
+    let mut sql = Sql::default();
+    let (worker, now, until) = (sql.bind(worker), sql.bind(now), sql.bind(until));
+    let ids = sql.bind_all(ids.iter().map(|id| id.0));
+    let taken = format!(
+        "UPDATE run SET token = token + 1, worker = {worker}, lease_until = {until}, wake_at = {until} \
+         WHERE id IN ({ids}) AND state IN ({}) AND (lease_until IS NULL OR lease_until <= {now}) RETURNING *",
+        driven()
+    );
+    sql.text = pinned::beside(&taken, backend);
+    let taken = sql.rows(tx).await?;
+    pinned::whole(tx, &taken).await?.into_iter().map(run).collect()
 }
 
 /// What a renewal of the lease found.
@@ -385,7 +382,7 @@ pub(crate) fn driven() -> String {
     driven.map(|state| format!("'{}'", state.word())).collect::<Vec<_>>().join(", ")
 }
 
-fn active(run: &Run) -> ActiveModel {
+pub(crate) fn active(run: &Run) -> ActiveModel {
     ActiveModel {
         id: Set(run.id.0),
         deployment_id: Set(run.deployment.0),

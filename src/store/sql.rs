@@ -7,7 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
 use domain::person::Scope;
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, Select, Statement, Value,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DbBackend, DbErr, EntityName, EntityTrait, FromQueryResult,
+    IdenStatic, Iterable, QueryFilter, QueryResult, Select, Statement, Value,
 };
 use uuid::Uuid;
 
@@ -35,6 +36,19 @@ impl Sql {
     /// Adds values; answers their places, with commas between.
     pub(crate) fn bind_all<V: Into<Value>>(&mut self, values: impl IntoIterator<Item = V>) -> String {
         values.into_iter().map(|value| self.bind(value)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// The statement that inserts a row, with its values bound.
+    pub(crate) fn insert<A: ActiveModelTrait>(&mut self, mut row: A) -> String {
+        let (mut columns, mut places) = (Vec::new(), Vec::new());
+        for column in <A::Entity as EntityTrait>::Column::iter() {
+            if let Some(value) = row.take(column).into_value() {
+                columns.push(column.as_str());
+                places.push(self.bind(value));
+            }
+        }
+        let table = A::Entity::default();
+        format!("INSERT INTO {} ({}) VALUES ({})", table.table_name(), columns.join(", "), places.join(", "))
     }
 
     /// The instant so far ahead, by the database's clock, as the database keeps instants.
@@ -104,6 +118,10 @@ impl Sql {
         row.map_or(Ok(0), |row| row.try_get_by_index(0))
     }
 
+    pub(crate) async fn rows(self, on: &impl Reads) -> Result<Vec<QueryResult>, DbErr> {
+        on.db().query_all_raw(self.statement(on)).await
+    }
+
     /// The ids that the statement answers.
     pub(crate) async fn ids(self, on: &impl ConnectionTrait) -> Result<Vec<Uuid>, DbErr> {
         let statement = Statement::from_sql_and_values(on.get_database_backend(), self.text, self.values);
@@ -113,7 +131,7 @@ impl Sql {
 
     /// Rows of an id and a text.
     pub(crate) async fn pairs(self, on: &impl Reads) -> Result<Vec<(Uuid, String)>, DbErr> {
-        let rows = on.db().query_all_raw(self.statement(on)).await?;
+        let rows = self.rows(on).await?;
         rows.iter().map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?))).collect()
     }
 

@@ -8,6 +8,7 @@ mod crash;
 mod leaning;
 mod mending;
 mod outage;
+mod queueing;
 mod saga;
 mod time;
 mod together;

@@ -9,7 +9,7 @@ use super::*;
 use crate::proof::{Bend, Side};
 
 /// What a run pins, as the first version writes it, with no more than it must say. It has to be read for ever.
-fn first() -> (Value, Value) {
+pub(super) fn first() -> (Value, Value) {
     let step = |key: &str, needs: Value| {
         let planned = json!({
             "key": key, "id": key, "work": { "do": "thing.make" }, "title": key, "needs": needs, "with": {},
@@ -22,7 +22,7 @@ fn first() -> (Value, Value) {
 }
 
 /// Writes what a run pins past the engine.
-async fn pin(proof: &Proof, run: RunId, workflow: &Value, bindings: &Value) {
+pub(super) async fn pin(proof: &Proof, run: RunId, workflow: &Value, bindings: &Value) {
     let text = |value: &Value| value.to_string().replace('\'', "''");
     let which = match proof.database.is_postgres() {
         true => format!("'{}'", run.0),

@@ -33,17 +33,9 @@ pub(crate) fn save(source: &str, value: impl Fn(usize) -> String) -> String {
     format!("UPDATE run SET {} FROM {source} WHERE {} RETURNING run.id", written.join(", "), fence.join(" AND "))
 }
 
-/// The same with the runs written out one by one, as both databases take them.
-pub(crate) fn save_each<'r>(sql: &mut Sql, runs: impl Iterator<Item = &'r Run>, typed: bool) -> String {
-    let mut place = |value, (_, kind): Column| {
-        let place = sql.bind(value);
-        if typed { format!("CAST({place} AS {kind})") } else { place }
-    };
-    let mut listed = |run| {
-        let places: Vec<String> = row(run).into_iter().zip(COLUMNS).map(|(value, of)| place(value, of)).collect();
-        format!("({})", places.join(", "))
-    };
-    let rows: Vec<String> = runs.map(&mut listed).collect();
+/// The same with the runs written out one by one.
+pub(crate) fn save_each<'r>(sql: &mut Sql, runs: impl Iterator<Item = &'r Run>) -> String {
+    let rows: Vec<String> = runs.map(|run| format!("({})", sql.bind_all(row(run)))).collect();
     save(&format!("(VALUES {}) AS v", rows.join(", ")), |at| format!("v.column{}", at + 1))
 }
 

@@ -1,0 +1,111 @@
+//! What becomes of a job when its run can't begin, and that what steps return is kept to the letter.
+
+use chrono::TimeDelta;
+use domain::run::RunState;
+
+use super::versions::{first, pin};
+use super::*;
+use crate::{Worker, queue};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runs_that_can_not_begin_keep_no_other_from_it() {
+    let (proof, _) = proof().await;
+    let mut runs = Vec::new();
+    for key in ["unreadable", "stumbled over", "well", "well, too"] {
+        runs.push(proof.enqueue(vec![make(key, &[])]).await);
+    }
+    let (_, bindings) = first();
+    pin(&proof, runs[0], &json!({ "no": "workflow" }), &bindings).await;
+    proof.house.stumble_over(Some(runs[1]));
+    let worker = Worker::start(&proof.engine);
+    for run in &runs[2..] {
+        until(&proof, *run, RunState::Done).await;
+    }
+    let summaries = store::run::of_deployment(&proof.store, proof.deployment()).await.unwrap();
+    let state = |run: RunId| summaries.iter().find(|it| it.id == run).unwrap().state;
+    assert_eq!((state(runs[0]), state(runs[1])), (RunState::Paused, RunState::Queued));
+    assert_eq!(proof.engine.queue().await.unwrap().number, 0, "nothing is tried over and over");
+
+    proof.house.stumble_over(None);
+    proof.clock.wind(TimeDelta::hours(1));
+    proof.engine.sweep().await.unwrap();
+    until(&proof, runs[1], RunState::Done).await;
+    worker.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_is_in_the_queue_until_the_first_moves_of_its_run_are_written() {
+    let (proof, _) = proof().await;
+    let runs = [proof.enqueue(diamond()).await, proof.enqueue(diamond()).await];
+    let tx = proof.store.begin_step().await.unwrap();
+    assert_eq!(queue::draw(&tx, 10).await.unwrap(), runs);
+    assert!(queue::draw(&tx, 10).await.unwrap().is_empty());
+    drop(tx);
+    let tx = proof.store.begin_step().await.unwrap();
+    assert_eq!(queue::draw(&tx, 1).await.unwrap(), runs[..1], "what did not commit took nothing");
+    tx.commit().await.unwrap();
+    let tx = proof.store.begin_step().await.unwrap();
+    assert_eq!(queue::draw(&tx, 10).await.unwrap(), runs[1..]);
+}
+
+/// The step that returns characters of the number 0.
+const ZERO: &str = "zero";
+
+/// Returns what it is given.
+struct Echo;
+
+#[async_trait]
+impl Action for Echo {
+    fn signature(&self) -> Signature {
+        Signature {
+            name: "echo",
+            title: "Echo",
+            undo_title: "Take the echo back",
+            summary: "Returns what it is given.",
+            input: json!({ "type": "object" }),
+            output: json!({}),
+            provider: None,
+        }
+    }
+
+    fn intend(&self, _: &Work) -> Result<Vec<Intent>, ActionError> {
+        Ok(Vec::new())
+    }
+
+    async fn run(&self, work: &Work) -> Result<Outcome, ActionError> {
+        let output = match work.step_key.as_str() {
+            ZERO => json!({ "\0": ["a\0b", "\\u0000"] }),
+            _ => work.input["says"].clone(),
+        };
+        work.say("a\0b");
+        Ok(Outcome::Done(Record { output, ..Record::default() }))
+    }
+
+    async fn undo(&self, _: &Work) -> Result<Outcome, ActionError> {
+        Ok(Outcome::Done(Record::default()))
+    }
+}
+
+#[tokio::test]
+async fn what_steps_return_is_kept_to_the_letter() {
+    let proof = Proof::new(vec![Arc::new(Echo)], Settings::default()).await;
+    let says = [
+        json!(null),
+        json!([null, [null], {}]),
+        json!("one \u{1}, \u{2028}, \u{1F600} and \"quotes\" in \\u0000"),
+        json!({ "n": 12_345_678_901_234_567_u64, "x": -0.1e-7, "": false, "'; DROP TABLE run; --": "$1" }),
+        json!("x".repeat(200_000)),
+    ];
+    let steps = says.iter().enumerate().map(|(at, says)| step(&format!("s{at}"), "echo", &[], json!({ "says": says })));
+    let steps = steps.chain([step(ZERO, "echo", &[], json!({}))]);
+    let run = proof.enqueue(steps.collect()).await;
+    assert_eq!(proof.carry(run).await.state, RunState::Done);
+    let (_, steps) = proof.read(run).await;
+    for (step, says) in steps.iter().zip(&says) {
+        assert_eq!(step.output.as_ref(), Some(says), "{}", step.key);
+        assert_eq!(step.input.as_ref(), Some(&json!({ "says": says })), "{}", step.key);
+    }
+    let kept = if proof.database.is_postgres() { "\u{fffd}" } else { "\0" };
+    let said = steps[says.len()].output.as_ref().unwrap();
+    assert_eq!(said, &json!({ kept: [format!("a{kept}b"), "\\u0000"] }), "PostgreSQL keeps no character 0");
+}
