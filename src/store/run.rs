@@ -112,6 +112,9 @@ pub async fn take(
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Vec<Run>, DbErr> {
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
     let backend = sql::backend(tx);
     let mut sql = Sql::default();
     let (worker, now, until) = (sql.bind(worker), sql.bind(now), sql.bind(until));

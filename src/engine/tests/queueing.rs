@@ -5,6 +5,7 @@ use domain::run::RunState;
 
 use super::versions::{first, pin};
 use super::*;
+use crate::commit::{Wanted, Wish};
 use crate::{Worker, queue};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -46,6 +47,20 @@ async fn a_job_is_in_the_queue_until_the_first_moves_of_its_run_are_written() {
     tx.commit().await.unwrap();
     let tx = proof.store.begin_step().await.unwrap();
     assert_eq!(queue::draw(&tx, 10).await.unwrap(), runs[1..]);
+}
+
+#[tokio::test]
+async fn an_empty_queue_is_no_fault_and_more_is_looked_for_as_long_as_all_that_was_wanted_was_there() {
+    let (mut proof, _) = proof().await;
+    let engine = proof.engine.clone();
+    let next = |most| Wish { engine: engine.clone(), worker: "worker".to_owned(), runs: Wanted::Next(most) };
+    let begin = async |most| engine.begin(next(most)).await.map(|batch| (batch.begun.len(), batch.more)).unwrap();
+    assert_eq!(begin(4).await, (0, false));
+    for _ in 0..3 {
+        proof.turn_to_a_new_deployment();
+        proof.enqueue(diamond()).await;
+    }
+    assert_eq!((begin(2).await, begin(2).await, begin(2).await), ((2, true), (1, false), (0, false)));
 }
 
 /// The step that returns characters of the number 0.
