@@ -15,12 +15,13 @@ use domain::run::RunEvent;
 use futures::FutureExt;
 use store::{DbErr, Store, Tx};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
+use crate::Engine;
 use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
 use crate::gate::Consequences;
 use crate::journal::{Entry, write_all, write_bare};
-use crate::{Engine, queue};
 
 /// No transaction writes more parts: one that has to be repeated should not cost too much.
 const AT_ONCE: usize = 64;
@@ -42,7 +43,7 @@ pub(crate) struct Wish {
 #[derive(Clone, Copy)]
 pub(crate) enum Wanted {
     /// Those that are next in the queue, at most so many. Their jobs leave it with the runs' first moves.
-    Next(usize),
+    Next { most: usize, thoroughly: bool },
     /// This one, whatever the queue says.
     #[cfg(test)]
     This(RunId),
@@ -58,8 +59,21 @@ pub(crate) struct Begun {
 /// What was begun at once.
 pub(crate) struct Batch {
     pub(crate) begun: Vec<Begun>,
-    /// As many were there as were wished for, so that more may be.
-    pub(crate) more: bool,
+    pub(crate) found: Found,
+    /// When it was looked.
+    pub(crate) looked: Instant,
+}
+
+/// How much of what was wished for was in the queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    Nothing,
+    /// Not as much as was wished for: nothing else waits.
+    Some,
+    /// All of it, so that more may be there.
+    All,
+    /// It could not be looked.
+    Unknown,
 }
 
 type Reply<T> = oneshot::Sender<Result<T, DriveError>>;
@@ -211,8 +225,9 @@ impl Part {
     /// The first of several runs that were to begin; nobody waits for an answer.
     fn first_alone(&self) -> Option<Self> {
         match self {
-            Self::Begin(wish, _) if matches!(wish.runs, Wanted::Next(2..)) => {
-                Some(Self::Begin(Wish { runs: Wanted::Next(1), ..wish.clone() }, oneshot::channel().0))
+            Self::Begin(wish @ Wish { runs: Wanted::Next { most: 2.., thoroughly }, .. }, _) => {
+                let runs = Wanted::Next { most: 1, thoroughly: *thoroughly };
+                Some(Self::Begin(Wish { runs, ..wish.clone() }, oneshot::channel().0))
             }
             _ => None,
         }
@@ -236,7 +251,8 @@ enum Moves<'p> {
     /// Of each run that was taken, the first.
     First {
         firsts: Vec<First>,
-        more: bool,
+        found: Found,
+        looked: Instant,
     },
     Later(&'p Entry),
     /// Nothing: the run was taken from its worker.
@@ -262,11 +278,11 @@ impl Moves<'_> {
     /// `written` is what was written of the entries, in their order.
     fn came(self, written: &mut impl Iterator<Item = Option<Vec<RunEvent>>>) -> Came {
         match self {
-            Self::First { firsts, more } => {
+            Self::First { firsts, found, looked } => {
                 let each = firsts.into_iter().zip(written);
                 let begun = each
                     .filter_map(|(First { driver, draft, .. }, events)| Some(Begun { driver, draft, events: events? }));
-                Came::Begun(Batch { begun: begun.collect(), more })
+                Came::Begun(Batch { begun: begun.collect(), found, looked })
             }
             Self::Later(_) => Came::Written(written.next().flatten()),
             Self::Lost => Came::Written(None),
@@ -282,13 +298,14 @@ async fn moves<'p>(tx: &Tx, parts: &'p [Part], alone: &OnceLock<RunId>) -> Resul
         moves.push(match part {
             Part::Entry(entry, _) => Moves::Later(entry),
             Part::Begin(wish, _) => {
+                let looked = Instant::now();
                 let drawn = wish.drawn(tx).await?;
                 if let ([run], 1) = (drawn.as_slice(), parts.len()) {
                     alone.get_or_init(|| *run);
                 }
                 let firsts = begin(tx, wish, &drawn).await?;
                 taken.extend(firsts.iter().map(|first| first.entry.run.id));
-                Moves::First { firsts, more: wish.leaves_more(drawn.len()) }
+                Moves::First { firsts, found: wish.found(drawn.len()), looked }
             }
         });
     }
@@ -304,14 +321,20 @@ impl Wish {
     /// The runs that may be there for it.
     async fn drawn(&self, tx: &Tx) -> Result<Vec<RunId>, DbErr> {
         match self.runs {
-            Wanted::Next(most) => queue::draw(tx, most).await,
+            Wanted::Next { most, thoroughly } => self.engine.draw(tx, most, thoroughly).await,
             #[cfg(test)]
             Wanted::This(run) => Ok(vec![run]),
         }
     }
 
-    fn leaves_more(&self, drawn: usize) -> bool {
-        matches!(self.runs, Wanted::Next(most) if drawn >= most)
+    fn found(&self, drawn: usize) -> Found {
+        match self.runs {
+            Wanted::Next { most, .. } if drawn >= most => Found::All,
+            Wanted::Next { .. } if drawn == 0 => Found::Nothing,
+            Wanted::Next { .. } => Found::Some,
+            #[cfg(test)]
+            Wanted::This(_) => Found::Unknown,
+        }
     }
 }
 

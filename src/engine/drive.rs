@@ -22,7 +22,7 @@ use tracing::{Instrument, Span};
 
 use crate::attempt::{Finished, Said, panicked};
 use crate::circuit::Heard;
-use crate::commit::{Batch, Begun, Wish};
+use crate::commit::{Batch, Begun, Found, Wish};
 use crate::draft::{Draft, Line, Rest};
 use crate::gate::Gate;
 use crate::journal::Entry;
@@ -130,9 +130,15 @@ impl Engine {
                     self.pass_by(run).await?;
                 }
             },
-            begun => return begun,
+            Err(cause) => return Err(cause),
+            Ok(batch) => {
+                if matches!(batch.found, Found::Nothing | Found::Some) {
+                    self.0.lull.begins(batch.looked);
+                }
+                return Ok(batch);
+            }
         }
-        Ok(Batch { begun: Vec::new(), more: true })
+        Ok(Batch { begun: Vec::new(), found: Found::Unknown, looked: Instant::now() })
     }
 
     /// Carries a run that was taken as far as it goes now.

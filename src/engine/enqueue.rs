@@ -7,7 +7,7 @@ use domain::trouble::Trouble;
 use domain::workflow::{Graph, WorkflowStep};
 use store::Tx;
 
-use crate::{Engine, queue};
+use crate::Engine;
 
 /// A run to be written.
 #[derive(Clone, Debug)]
@@ -85,6 +85,6 @@ impl Engine {
             line: format!("Queued: {}.", run.title),
             detail: None,
         };
-        queue::open(tx, run, &queued).await
+        self.open(tx, run, &queued).await
     }
 }

@@ -71,6 +71,8 @@ struct Parts {
     places: place::Places,
     circuits: Arc<circuit::Circuits>,
     bell: Arc<queue::Bell>,
+    lull: queue::Lull,
+    swept: sweep::Swept,
     driving: Arc<AtomicUsize>,
     counter: tally::Counter,
     /// Told when a run was let go until a time, so that the sweeper knows of it.
@@ -136,6 +138,8 @@ impl Engine {
             places,
             circuits,
             bell: Arc::default(),
+            lull: queue::Lull::default(),
+            swept: sweep::Swept::default(),
             driving: Arc::default(),
             counter: tally::Counter::default(),
             rested: Notify::new(),

@@ -14,9 +14,9 @@ use serde_json::{Map, Value, json};
 use store::Tx;
 use store::job::Rank;
 
+use crate::Engine;
 use crate::advance::LARGEST_OUTPUT;
 use crate::journal::cause;
-use crate::{Engine, queue};
 
 /// Who mends, and why; both are kept with the run.
 #[derive(Clone, Debug)]
@@ -248,7 +248,7 @@ impl Engine {
         store::step::save(tx, &changed).await.map_err(Trouble::bug)?;
         store::run_event::append(tx, &events.iter().collect::<Vec<_>>()).await.map_err(Trouble::bug)?;
         self.0.consequences.run_changed(tx, &patient.run, now).await.map_err(Trouble::bug)?;
-        queue::push(tx, patient.run.id, patient.run.project, Rank::Urgent).await.map_err(Trouble::bug)
+        self.push(tx, patient.run.id, patient.run.project, Rank::Urgent).await.map_err(Trouble::bug)
     }
 }
 

@@ -7,8 +7,8 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -29,7 +29,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
-use crate::commit::{Begun, Wanted, Wish};
+use crate::commit::{Begun, Found, Wanted, Wish};
 
 pub(crate) const QUEUE: &str = "runs";
 /// Jobs of another process are looked for this often as long as nothing is heard of the others; those of this process
@@ -76,18 +76,54 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
     made.map_err(|cause| QueueError::Tables(cause.into()))
 }
 
-/// Writes a new run and puts it into the queue; workers see it when the transaction commits.
-pub(crate) async fn open(tx: &Tx, run: &Run, queued: &RunEvent) -> Result<(), DbErr> {
-    let (payload, id) = (payload(run.id)?, ulid(store::fresh_id()));
-    let rank = rank(run.kind, run.state);
-    let job = NewJob { queue: QUEUE, id: &id, payload: &payload, project: run.project, rank };
-    store::journal::open(tx, run, queued, job).await
+/// What is known of the queue without a look into it: since when no job has waited that was there before.
+#[derive(Default)]
+pub(crate) struct Lull(Mutex<Option<Instant>>);
+
+impl Lull {
+    /// How long ago nothing waited; nothing when that is not known.
+    fn since(&self) -> Option<Duration> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|seen| seen.elapsed())
+    }
+
+    /// Nothing waited at that time.
+    pub(crate) fn begins(&self, seen: Instant) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    }
 }
 
-/// Puts a run into the queue again.
-pub(crate) async fn push(tx: &Tx, run: RunId, project: ProjectId, rank: Rank) -> Result<(), DbErr> {
-    let (payload, id) = (payload(run)?, ulid(store::fresh_id()));
-    store::job::insert(tx, NewJob { queue: QUEUE, id: &id, payload: &payload, project, rank }).await
+impl Engine {
+    /// Writes a new run and puts it into the queue; workers see it when the transaction commits.
+    pub(crate) async fn open(&self, tx: &Tx, run: &Run, queued: &RunEvent) -> Result<(), DbErr> {
+        let (payload, id) = (payload(run.id)?, ulid(store::fresh_id()));
+        store::journal::open(tx, run, queued, self.job(&payload, &id, run.project, rank(run.kind, run.state))).await
+    }
+
+    /// Puts a run into the queue again.
+    pub(crate) async fn push(&self, tx: &Tx, run: RunId, project: ProjectId, rank: Rank) -> Result<(), DbErr> {
+        let (payload, id) = (payload(run)?, ulid(store::fresh_id()));
+        store::job::insert(tx, self.job(&payload, &id, project, rank)).await
+    }
+
+    fn job<'j>(&self, payload: &'j [u8], id: &'j str, project: ProjectId, rank: Rank) -> NewJob<'j> {
+        NewJob { queue: QUEUE, id, payload, project, rank, since: self.0.lull.since() }
+    }
+
+    /// Takes the runs that are next out of the queue, at most so many, in their order. They are in it as before should
+    /// the transaction not commit. What has waited since before the queue was last seen empty is found only when it is
+    /// looked for thoroughly.
+    pub(crate) async fn draw(&self, tx: &Tx, most: usize, thoroughly: bool) -> Result<Vec<RunId>, DbErr> {
+        let since = if thoroughly { None } else { self.0.lull.since() };
+        let payloads = store::job::draw(tx, QUEUE, most, since).await?;
+        let run = |payload: &Vec<u8>| match serde_json::from_slice(payload) {
+            Ok(DriveRun { run }) => Some(run),
+            Err(cause) => {
+                tracing::error!(%cause, "a job can't be read and is dropped; the sweeper brings the run it was of");
+                None
+            }
+        };
+        Ok(payloads.iter().filter_map(run).collect())
+    }
 }
 
 fn payload(run: RunId) -> Result<Vec<u8>, DbErr> {
@@ -101,20 +137,6 @@ pub(crate) fn rank(kind: RunKind, state: RunState) -> Rank {
         (_, RunState::Queued) => Rank::New,
         _ => Rank::Begun,
     }
-}
-
-/// Takes the runs that are next out of the queue, at most so many, in their order. They are in it as before should the
-/// transaction not commit.
-pub(crate) async fn draw(tx: &Tx, most: usize) -> Result<Vec<RunId>, DbErr> {
-    let payloads = store::job::draw(tx, QUEUE, most).await?;
-    let run = |payload: &Vec<u8>| match serde_json::from_slice(payload) {
-        Ok(DriveRun { run }) => Some(run),
-        Err(cause) => {
-            tracing::error!(%cause, "a job can't be read and is dropped; should it be of a run, the sweeper brings it");
-            None
-        }
-    };
-    Ok(payloads.iter().filter_map(run).collect())
 }
 
 /// Takes a run out of the queue.
@@ -190,12 +212,18 @@ impl Carrier {
         WorkerBuilder::new(name).backend(Drawn::new(storage, self)).build(go).run_until(told).await
     }
 
-    /// Begins the runs that are next, as many as there are places. True when more may be there.
-    async fn draw(self, mut places: OwnedSemaphorePermit, drawn: mpsc::UnboundedSender<Taken>) -> bool {
+    /// Begins the runs that are next, as many as there are places.
+    async fn draw(
+        self,
+        mut places: OwnedSemaphorePermit,
+        thoroughly: bool,
+        drawn: mpsc::UnboundedSender<Taken>,
+    ) -> Found {
         if *self.stop.borrow() {
-            return false;
+            return Found::Some;
         }
-        let (engine, worker, runs) = (self.engine.clone(), self.worker.clone(), Wanted::Next(places.num_permits()));
+        let (engine, worker) = (self.engine.clone(), self.worker.clone());
+        let runs = Wanted::Next { most: places.num_permits(), thoroughly };
         match self.engine.begin(Wish { engine, worker, runs }).await {
             Ok(batch) => {
                 for begun in batch.begun {
@@ -205,7 +233,7 @@ impl Carrier {
                         tokio::spawn(unheard.0.carry());
                     }
                 }
-                batch.more
+                batch.found
             }
             Err(cause) => {
                 tracing::error!(
@@ -213,7 +241,7 @@ impl Carrier {
                     "the runs that are next could not begin; they are tried again"
                 );
                 tokio::time::sleep(TRY_AGAIN).await;
-                true
+                Found::Unknown
             }
         }
     }
@@ -276,7 +304,7 @@ struct Drawn<B> {
     carrier: Carrier,
     look: Look,
     /// Runs are being drawn, by a task of its own: nothing that is begun is left in the middle.
-    under_way: Option<JoinHandle<bool>>,
+    under_way: Option<JoinHandle<Found>>,
     mouth: mpsc::UnboundedSender<Taken>,
     drawn: mpsc::UnboundedReceiver<Taken>,
 }
@@ -290,14 +318,13 @@ impl<B> Drawn<B> {
 
     fn draw(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(under_way) = &mut self.under_way {
-            let more = std::task::ready!(under_way.poll_unpin(cx));
+            let found = std::task::ready!(under_way.poll_unpin(cx));
             self.under_way = None;
-            // One that broke down in the middle is no reason not to look again.
-            self.look.again = more.unwrap_or(true);
+            self.look.found(found.unwrap_or(Found::Unknown));
         }
         let Some(places) = self.carrier.desk.free(cx) else { return Poll::Pending };
-        std::task::ready!(self.look.poll_due(cx));
-        self.under_way = Some(tokio::spawn(self.carrier.clone().draw(places, self.mouth.clone())));
+        let thoroughly = std::task::ready!(self.look.poll_due(cx));
+        self.under_way = Some(tokio::spawn(self.carrier.clone().draw(places, thoroughly, self.mouth.clone())));
         Poll::Ready(())
     }
 }
@@ -434,23 +461,44 @@ struct Look {
     heard: u64,
     again: bool,
     timer: Pin<Box<Sleep>>,
+    /// When it is looked at thoroughly again.
+    thoroughly: Instant,
 }
 
 impl Look {
     fn new(bell: Arc<Bell>) -> Self {
         // What was put there before is looked for at once.
-        Self { bell, heard: 0, again: true, timer: Box::pin(tokio::time::sleep(IDLE_POLL)) }
+        let now = Instant::now();
+        Self { bell, heard: 0, again: true, timer: Box::pin(tokio::time::sleep_until(now)), thoroughly: now }
     }
 
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when it is time; true when it is looked at thoroughly.
+    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
         self.bell.waker.register(cx.waker());
         let rings = self.bell.rings.load(Ordering::SeqCst);
         if rings == self.heard && !self.again {
             std::task::ready!(self.timer.as_mut().poll(cx));
         }
+        let now = Instant::now();
+        let thoroughly = now >= self.thoroughly;
+        if thoroughly {
+            self.thoroughly = now + QUIET_POLL;
+        }
         (self.heard, self.again) = (rings, false);
-        self.timer.as_mut().reset(Instant::now() + self.bell.pause());
-        Poll::Ready(())
+        self.timer.as_mut().reset(self.thoroughly.min(now + self.bell.pause()));
+        Poll::Ready(thoroughly)
+    }
+
+    fn found(&mut self, found: Found) {
+        match found {
+            Found::All => self.again = true,
+            Found::Some => {}
+            // Whoever rang may have put there what was under way for long; or another worker has it.
+            Found::Nothing => self.thoroughly = self.thoroughly.min(Instant::now() + IDLE_POLL),
+            Found::Unknown => (self.again, self.thoroughly) = (true, Instant::now()),
+        }
+        let due = self.thoroughly.min(self.timer.deadline());
+        self.timer.as_mut().reset(due);
     }
 }
 

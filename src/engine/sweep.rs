@@ -1,8 +1,9 @@
 //! Finds the runs that are due: a timer is up, a worker died, a job was lost. Waiting costs a row, not a thread.
 
-use std::time::Duration;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::RunId;
 use store::DbErr;
 use tokio::sync::watch;
@@ -16,20 +17,47 @@ const QUIET: Duration = Duration::from_secs(15);
 /// What is not urgent goes before what is when it has waited for longer.
 const TOO_LONG: TimeDelta = TimeDelta::minutes(1);
 
+/// Every so often all is looked at that is due, however long it has been.
+const THOROUGHLY: Duration = Duration::from_secs(60);
+/// What was due for so long when nothing else was may have been written since.
+const UNSEEN: TimeDelta = TimeDelta::seconds(5);
+
+/// Until when nothing is due any more, as far as is known.
+#[derive(Default)]
+pub(crate) struct Swept(Mutex<Option<(DateTime<Utc>, Instant)>>);
+
+impl Swept {
+    /// From when on something may be due; nothing when all is to be looked at: for long it was not, or the clock was
+    /// put back.
+    fn from(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        let (until, thoroughly) = (*self.0.lock().unwrap_or_else(PoisonError::into_inner))?;
+        (until <= now && thoroughly.elapsed() < THOROUGHLY).then(|| until - UNSEEN)
+    }
+
+    /// Nothing is due that was due by `now` and after `from`.
+    fn until(&self, now: DateTime<Utc>, from: Option<DateTime<Utc>>) {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let thoroughly = known.filter(|_| from.is_some()).map_or_else(Instant::now, |(_, thoroughly)| thoroughly);
+        *known = Some((now, thoroughly));
+    }
+}
+
 impl Engine {
     /// Brings the runs that are due by now to the queue; says which.
     pub async fn sweep(&self) -> Result<Vec<RunId>, DbErr> {
         let now = self.0.clock.now();
-        if store::run::due(&self.0.store, now, 1).await?.is_empty() {
+        let from = self.0.swept.from(now);
+        if store::run::due(&self.0.store, from, now, 1).await?.is_empty() {
+            self.0.swept.until(now, from);
             return Ok(Vec::new());
         }
         let tx = self.0.store.begin().await?;
         // Every worker sweeps, one after the other: what another one has brought meanwhile is due no more.
-        let due = store::run::due(&tx, now, AT_ONCE).await?;
+        let due = store::run::due(&tx, from, now, AT_ONCE).await?;
         let ids: Vec<RunId> = due.iter().map(|run| run.id).collect();
         store::run::put_off(&tx, &ids, now + self.0.settings.look_again).await?;
         for run in &due {
-            queue::push(&tx, run.id, run.project, queue::rank(run.kind, run.state)).await?;
+            self.push(&tx, run.id, run.project, queue::rank(run.kind, run.state)).await?;
         }
         tx.commit().await?;
         self.0.bell.ring();
@@ -70,8 +98,9 @@ impl Engine {
     }
 
     async fn until_next_due(&self, longest: Duration) -> Duration {
-        let Ok(Some(next)) = store::run::next_due(&self.0.store).await else { return longest };
-        let until = (next - self.0.clock.now()).to_std().unwrap_or_default();
+        let now = self.0.clock.now();
+        let Ok(Some(next)) = store::run::next_due(&self.0.store, self.0.swept.from(now)).await else { return longest };
+        let until = (next - now).to_std().unwrap_or_default();
         // Not less than this, so that a run that is due but can't be taken does not keep the worker spinning.
         until.clamp(Duration::from_millis(50), longest)
     }

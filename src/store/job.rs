@@ -2,6 +2,7 @@
 //! queue library's own.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
@@ -25,14 +26,35 @@ pub enum Rank {
     New,
 }
 
+/// Turns are counted from this second on: in October 2025.
+const BEGINNING: i64 = 1_760_000_000;
+/// A job that was put there so many seconds ago may not have been seen yet: its transaction was under way.
+const UNSEEN: u64 = 2;
+
 impl Rank {
-    /// The priority of whoever is first; the library takes the highest first, and each turn is one lower. What has
+    /// No priority of the rank is higher; the library takes the highest first, and each turn is one lower. What has
     /// begun and what begins take turns, too.
     const fn first(self) -> i64 {
         match self {
             Self::Urgent => 2_000_000_000,
             Self::Begun | Self::New => 1_000_000_000,
         }
+    }
+
+    /// The priority of a job that finds nobody waiting. It goes down with the time, by one a second, so that what waits
+    /// stands behind all that has left the queue: PostgreSQL does not walk through those whose rows a transaction
+    /// that has been open for long keeps it from clearing away.
+    fn now(self, clock: String) -> String {
+        format!("({} - ({clock} - {BEGINNING}))", self.first())
+    }
+
+    /// The condition that a job of the rank may wait: none has waited for longer than this.
+    fn may_wait(self, sql: &mut Sql, backend: DbBackend, since: Option<Duration>) -> String {
+        let longest = since.map(|since| {
+            let seconds = i64::try_from(since.as_secs() + 1 + UNSEEN).unwrap_or(i64::MAX);
+            format!(" AND priority <= {} + {}", self.now(seconds_by(backend, "now()")), sql.bind(seconds))
+        });
+        format!("priority > {} AND priority <= {}{}", self.above(), self.first(), longest.unwrap_or_default())
     }
 
     /// No priority of the rank is as low.
@@ -61,6 +83,8 @@ pub struct NewJob<'j> {
     pub payload: &'j [u8],
     pub project: ProjectId,
     pub rank: Rank,
+    /// No job has waited for longer, as far as is known.
+    pub since: Option<Duration>,
 }
 
 /// Puts a job into its queue; workers see it when the transaction commits.
@@ -82,14 +106,14 @@ pub(crate) fn insertion(sql: &mut Sql, backend: DbBackend, job: NewJob<'_>) -> S
         _ => (format!("json_object('flow', {flow})"), "unixepoch()"),
     };
     let (payload, id, queue) = (sql.bind(job.payload.to_vec()), sql.bind(job.id), sql.bind(job.queue));
-    let (first, waiting) = (job.rank.first(), format!("SELECT priority FROM {jobs} WHERE job_type = {queue} AND {WAITS}"));
+    let may_wait = job.rank.may_wait(sql, backend, job.since);
+    let waiting = format!("SELECT priority FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait}");
     format!(
         "INSERT INTO {jobs} (job, id, job_type, status, attempts, max_attempts, metadata, run_at, priority) \
          SELECT {payload}, {id}, {queue}, 'Pending', 0, 1000, {metadata}, {due}, COALESCE(\
-         ({waiting} AND {} = {flow} ORDER BY priority LIMIT 1) - 1, \
-         ({waiting} AND priority > {} AND priority <= {first} ORDER BY priority DESC LIMIT 1), {first})",
+         ({waiting} AND {} = {flow} ORDER BY priority LIMIT 1) - 1, ({waiting} ORDER BY priority DESC LIMIT 1), {})",
         flow_of(backend),
-        job.rank.above()
+        job.rank.now(seconds_by(backend, "clock_timestamp()"))
     )
 }
 
@@ -106,7 +130,7 @@ pub async fn let_pass(tx: &Tx, queue: &str, waited: TimeDelta) -> Result<(), DbE
     let mut sql = Sql::default();
     let backend = tx.db().get_database_backend();
     let (next, urgent) = passed_over(backend, &sql.bind(queue), waited);
-    let first = Rank::Urgent.first() + 1;
+    let first = format!("({urgent} ORDER BY priority DESC LIMIT 1) + 1");
     sql.text = format!("UPDATE {} SET priority = {first} WHERE id = ({next}) AND EXISTS ({urgent})", jobs(backend));
     sql.execute(tx).await.map(drop)
 }
@@ -117,24 +141,35 @@ fn passed_over(backend: DbBackend, queue: &str, waited: TimeDelta) -> (String, S
     let (first, long_ago) = (Rank::New.first(), is_before(backend, "run_at", waited));
     (
         format!("SELECT id {waiting} <= {first} AND {long_ago} ORDER BY priority DESC, run_at LIMIT 1"),
-        format!("SELECT 1 {waiting} > {first}"),
+        format!("SELECT priority {waiting} > {first}"),
     )
 }
 
 /// Takes the jobs that are next out of their queue, at most so many; answers their payloads, in their order. What other
-/// transactions are taking at the same time is passed over.
-pub async fn draw(tx: &Tx, queue: &str, most: usize) -> Result<Vec<Vec<u8>>, DbErr> {
+/// transactions are taking at the same time is passed over, and so is what has waited for longer than `since`.
+pub async fn draw(tx: &Tx, queue: &str, most: usize, since: Option<Duration>) -> Result<Vec<Vec<u8>>, DbErr> {
     let backend = tx.db().get_database_backend();
     let mut sql = Sql::default();
     let (jobs, queue) = (jobs(backend), sql.bind(queue));
     let most = sql.bind(i64::try_from(most).unwrap_or(i64::MAX));
-    let next = |due| {
-        let waiting = format!("SELECT id FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND run_at <= {due}");
-        format!("{waiting} ORDER BY priority DESC, run_at LIMIT {most}")
+    let (due, lock) = match backend {
+        DbBackend::Postgres => ("now()", "FOR UPDATE SKIP LOCKED"),
+        _ => ("unixepoch()", ""),
     };
+    // Each rank is a walk of its own through the index.
+    let mut next_of = |rank: Rank| {
+        let may_wait = rank.may_wait(&mut sql, backend, since);
+        format!(
+            "SELECT * FROM (SELECT id, priority, run_at FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait} \
+             AND run_at <= {due} ORDER BY priority DESC, run_at LIMIT {most} {lock}) AS {}",
+            rank.word()
+        )
+    };
+    let next = format!("{} UNION ALL {}", next_of(Rank::Urgent), next_of(Rank::New));
+    let next = format!("SELECT id FROM ({next}) AS next ORDER BY priority DESC, run_at LIMIT {most}");
     let next = match backend {
-        DbBackend::Postgres => format!("= ANY(ARRAY({} FOR UPDATE SKIP LOCKED))", next("now()")),
-        _ => format!("IN ({})", next("unixepoch()")),
+        DbBackend::Postgres => format!("= ANY(ARRAY({next}))"),
+        _ => format!("IN ({next})"),
     };
     sql.text = format!("DELETE FROM {jobs} WHERE id {next} RETURNING job, CAST(priority AS bigint) AS priority, id");
     let mut drawn: Vec<Drawn> = sql.all(tx).await?;
@@ -270,6 +305,14 @@ pub(crate) fn workers(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "apalis.workers",
         _ => "Workers",
+    }
+}
+
+/// The seconds since 1970 by the database's clock; PostgreSQL has several.
+fn seconds_by(backend: DbBackend, clock: &str) -> String {
+    match backend {
+        DbBackend::Postgres => format!("CAST(EXTRACT(EPOCH FROM {clock}) AS bigint)"),
+        _ => "unixepoch()".to_owned(),
     }
 }
 

@@ -13,10 +13,10 @@ use sea_orm::{
 };
 
 use crate::connect::is_lost;
+use crate::job::{self, NewJob};
 use crate::records::{self, Column};
 use crate::sql::Sql;
 use crate::tx::sealed::Connection;
-use crate::job::{self, NewJob};
 use crate::{Store, Tx, run, run_event, step};
 
 /// One move of a run.

@@ -211,12 +211,20 @@ pub async fn set_aside(tx: &Tx, id: RunId, why: &str, now: DateTime<Utc>) -> Res
     Ok(())
 }
 
-/// The runs that somebody should look at by now: a timer is up, a worker died, or nobody took them.
-pub async fn due(on: &impl Reads, now: DateTime<Utc>, limit: u64) -> Result<Vec<Due>, DbErr> {
+/// The runs that somebody should look at by now: a timer is up, a worker died, or nobody took them. Those that were due
+/// before `from` are left out. It bounds the walk through the index: PostgreSQL can't clear away what was due once as
+/// long as somebody's transaction is open.
+pub async fn due(
+    on: &impl Reads,
+    from: Option<DateTime<Utc>>,
+    now: DateTime<Utc>,
+    limit: u64,
+) -> Result<Vec<Due>, DbErr> {
     let rows: Vec<(uuid::Uuid, uuid::Uuid, String, String)> = Entity::find()
         .select_only()
         .columns([Column::Id, Column::ProjectId, Column::Kind, Column::State])
         .filter(Column::WakeAt.lte(now))
+        .apply_if(from, |runs, from| runs.filter(Column::WakeAt.gte(from)))
         .order_by_asc(Column::WakeAt)
         .limit(limit)
         .into_tuple()
@@ -228,12 +236,13 @@ pub async fn due(on: &impl Reads, now: DateTime<Utc>, limit: u64) -> Result<Vec<
     rows.into_iter().map(due).collect()
 }
 
-/// When the next run is due.
-pub async fn next_due(on: &impl Reads) -> Result<Option<DateTime<Utc>>, DbErr> {
+/// When the next run is due, not counting those that were before `from`.
+pub async fn next_due(on: &impl Reads, from: Option<DateTime<Utc>>) -> Result<Option<DateTime<Utc>>, DbErr> {
     let row: Option<Option<DateTime<Utc>>> = Entity::find()
         .select_only()
         .column(Column::WakeAt)
         .filter(Column::WakeAt.is_not_null())
+        .apply_if(from, |runs, from| runs.filter(Column::WakeAt.gte(from)))
         .order_by_asc(Column::WakeAt)
         .limit(1)
         .into_tuple()

@@ -5,8 +5,8 @@ use domain::run::RunState;
 
 use super::versions::{first, pin};
 use super::*;
-use crate::commit::{Wanted, Wish};
-use crate::{Worker, queue};
+use crate::Worker;
+use crate::commit::{Found, Wanted, Wish};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn runs_that_can_not_begin_keep_no_other_from_it() {
@@ -39,28 +39,35 @@ async fn a_job_is_in_the_queue_until_the_first_moves_of_its_run_are_written() {
     let (proof, _) = proof().await;
     let runs = [proof.enqueue(diamond()).await, proof.enqueue(diamond()).await];
     let tx = proof.store.begin_step().await.unwrap();
-    assert_eq!(queue::draw(&tx, 10).await.unwrap(), runs);
-    assert!(queue::draw(&tx, 10).await.unwrap().is_empty());
+    assert_eq!(proof.engine.draw(&tx, 10, true).await.unwrap(), runs);
+    assert!(proof.engine.draw(&tx, 10, true).await.unwrap().is_empty());
     drop(tx);
     let tx = proof.store.begin_step().await.unwrap();
-    assert_eq!(queue::draw(&tx, 1).await.unwrap(), runs[..1], "what did not commit took nothing");
+    assert_eq!(proof.engine.draw(&tx, 1, true).await.unwrap(), runs[..1], "what did not commit took nothing");
     tx.commit().await.unwrap();
     let tx = proof.store.begin_step().await.unwrap();
-    assert_eq!(queue::draw(&tx, 10).await.unwrap(), runs[1..]);
+    assert_eq!(proof.engine.draw(&tx, 10, true).await.unwrap(), runs[1..]);
 }
 
 #[tokio::test]
 async fn an_empty_queue_is_no_fault_and_more_is_looked_for_as_long_as_all_that_was_wanted_was_there() {
     let (mut proof, _) = proof().await;
     let engine = proof.engine.clone();
-    let next = |most| Wish { engine: engine.clone(), worker: "worker".to_owned(), runs: Wanted::Next(most) };
-    let begin = async |most| engine.begin(next(most)).await.map(|batch| (batch.begun.len(), batch.more)).unwrap();
-    assert_eq!(begin(4).await, (0, false));
+    let next = |most| Wish {
+        engine: engine.clone(),
+        worker: "worker".to_owned(),
+        runs: Wanted::Next { most, thoroughly: false },
+    };
+    let begin = async |most| engine.begin(next(most)).await.map(|batch| (batch.begun.len(), batch.found)).unwrap();
+    assert_eq!(begin(4).await, (0, Found::Nothing));
     for _ in 0..3 {
         proof.turn_to_a_new_deployment();
         proof.enqueue(diamond()).await;
     }
-    assert_eq!((begin(2).await, begin(2).await, begin(2).await), ((2, true), (1, false), (0, false)));
+    assert_eq!(
+        (begin(2).await, begin(2).await, begin(2).await),
+        ((2, Found::All), (1, Found::Some), (0, Found::Nothing))
+    );
 }
 
 /// The step that returns characters of the number 0.

@@ -4,9 +4,7 @@
 use std::collections::HashMap;
 
 use domain::run::Run;
-use sea_orm::{
-    ColumnTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, Select, Set,
-};
+use sea_orm::{ColumnTrait, DbBackend, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryResult, Select, Set};
 use uuid::Uuid;
 
 use super::entity as run;
