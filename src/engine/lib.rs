@@ -21,6 +21,7 @@ mod journal;
 mod lean;
 mod lease;
 mod log;
+mod look;
 pub mod mend;
 mod outage;
 mod place;
@@ -70,8 +71,8 @@ struct Parts {
     hub: hub::Hub,
     places: place::Places,
     circuits: Arc<circuit::Circuits>,
-    bell: Arc<queue::Bell>,
-    lull: queue::Lull,
+    bell: Arc<look::Bell>,
+    lull: look::Lull,
     swept: sweep::Swept,
     driving: Arc<AtomicUsize>,
     counter: tally::Counter,
@@ -138,7 +139,7 @@ impl Engine {
             places,
             circuits,
             bell: Arc::default(),
-            lull: queue::Lull::default(),
+            lull: look::Lull::default(),
             swept: sweep::Swept::default(),
             driving: Arc::default(),
             counter: tally::Counter::default(),

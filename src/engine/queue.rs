@@ -6,9 +6,7 @@
 //! hears of the others' jobs by `LISTEN`.
 
 use std::convert::Infallible;
-use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -26,20 +24,15 @@ use store::job::{Backlog, NewJob, Rank, Waiting};
 use store::{DbErr, Neighbour, Pool, Store, Tx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::task::{JoinHandle, JoinSet};
-use tokio::time::{Instant, Sleep};
 
 use crate::Engine;
 use crate::commit::{Begun, Found, Wanted, Wish};
+use crate::look::{Bell, IDLE_POLL, Look};
 
 pub(crate) const QUEUE: &str = "runs";
-/// Jobs of another process are looked for this often as long as nothing is heard of the others; those of this process
-/// ring the bell.
-const IDLE_POLL: Duration = Duration::from_secs(1);
 /// What other processes write to the file of SQLite is listened for this often when none has written for so long.
 const DROWSY: Duration = Duration::from_secs(5);
 const LULL: Duration = Duration::from_secs(60);
-/// How often they are looked for all the same while they are heard of.
-const QUIET_POLL: Duration = Duration::from_secs(15);
 /// So many runs begin in one transaction.
 const AT_ONCE: usize = 16;
 /// How long after a fault runs are drawn again.
@@ -74,22 +67,6 @@ pub(crate) async fn prepare(store: &Store) -> Result<(), QueueError> {
         Pool::Postgres(pool) => PostgresStorage::migrations().run(pool).await,
     };
     made.map_err(|cause| QueueError::Tables(cause.into()))
-}
-
-/// What is known of the queue without a look into it: since when no job has waited that was there before.
-#[derive(Default)]
-pub(crate) struct Lull(Mutex<Option<Instant>>);
-
-impl Lull {
-    /// How long ago nothing waited; nothing when that is not known.
-    fn since(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|seen| seen.elapsed())
-    }
-
-    /// Nothing waited at that time.
-    pub(crate) fn begins(&self, seen: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
-    }
 }
 
 impl Engine {
@@ -424,81 +401,6 @@ async fn watch_file(mut neighbour: Neighbour, bell: Arc<Bell>) -> Infallible {
                 tracing::warn!(%cause, "what other processes write is not heard of");
             }
         }
-    }
-}
-
-/// Rung when a job was committed, in this process or, on PostgreSQL, in another.
-#[derive(Default)]
-pub(crate) struct Bell {
-    rings: AtomicU64,
-    /// Whether it is rung for the jobs of other processes as well.
-    hears: AtomicBool,
-    waker: AtomicWaker,
-}
-
-impl Bell {
-    pub(crate) fn ring(&self) {
-        self.rings.fetch_add(1, Ordering::SeqCst);
-        self.waker.wake();
-    }
-
-    /// Whether other processes are heard of from now on; what they committed meanwhile is looked for at once.
-    fn hears(&self, hears: bool) {
-        if self.hears.swap(hears, Ordering::SeqCst) != hears {
-            self.ring();
-        }
-    }
-
-    /// When the queue is looked at although nobody rang.
-    fn pause(&self) -> Duration {
-        if self.hears.load(Ordering::SeqCst) { QUIET_POLL } else { IDLE_POLL }
-    }
-}
-
-/// When to look into the queue: when the bell has rung, when more was there than was taken, and else at a slow tick.
-struct Look {
-    bell: Arc<Bell>,
-    heard: u64,
-    again: bool,
-    timer: Pin<Box<Sleep>>,
-    /// When it is looked at thoroughly again.
-    thoroughly: Instant,
-}
-
-impl Look {
-    fn new(bell: Arc<Bell>) -> Self {
-        // What was put there before is looked for at once.
-        let now = Instant::now();
-        Self { bell, heard: 0, again: true, timer: Box::pin(tokio::time::sleep_until(now)), thoroughly: now }
-    }
-
-    /// Ready when it is time; true when it is looked at thoroughly.
-    fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
-        self.bell.waker.register(cx.waker());
-        let rings = self.bell.rings.load(Ordering::SeqCst);
-        if rings == self.heard && !self.again {
-            std::task::ready!(self.timer.as_mut().poll(cx));
-        }
-        let now = Instant::now();
-        let thoroughly = now >= self.thoroughly;
-        if thoroughly {
-            self.thoroughly = now + QUIET_POLL;
-        }
-        (self.heard, self.again) = (rings, false);
-        self.timer.as_mut().reset(self.thoroughly.min(now + self.bell.pause()));
-        Poll::Ready(thoroughly)
-    }
-
-    fn found(&mut self, found: Found) {
-        match found {
-            Found::All => self.again = true,
-            Found::Some => {}
-            // Whoever rang may have put there what was under way for long; or another worker has it.
-            Found::Nothing => self.thoroughly = self.thoroughly.min(Instant::now() + IDLE_POLL),
-            Found::Unknown => (self.again, self.thoroughly) = (true, Instant::now()),
-        }
-        let due = self.thoroughly.min(self.timer.deadline());
-        self.timer.as_mut().reset(due);
     }
 }
 

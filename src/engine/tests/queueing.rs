@@ -70,6 +70,22 @@ async fn an_empty_queue_is_no_fault_and_more_is_looked_for_as_long_as_all_that_w
     );
 }
 
+#[tokio::test]
+async fn a_job_that_was_long_under_way_before_it_committed_is_found_by_a_thorough_look() {
+    let (proof, _) = proof().await;
+    let look = async |thoroughly| {
+        let runs = Wanted::Next { most: 4, thoroughly };
+        let wish = Wish { engine: proof.engine.clone(), worker: "worker".to_owned(), runs };
+        proof.engine.begin(wish).await.map(|batch| batch.begun.len()).unwrap()
+    };
+    assert_eq!(look(true).await, 0);
+    proof.enqueue(diamond()).await;
+    let jobs = if proof.database.is_postgres() { "apalis.jobs" } else { "Jobs" };
+    proof.database.tamper(&format!("UPDATE {jobs} SET priority = priority + 3600")).await;
+    assert_eq!(look(false).await, 0, "as if it had been put there an hour ago, since when the queue was seen empty");
+    assert_eq!(look(true).await, 1);
+}
+
 /// The step that returns characters of the number 0.
 const ZERO: &str = "zero";
 
