@@ -25,6 +25,7 @@ mod m0062_duty;
 mod m0070_tasks;
 mod m0071_bounds;
 mod m0072_cheap_steps;
+mod m0073_task_mails;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0070_tasks::Migration),
             Box::new(m0071_bounds::Migration),
             Box::new(m0072_cheap_steps::Migration),
+            Box::new(m0073_task_mails::Migration),
         ]
     }
 }

@@ -187,7 +187,7 @@ impl House {
                     "There you can try again, change the input, skip the step or take everything back.".to_owned(),
                 ],
                 request: run.request,
-                approval: None,
+                asks: None,
                 reason: format!("paused {} {} {}", run.id, run.next_event, operator.id),
             };
             self.post(tx, message, now).await?;
@@ -231,7 +231,7 @@ impl House {
             }],
             fine: Vec::new(),
             request: Some(request.id),
-            approval: None,
+            asks: None,
             reason: format!("ended {}", request.id),
         };
         self.post(tx, message, now).await

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use domain::blueprint::plan::Plan;
-use domain::ids::{ApprovalId, RequestId};
-use domain::mail::Letter;
+use domain::ids::RequestId;
+use domain::mail::{Asks, Letter};
 use domain::person::Person;
 use domain::project::Project;
 use domain::request::{Request, number};
@@ -25,7 +25,7 @@ pub(crate) struct Message<'m> {
     /// What stands small at the end.
     pub fine: Vec<String>,
     pub request: Option<RequestId>,
-    pub approval: Option<ApprovalId>,
+    pub asks: Option<Asks>,
     /// The same reason is told to the same person once.
     pub reason: String,
 }
@@ -88,7 +88,7 @@ impl Message<'_> {
             text,
             html,
             request: self.request,
-            approval: self.approval,
+            asks: self.asks,
             reason: self.reason,
         })
     }
@@ -239,7 +239,7 @@ mod tests {
             ways: vec![Way { label: "Look and decide".into(), url: "https://gate/decide/abc".into() }],
             fine: Vec::new(),
             request: None,
-            approval: None,
+            asks: None,
             reason: "test".into(),
         };
         message.write("https://gate").expect("a letter")

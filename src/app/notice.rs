@@ -44,7 +44,7 @@ fn message<'m>(house: &House, to: &'m Person, told: Told<'_>) -> Message<'m> {
         }],
         fine: Vec::new(),
         request: told.run.request,
-        approval: None,
+        asks: None,
         reason: format!("notice {} {} to {}", told.run.id, told.step, to.id),
     }
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use domain::ids::{ProjectId, RunId};
-use domain::mail::{Mail, MailState};
+use domain::ids::{ProjectId, RunId, TaskId};
+use domain::mail::{Asks, Mail, MailState};
 use domain::outage::Outage;
 use domain::person::{Person, Principal, Role, Scope};
 use domain::run::RunState;
@@ -36,6 +36,14 @@ pub struct Listed {
     pub worker: Worker,
     /// `running`, `stopped` or `lost`.
     pub state: &'static str,
+}
+
+/// A mail that no mail server took.
+#[derive(Clone, Debug)]
+pub struct RefusedMail {
+    pub mail: Mail,
+    /// The task that still waits for its receiver, who may not know.
+    pub task: Option<TaskId>,
 }
 
 /// An outside system that actions call.
@@ -79,7 +87,7 @@ pub struct Overview {
     /// Files of the catalog that were refused when they were read last, by name.
     pub refused_files: Vec<String>,
     /// Mails that no mail server took, the newest of them: whoever was to get one does not know what he is asked.
-    pub refused_mails: Vec<Mail>,
+    pub refused_mails: Vec<RefusedMail>,
     /// Runs that go on, newest first.
     pub under_way: Vec<run::Listed>,
     /// Runs that ended last.
@@ -146,7 +154,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         overdue: store::task::overdue(store, now, SHOWN).await.map_err(database)?,
         may_mend: who.has_everywhere(Role::Operator),
         refused_files: store::blueprint::refused_files(store).await.map_err(database)?,
-        refused_mails: store::mail::refused(store, MAILS_SHOWN).await.map_err(database)?,
+        refused_mails: refused_mails(app).await?,
         under_way: with_holds(app, newest(app, &goes_on, SHOWN).await?).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers,
@@ -166,6 +174,19 @@ async fn newest(app: &App, states: &[RunState], limit: u64) -> Result<Vec<RunSum
     let window = Window { sort: SortBy::Created, descending: true, turn: Turn::First, limit };
     let part = store::run::list(&app.store, &Scope::Everything, &filter, window).await.map_err(database)?;
     Ok(part.rows)
+}
+
+/// The newest mails that no mail server took, with the tasks that still wait for their receivers.
+async fn refused_mails(app: &App) -> Result<Vec<RefusedMail>, Trouble> {
+    let mails = store::mail::refused(&app.store, MAILS_SHOWN).await.map_err(database)?;
+    let task = |mail: &Mail| match mail.asks {
+        Some(Asks::Task(id)) => Some(id),
+        _ => None,
+    };
+    let tasks: Vec<TaskId> = mails.iter().filter_map(task).collect();
+    let lost = store::mail::lost_of_tasks(&app.store, &tasks).await.map_err(database)?;
+    let waits = |mail: &Mail| task(mail).filter(|_| lost.iter().any(|lost| lost.id == mail.id));
+    Ok(mails.into_iter().map(|mail| RefusedMail { task: waits(&mail), mail }).collect())
 }
 
 async fn with_steps(app: &App, runs: Vec<RunSummary>) -> Result<Vec<Halted>, Trouble> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use domain::audit::{Actor, Note};
-use domain::ids::{OrganisationId, PersonId};
+use domain::ids::{OrganisationId, PersonId, ProjectId};
 use domain::organisation::Organisation;
 use domain::person::{Grant, Person, Place, Principal, Role, Scope};
 use domain::project::Project;
@@ -15,6 +15,9 @@ pub use store::person::{Filter, SortBy};
 
 use crate::page::{Counted, Part, Window};
 use crate::{App, audit, database, secret};
+
+/// How many managers above somebody are looked at; it also ends a circle of managers.
+const HIGHEST_RUNG: usize = 10;
 
 /// Somebody who is to have an account.
 #[derive(Clone, Debug)]
@@ -335,4 +338,27 @@ pub async fn place(app: &App, words: &str) -> Result<Place, Trouble> {
     let projects = store::project::list(&app.store, &Scope::Everything).await.map_err(database)?;
     let place = projects.into_iter().find(|candidate| candidate.organisation == found && candidate.name == project);
     place.map(|project| Place::Project(project.id)).ok_or_else(|| unknown(&format!("project `{words}`")))
+}
+
+/// The next one above somebody who may see the project, and as whom he stands there. Whoever is out, or may not, is
+/// passed by.
+pub(crate) async fn next_above(
+    tx: &Tx,
+    person: &Person,
+    project: ProjectId,
+    is_out: impl Fn(&Person) -> bool,
+) -> Result<Option<(Person, String)>, Trouble> {
+    let mut below = person.clone();
+    for _ in 0..HIGHEST_RUNG {
+        let Some(id) = below.manager else { return Ok(None) };
+        let Some(manager) = store::person::find(tx, id).await.map_err(database)? else { return Ok(None) };
+        let principal = store::person::principal(tx, id).await.map_err(database)?;
+        let may = principal.is_some_and(|principal| principal.scope().covers(project));
+        if may && !is_out(&manager) {
+            let above = if below.id == person.id { String::new() } else { format!(", above {}", person.name) };
+            return Ok(Some((manager, format!("manager of {}{above}", below.name))));
+        }
+        below = manager;
+    }
+    Ok(None)
 }

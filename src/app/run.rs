@@ -6,7 +6,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use domain::audit::{Actor, Note};
 use domain::hold::Hold;
-use domain::ids::RunId;
+use domain::ids::{RunId, TaskId};
+use domain::mail::{Asks, Mail};
 use domain::person::{Principal, Role};
 use domain::reading::Reading;
 use domain::resource::Resource;
@@ -74,6 +75,8 @@ pub struct Details {
     pub hold: Option<Hold>,
     /// What people are asked to do before it goes on, by the step.
     pub tasks: Vec<Task>,
+    /// Mails about these that no mail server took, so that their receivers may not know.
+    pub lost: Vec<Mail>,
     /// How long such runs usually take: the median of the last ones that were done.
     pub usual: Option<Duration>,
     /// Whether the person may mend it.
@@ -83,6 +86,13 @@ pub struct Details {
     /// The names of the operators who have to act, where one has to.
     pub operators: Vec<String>,
     pub now: DateTime<Utc>,
+}
+
+impl Details {
+    /// Mails about a task that no mail server took.
+    pub fn lost_of(&self, task: &Task) -> impl Iterator<Item = &Mail> {
+        self.lost.iter().filter(move |mail| mail.asks == Some(Asks::Task(task.id)))
+    }
 }
 
 /// The names of what an action takes and returns.
@@ -144,6 +154,8 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         true => Vec::new(),
         false => store::task::open_of_runs(&app.store, &[id]).await.map_err(database)?,
     };
+    let ids: Vec<TaskId> = tasks.iter().map(|task| task.id).collect();
+    let lost = store::mail::lost_of_tasks(&app.store, &ids).await.map_err(database)?;
     let deployment = store::deployment::find_in(&app.store, run.deployment, &who.scope()).await.map_err(database)?;
     let deployment = deployment.map(|deployment| deployment.name).unwrap_or_default();
     let may_mend = who.has(Role::Operator, run.project);
@@ -166,6 +178,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
         resources,
         hold,
         tasks,
+        lost,
         usual,
         may_mend,
         face,

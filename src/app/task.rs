@@ -2,6 +2,7 @@
 //! however many answer at once.
 
 mod ask;
+mod unreached;
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{ApprovalId, MailId, RequestId};
+use crate::ids::{ApprovalId, MailId, RequestId, TaskId};
 
 /// What is put in the outbox.
 #[derive(Clone, Debug)]
@@ -18,10 +18,19 @@ pub struct Letter {
     pub text: String,
     pub html: String,
     pub request: Option<RequestId>,
-    /// The approval that waits for it; a refusal by the mail server then moves the approval on.
-    pub approval: Option<ApprovalId>,
+    /// What it asks its receiver for; when no mail server takes it, that is passed on.
+    pub asks: Option<Asks>,
     /// A letter whose reason was told before is not posted twice.
     pub reason: String,
+}
+
+/// What a mail asks its receiver for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Asks {
+    /// To decide.
+    Approval(ApprovalId),
+    /// To do what a step of a run waits for.
+    Task(TaskId),
 }
 
 /// What a step tells people by mail. Who they are is looked up when it is posted.
@@ -110,7 +119,7 @@ pub struct Mail {
     pub text: String,
     pub html: String,
     pub request: Option<RequestId>,
-    pub approval: Option<ApprovalId>,
+    pub asks: Option<Asks>,
     pub state: MailState,
     /// How often sending was tried.
     pub attempts: u32,
@@ -118,8 +127,28 @@ pub struct Mail {
     pub next_at: Option<DateTime<Utc>>,
     /// What the mail server said last.
     pub answer: Option<String>,
+    /// Who was asked to tell its receiver of the task that it was about, as no mail server took it: names, with commas
+    /// between.
+    pub passed_on: Option<String>,
     pub created_at: DateTime<Utc>,
     pub sent_at: Option<DateTime<Utc>>,
+}
+
+impl Mail {
+    /// What became of a mail that no mail server took, as a sentence.
+    pub fn lost(&self) -> String {
+        let answer = self.answer.as_deref().unwrap_or_default();
+        let answer = if answer.is_empty() { String::new() } else { format!(": {}", answer.trim_end_matches('.')) };
+        format!("no mail server took the mail to {}{answer}.", self.to_email)
+    }
+
+    /// Who tells the receiver of a mail that no mail server took, as a sentence.
+    pub fn who_tells(&self) -> String {
+        match self.passed_on.as_deref() {
+            None | Some("") => format!("Tell {} by hand.", self.to_name),
+            Some(names) => format!("A mail asks {names} to tell them."),
+        }
+    }
 }
 
 /// What became of one try to send.

@@ -1,12 +1,14 @@
 //! The mail outbox.
 
 use chrono::{DateTime, Utc};
-use domain::ids::{MailId, RequestId};
-use domain::mail::{Delivery, Letter, Mail, MailState};
+use domain::ids::{MailId, RequestId, TaskId};
+use domain::mail::{Asks, Delivery, Letter, Mail, MailState};
+use domain::task::TaskState;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, OnConflict};
 use sea_orm::{Condition, ExprTrait, IntoActiveModel, QueryOrder, QuerySelect};
 
+use crate::sql::Sql;
 use crate::{Reads, Tx, fresh_id};
 
 mod row {
@@ -34,6 +36,8 @@ mod row {
         pub sent_at: Option<DateTimeUtc>,
         pub claimed_by: Option<String>,
         pub claimed_until: Option<DateTimeUtc>,
+        pub task_id: Option<Uuid>,
+        pub passed_on: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -45,6 +49,11 @@ mod row {
 /// Puts a letter in the outbox, in the transaction that gives its reason; a letter for the same reason is there
 /// already and stays as it is.
 pub async fn post(tx: &Tx, letter: Letter, state: MailState, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let (approval_id, task_id) = match letter.asks {
+        Some(Asks::Approval(id)) => (Some(id.into()), None),
+        Some(Asks::Task(id)) => (None, Some(id.into())),
+        None => (None, None),
+    };
     let row = row::Model {
         id: fresh_id(),
         to_name: letter.to_name,
@@ -54,7 +63,7 @@ pub async fn post(tx: &Tx, letter: Letter, state: MailState, now: DateTime<Utc>)
         text: letter.text,
         html: letter.html,
         request_id: letter.request.map(Uuid::from),
-        approval_id: letter.approval.map(Uuid::from),
+        approval_id,
         reason: letter.reason,
         state: state.word().to_owned(),
         attempts: 0,
@@ -64,6 +73,8 @@ pub async fn post(tx: &Tx, letter: Letter, state: MailState, now: DateTime<Utc>)
         sent_at: None,
         claimed_by: None,
         claimed_until: None,
+        task_id,
+        passed_on: None,
     };
     row::Entity::insert(row.into_active_model())
         .on_conflict(OnConflict::column(row::Column::Reason).do_nothing().to_owned())
@@ -160,6 +171,43 @@ pub async fn refused(on: &impl Reads, limit: u64) -> Result<Vec<Mail>, DbErr> {
     newest.all(on.db()).await?.into_iter().map(mail).collect()
 }
 
+/// Mails about open tasks that no mail server took, of which nobody else was told yet.
+pub async fn lost_and_not_passed_on(on: &impl Reads, limit: u64) -> Result<Vec<Mail>, DbErr> {
+    lost(on, Sql::default(), &format!("m.passed_on IS NULL ORDER BY m.id LIMIT {limit}")).await
+}
+
+/// Mails about these tasks, as long as they are open, that no mail server took.
+pub async fn lost_of_tasks(on: &impl Reads, tasks: &[TaskId]) -> Result<Vec<Mail>, DbErr> {
+    if tasks.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sql = Sql::default();
+    let these = format!("m.task_id IN ({}) ORDER BY m.id", sql.bind_all(tasks.iter().map(|task| task.0)));
+    lost(on, sql, &these).await
+}
+
+/// Mails about open tasks that no mail server took, after which none about the same went to the same person.
+async fn lost(on: &impl Reads, mut sql: Sql, which: &str) -> Result<Vec<Mail>, DbErr> {
+    sql.text = format!(
+        "SELECT m.* FROM mail m JOIN task t ON t.id = m.task_id WHERE m.state = '{}' AND t.state = '{}' AND NOT EXISTS \
+         (SELECT 1 FROM mail n WHERE n.task_id = m.task_id AND n.to_email = m.to_email AND n.id > m.id) AND {which}",
+        MailState::Refused.word(),
+        TaskState::Open.word(),
+    );
+    let rows: Vec<row::Model> = sql.all(on).await?;
+    rows.into_iter().map(mail).collect()
+}
+
+/// Notes who was asked to tell the receiver of a mail that no mail server took; nobody, if the names are empty.
+pub async fn mark_passed_on(tx: &Tx, id: MailId, names: &str) -> Result<(), DbErr> {
+    row::Entity::update_many()
+        .col_expr(row::Column::PassedOn, Expr::value(names))
+        .filter(row::Column::Id.eq(Uuid::from(id)))
+        .exec(&tx.0)
+        .await
+        .map(drop)
+}
+
 /// One mail.
 pub async fn find(on: &impl Reads, id: MailId) -> Result<Option<Mail>, DbErr> {
     row::Entity::find_by_id(Uuid::from(id)).one(on.db()).await?.map(mail).transpose()
@@ -235,11 +283,15 @@ fn mail(row: row::Model) -> Result<Mail, DbErr> {
         text: row.text,
         html: row.html,
         request: row.request_id.map(RequestId::from),
-        approval: row.approval_id.map(domain::ids::ApprovalId::from),
+        asks: match (row.approval_id, row.task_id) {
+            (Some(id), _) => Some(Asks::Approval(id.into())),
+            (None, id) => id.map(|id| Asks::Task(id.into())),
+        },
         state: state(&row.state)?,
         attempts: u32::try_from(row.attempts).unwrap_or_default(),
         next_at: row.next_at,
         answer: row.answer,
+        passed_on: row.passed_on,
         created_at: row.created_at,
         sent_at: row.sent_at,
     })

@@ -88,7 +88,7 @@ async fn mails_are_forgotten_when_they_are_old_unless_they_still_wait_to_be_sent
             text: String::new(),
             html: String::new(),
             request: None,
-            approval: None,
+            asks: None,
             reason: format!("mail {number}"),
         };
         let state = if number == 0 { MailState::Queued } else { MailState::Kept };

@@ -411,38 +411,99 @@ async fn a_task_of_which_nobody_can_be_reminded_keeps_nobody_from_being_reminded
     house.close().await;
 }
 
-/// A mail server that takes no mail.
-struct Closed;
+/// A mail server that knows nobody of these names.
+struct Without(&'static [&'static str]);
 
 #[async_trait]
-impl Mailer for Closed {
-    async fn send(&self, _: &Mail) -> Result<String, MailerError> {
-        Err(MailerError::Refused("550 no such mailbox".to_owned()))
+impl Mailer for Without {
+    async fn send(&self, mail: &Mail) -> Result<String, MailerError> {
+        match self.0.iter().any(|name| mail.to_name.starts_with(name)) {
+            true => Err(MailerError::Refused("550 no such mailbox".to_owned())),
+            false => Ok("250 taken".to_owned()),
+        }
     }
+}
+
+/// The house with somebody asked, nobody at work any more, and the mails handed to a server that knows nobody of these
+/// names.
+async fn house_without_mailboxes(names: &'static [&'static str]) -> (House, Task) {
+    let (mut house, _) = house().await;
+    order(&house).await;
+    let task = asked(&house, &house.person("Adam").await).await;
+    house.stop_working().await;
+    house.database.tamper("UPDATE mail SET state = 'queued', next_at = '2026-11-23T10:00:00+00:00'").await;
+    let sender = App { mailer: Some(Arc::new(Without(names))), ..house.app.clone() };
+    assert_eq!(app::mail::send_due(&sender, "sender").await.unwrap(), 2);
+    (house, task)
 }
 
 #[actix_web::test]
 async fn a_mail_that_no_server_takes_is_shown_to_operators_until_it_is_sent_again() {
-    let (mut house, _) = house().await;
-    order(&house).await;
-    asked(&house, &house.person("Adam").await).await;
-    house.stop_working().await;
+    let (house, _) = house_without_mailboxes(&["Adam", "Clara"]).await;
     let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
-    let (_, page) = otto.get("/operations").await;
-    assert!(!page.contains("No mail server took"), "{page}");
-    house.database.tamper("UPDATE mail SET state = 'queued', next_at = '2026-11-23T10:00:00+00:00'").await;
-    let sender = App { mailer: Some(Arc::new(Closed)), ..house.app.clone() };
-    assert_eq!(app::mail::send_due(&sender, "sender").await.unwrap(), 2);
     let (_, page) = otto.get("/operations").await;
     assert!(page.contains("No mail server took 2 mails"), "{page}");
     for mail in mails(&house, "task_asked").await {
         let named = format!("<a href=\"/operations/mail/{}\">{}</a> to {}", mail.id, mail.subject, mail.to_name);
         assert!(page.contains(&named), "{named}: {page}");
+        assert!(page.contains(&format!("Tell {} by hand.", mail.to_name)), "{page}");
         app::mail::send_again(&house.app, &house.person("Otto").await, mail.id).await.unwrap();
     }
     let (_, page) = otto.get("/operations").await;
     assert!(!page.contains("No mail server took"), "{page}");
     house.close().await;
+}
+
+#[actix_web::test]
+async fn who_gets_no_mail_about_his_task_is_told_by_his_manager() {
+    let (house, task) = house_without_mailboxes(&["Adam"]).await;
+    keep_time(&house.app).await.unwrap();
+    assert_eq!(keep_time(&house.app).await.unwrap(), 0, "once");
+    let told = mails(&house, "task_unreached").await;
+    assert_eq!((told.len(), told[0].to_email.as_str()), (1, "clara@example.org"), "Adam's manager");
+    assert_eq!(told[0].subject, "Tell Adam Approver: Put shop-1 into a rack");
+    let why = "no mail server took the mail to adam@example.org: 550 no such mailbox.";
+    assert!(told[0].text.contains(why) && told[0].text.contains(&format!("/tasks/{}", task.id)), "{}", told[0].text);
+    assert!(!told[0].text.contains("/decide/"), "she can't answer in his name: {}", told[0].text);
+
+    let otto = Browser::of(&house, "otto@example.org", "otto-mends-runs-now").await;
+    for address in ["/operations".to_owned(), format!("/runs/{}", task.run)] {
+        let (_, page) = otto.get(&address).await;
+        assert!(page.contains("A mail asks Clara Cost to tell them."), "{address}: {page}");
+        assert!(!page.contains("by hand"), "{address}: {page}");
+    }
+    let clara = house.person("Clara").await;
+    let doer = Doer::Person { who: &clara, task: task.id, via: Via::SignedIn, once: None };
+    answer(&house.app, doer, &values(json!({ "rack": "r3" })), Client::default()).await.unwrap();
+    let (_, page) = otto.get("/operations").await;
+    assert!(page.contains("No mail server took a mail") && !page.contains("waits for them"), "it is done: {page}");
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn where_no_manager_can_be_told_the_operators_are_and_where_nobody_can_the_pages_say_who_is_told_by_hand() {
+    let (house, task) = house_without_mailboxes(&["Adam", "Clara"]).await;
+    keep_time(&house.app).await.unwrap();
+    let told = mails(&house, "task_unreached").await;
+    let to: Vec<&str> = told.iter().map(|mail| mail.to_email.as_str()).collect();
+    assert_eq!(to, ["otto@example.org"; 2], "Adam's manager got no mail either, and has none above her");
+
+    let (house_of_none, task_of_none) = house_without_mailboxes(&["Clara"]).await;
+    house_of_none.database.tamper("DELETE FROM role_grant WHERE role = 'operator'").await;
+    keep_time(&house_of_none.app).await.unwrap();
+    assert!(mails(&house_of_none, "task_unreached").await.is_empty());
+    for (house, task, said) in [
+        (&house, &task, "A mail asks Otto Operator to tell them."),
+        (&house_of_none, &task_of_none, "Tell Clara Cost by hand."),
+    ] {
+        let ada = Browser::of(house, "ada@example.org", "ada-manages-people").await;
+        for address in ["/operations".to_owned(), format!("/runs/{}", task.run)] {
+            let (_, page) = ada.get(&address).await;
+            assert!(page.contains(said), "{said} {address}: {page}");
+        }
+    }
+    house.close().await;
+    house_of_none.close().await;
 }
 
 /// What the step would have left.

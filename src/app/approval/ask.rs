@@ -7,6 +7,7 @@ use domain::approval::{Approval, ApprovalState};
 use domain::blueprint::plan::{Level, Plan};
 use domain::blueprint::{Approvers, Quorum};
 use domain::ids::{ApprovalId, PersonId};
+use domain::mail::Asks;
 use domain::moment::written;
 use domain::person::{Person, Role};
 use domain::project::Project;
@@ -195,7 +196,7 @@ pub(super) fn question_mail<'m>(
             "The link is for you alone: who holds it decides in your name.".to_owned(),
         ],
         request: Some(approval.request),
-        approval: Some(approval.id),
+        asks: Some(Asks::Approval(approval.id)),
         reason: format!("question {} {}", approval.id, secret::hash(&url)),
     }
 }

@@ -5,6 +5,7 @@ use domain::audit::Actor;
 use domain::blueprint::Confirm;
 use domain::blueprint::plan::Level;
 use domain::ids::ApprovalId;
+use domain::mail::Asks;
 use domain::moment::written;
 use domain::person::{Person, Principal, Role};
 use domain::project::Project;
@@ -282,7 +283,7 @@ async fn send_receipt(
             }],
             fine: vec!["Keep this mail. Its link stops what the decision started, after one more question.".to_owned()],
             request: Some(case.request.id),
-            approval: Some(case.approval.id),
+            asks: Some(Asks::Approval(case.approval.id)),
             reason: format!("receipt {}", case.approval.id),
         },
     )
@@ -317,7 +318,7 @@ async fn tell_requester(
             ways: vec![Way { label: "See the request".to_owned(), url: request_url(app, request) }],
             fine: Vec::new(),
             request: Some(request.id),
-            approval: None,
+            asks: None,
             reason: format!("decided {} {}", request.id, request.revision),
         },
     )

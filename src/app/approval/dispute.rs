@@ -91,7 +91,7 @@ async fn tell(app: &App, tx: &Tx, request: &Request, approver: &Person) -> Resul
         ways: vec![Way { label: "See the request".to_owned(), url: request_url(app, request) }],
         fine: Vec::new(),
         request: Some(request.id),
-        approval: None,
+        asks: None,
         reason: format!("disputed {} {}", request.id, request.revision),
     };
     post(app, tx, message).await

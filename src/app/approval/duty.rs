@@ -5,7 +5,6 @@ use domain::approval::{Approval, ApprovalState};
 use domain::audit::Actor;
 use domain::blueprint::OnTimeout;
 use domain::blueprint::plan::Level;
-use domain::ids::PersonId;
 use domain::moment::written;
 use domain::person::Person;
 use domain::project::Project;
@@ -20,14 +19,12 @@ use super::decide::level_of;
 use super::{called, note, post, request_url};
 use crate::letter::{Message, Way};
 use crate::link::next_reminder;
-use crate::{App, database, request};
+use crate::{App, database, person, request};
 
 /// How many are handled at once; the rest comes with the next call.
 const AT_ONCE: u64 = 50;
 /// How often a level goes on to somebody higher up before its time is really up.
 const ESCALATIONS: i32 = 2;
-/// How many managers above somebody silent are looked at; it also ends a circle of managers.
-const HIGHEST_RUNG: usize = 10;
 
 /// Does what time asks for; each question in a transaction of its own. Says how many it handled.
 pub async fn keep_time(app: &App) -> Result<usize, Trouble> {
@@ -129,7 +126,9 @@ async fn ask_higher(
     let silent = asked.iter().filter(at_level).filter(|approval| approval.state == ApprovalState::Open);
     for approval in silent.filter(|approval| only.is_none_or(|only| only.id == approval.id)) {
         let Some(silent) = store::person::find(tx, approval.approver).await.map_err(database)? else { continue };
-        let Some((approver, asked_as)) = next_rung(tx, case, &silent, &known).await? else { continue };
+        let is_out = |person: &Person| person.id == case.requester.id || known.contains(&person.id);
+        let above = person::next_above(tx, &silent, case.project.id, is_out).await?;
+        let Some((approver, asked_as)) = above else { continue };
         known.push(approver.id);
         let data = json!({ "level": level.level, "from": silent.email, "to": approver.id });
         let because = format!("You are asked as the {asked_as}, from whom no answer came.");
@@ -140,29 +139,6 @@ async fn ask_higher(
         count += 1;
     }
     Ok(count)
-}
-
-/// The next one above somebody silent who may decide and was not asked yet, and as whom he is asked. Whoever may not,
-/// ordered it himself or was asked already is passed by.
-async fn next_rung(
-    tx: &Tx,
-    case: &Case,
-    silent: &Person,
-    known: &[PersonId],
-) -> Result<Option<(Person, String)>, Trouble> {
-    let mut below = silent.clone();
-    for _ in 0..HIGHEST_RUNG {
-        let Some(manager) = below.manager else { return Ok(None) };
-        let Some(person) = store::person::find(tx, manager).await.map_err(database)? else { return Ok(None) };
-        let principal = store::person::principal(tx, manager).await.map_err(database)?;
-        let may = principal.is_some_and(|principal| principal.scope().covers(case.project.id));
-        if may && manager != case.requester.id && !known.contains(&manager) {
-            let above = if below.id == silent.id { String::new() } else { format!(", above {}", silent.name) };
-            return Ok(Some((person, format!("manager of {}{above}", below.name))));
-        }
-        below = person;
-    }
-    Ok(None)
 }
 
 /// A question that the mail server would not take goes on to the approver's manager; the question itself stays open
@@ -194,7 +170,7 @@ async fn expire(app: &App, tx: &Tx, case: Case, level: &Level, ending: &str) -> 
         ways: vec![Way { label: "See the request".to_owned(), url: request_url(app, &expired) }],
         fine: Vec::new(),
         request: Some(expired.id),
-        approval: None,
+        asks: None,
         reason: format!("expired {} {}", expired.id, expired.revision),
     };
     post(app, tx, message).await

@@ -174,7 +174,7 @@ fn message<'m>(app: &App, deployment: &Deployment, owner: &'m Person, ended: boo
         }],
         fine: vec![format!("It may last until {} at most.", day(deployment.lease.longest_until))],
         request: Some(deployment.request),
-        approval: None,
+        asks: None,
         reason: format!(
             "lease of {} until {} {}",
             deployment.id,

@@ -7,7 +7,7 @@ use domain::approval::{Approval, ApprovalState};
 use domain::audit::Entry;
 use domain::hold::Hold;
 use domain::ids::{PersonId, ProjectId, RequestId};
-use domain::mail::Mail;
+use domain::mail::{Asks, Mail};
 use domain::person::{Person, Principal};
 use domain::project::Project;
 use domain::reading::Reading;
@@ -232,7 +232,10 @@ async fn pause(app: &App, run: RunSummary, mails: &[Mail]) -> Result<Pause, Trou
 }
 
 fn asking(approval: Approval, people: &BTreeMap<PersonId, Person>, mails: &[Mail]) -> Option<Asking> {
-    let mail = mails.iter().rev().find(|mail| mail.approval == Some(approval.id) && mail.kind.starts_with("approval_"));
+    let mail = mails
+        .iter()
+        .rev()
+        .find(|mail| mail.asks == Some(Asks::Approval(approval.id)) && mail.kind.starts_with("approval_"));
     Some(Asking {
         approver: people.get(&approval.approver)?.clone(),
         on_behalf_of: approval.on_behalf_of.and_then(|id| people.get(&id).cloned()),

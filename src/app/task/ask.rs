@@ -2,7 +2,7 @@
 //! does to it.
 
 use chrono::{DateTime, Utc};
-use domain::mail::Recipients;
+use domain::mail::{Asks, Recipients};
 use domain::moment::written;
 use domain::person::Person;
 use domain::run::Run;
@@ -12,6 +12,7 @@ use engine::Asked;
 use store::task::Link;
 use store::{DbErr, Tx};
 
+use super::unreached;
 use crate::consequences::House;
 use crate::letter::{Fact, Message, Way};
 use crate::link::{self, next_reminder};
@@ -130,12 +131,12 @@ fn mail<'m>(
             "The link is for you alone: who holds it answers in your name.".to_owned(),
         ],
         request: task.request,
-        approval: None,
+        asks: Some(Asks::Task(task.id)),
         reason: format!("task {} {}", task.id, secret::hash(&url)),
     }
 }
 
-fn facts(run: &Run, task: &Task) -> Vec<Fact> {
+pub(super) fn facts(run: &Run, task: &Task) -> Vec<Fact> {
     let fact = |label: &str, value: String| Fact { label: label.to_owned(), value, large: false };
     vec![
         fact("For", run.title.clone()),
@@ -181,7 +182,7 @@ async fn call_operators(
                 "Speak with those who are asked, or skip the step there with what it would have left.".to_owned(),
             ],
             request: task.request,
-            approval: None,
+            asks: None,
             reason: format!("overdue {} {}", task.id, operator.id),
         };
         house.post(tx, message, now).await?;
@@ -189,12 +190,12 @@ async fn call_operators(
     Ok(())
 }
 
-fn names(people: &[Person]) -> String {
+pub(super) fn names(people: &[Person]) -> String {
     people.iter().map(|person| person.name.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// Reminds people of what they are asked for, once; each task in a transaction of its own, so that one that fails keeps
-/// nobody else from being reminded. Says how many it handled.
+/// nobody else from being reminded. And passes on what no mail server took. Says how many it handled.
 pub async fn keep_time(app: &App) -> Result<usize, Trouble> {
     let due = store::task::to_remind(&app.store, app.clock.now(), AT_ONCE).await.map_err(database)?;
     let mut handled = 0;
@@ -206,7 +207,7 @@ pub async fn keep_time(app: &App) -> Result<usize, Trouble> {
             }
         }
     }
-    Ok(handled)
+    Ok(handled + unreached::pass_all_on(app).await?)
 }
 
 async fn remind(app: &App, task: &Task) -> Result<(), Trouble> {

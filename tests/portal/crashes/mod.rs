@@ -88,7 +88,7 @@ async fn assert_that_nobody_was_told_twice(house: &House, told: &str) {
     let mails = store::mail::list(&house.app.store, None, 1_000).await.unwrap();
     let mut letters = BTreeSet::new();
     for mail in mails {
-        let what = (mail.request, mail.approval, mail.to_email, mail.subject);
+        let what = (mail.request, mail.asks, mail.to_email, mail.subject);
         assert!(letters.insert(what.clone()), "{told}: told twice: {what:?}");
     }
 }
