@@ -164,36 +164,47 @@ impl Lane {
         came?.into_iter().next().ok_or(DriveError::BrokeDown)
     }
 
-    /// Writes parts in one transaction. A panic of what they call is a failure like others: the lane lives.
+    /// Writes parts in one transaction.
     async fn attempt(&self, parts: &[Part]) -> Result<Vec<Came>, DriveError> {
-        let alone = OnceLock::new();
-        let attempt = AssertUnwindSafe(self.write(parts, &alone)).catch_unwind().await;
-        attempt.unwrap_or(Err(DriveError::BrokeDown)).map_err(|cause| match alone.get() {
-            Some(&run) => DriveError::NotBegun { run, source: Box::new(cause) },
-            None => cause,
-        })
-    }
-
-    /// `alone` is told which run it is about, should it be one that begins and nothing else.
-    async fn write(&self, parts: &[Part], alone: &OnceLock<RunId>) -> Result<Vec<Came>, DriveError> {
         let bare: Option<Vec<&Entry>> = parts.iter().map(Part::bare).collect();
         if let Some(entries) = bare {
-            let written = write_bare(&self.store, &entries).await?;
+            let written = AssertUnwindSafe(write_bare(&self.store, &entries)).catch_unwind().await;
+            let written = written.unwrap_or(Err(DriveError::BrokeDown))?;
             return Ok(written.into_iter().map(Came::Written).collect());
         }
         let change = parts.iter().any(Part::changes_state);
         let tx = if change { self.store.begin_change().await? } else { self.store.begin_step().await? };
-        let moves = moves(&tx, parts, alone).await?;
+        let alone = OnceLock::new();
+        // A panic of what the parts call is a failure like others: the lane lives.
+        let written = AssertUnwindSafe(self.write(&tx, parts, &alone)).catch_unwind().await;
+        match written.unwrap_or(Err(DriveError::BrokeDown)) {
+            Ok((came, true)) => tx.commit().await.map(|()| came).map_err(DriveError::from),
+            Ok((came, false)) => tx.roll_back().await.map(|()| came).map_err(DriveError::from),
+            Err(cause) => {
+                // What is tried next must find what this one took.
+                if let Err(cause) = tx.roll_back().await {
+                    tracing::debug!(%cause, "a transaction that failed ends with its connection");
+                }
+                Err(match alone.get() {
+                    Some(&run) => DriveError::NotBegun { run, source: Box::new(cause) },
+                    None => cause,
+                })
+            }
+        }
+    }
+
+    /// What came of the parts, and whether it is to be committed. `alone` is told which run it is about, should it be one
+    /// that begins and nothing else.
+    async fn write(&self, tx: &Tx, parts: &[Part], alone: &OnceLock<RunId>) -> Result<(Vec<Came>, bool), DriveError> {
+        let moves = moves(tx, parts, alone).await?;
         let entries: Vec<&Entry> = moves.iter().flat_map(Moves::entries).collect();
-        let written = write_all(&tx, &*self.house, &entries).await?;
+        let written = write_all(tx, &*self.house, &entries).await?;
         let told_in_vain = entries.iter().zip(&written).any(|(entry, written)| entry.tells() && written.is_none());
-        match (told_in_vain, entries.len()) {
-            (false, _) => tx.commit().await?,
-            (true, 1) => drop(tx),
-            (true, _) => return Err(DriveError::ToldInVain),
+        if told_in_vain && entries.len() > 1 {
+            return Err(DriveError::ToldInVain);
         }
         let mut written = written.into_iter();
-        Ok(moves.into_iter().map(|it| it.came(&mut written)).collect())
+        Ok((moves.into_iter().map(|it| it.came(&mut written)).collect(), !told_in_vain))
     }
 }
 

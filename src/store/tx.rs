@@ -26,6 +26,12 @@ impl Tx {
         self.1.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
+
+    /// Takes everything back that was written, before anybody else goes on; whoever only drops it does so some time
+    /// after.
+    pub async fn roll_back(self) -> Result<(), DbErr> {
+        self.0.rollback().await
+    }
 }
 
 impl Tx {
