@@ -19,8 +19,8 @@ const TOO_LONG: TimeDelta = TimeDelta::minutes(1);
 
 /// Every so often all is looked at that is due, however long it has been.
 const THOROUGHLY: Duration = Duration::from_secs(60);
-/// What was due for so long when nothing else was may have been written since.
-const UNSEEN: TimeDelta = TimeDelta::seconds(5);
+/// What was due for so long when nothing else was may have been written since, by a machine whose clock is behind.
+const UNSEEN: TimeDelta = TimeDelta::minutes(2);
 
 /// Until when nothing is due any more, as far as is known.
 #[derive(Default)]
