@@ -26,6 +26,7 @@ mod m0070_tasks;
 mod m0071_bounds;
 mod m0072_cheap_steps;
 mod m0073_task_mails;
+mod m0074_room;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0071_bounds::Migration),
             Box::new(m0072_cheap_steps::Migration),
             Box::new(m0073_task_mails::Migration),
+            Box::new(m0074_room::Migration),
         ]
     }
 }

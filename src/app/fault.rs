@@ -18,11 +18,20 @@ pub fn told(trouble: &Trouble) -> Option<Trouble> {
     None
 }
 
+/// Goes on without a note of when something was last used, where the disk has no room for it: what is there can still be
+/// read.
+pub(crate) fn unless_full(noted: Result<(), DbErr>) -> Result<(), Trouble> {
+    match noted {
+        Err(cause) if Fault::of(&cause) == Some(Fault::Full) => Ok(()),
+        noted => noted.map_err(crate::database),
+    }
+}
+
 pub(crate) fn away() -> Trouble {
     Trouble::new(Kind::Unavailable, "The database does not answer.", "Try again in a moment.")
 }
 
-fn full() -> Trouble {
+pub(crate) fn full() -> Trouble {
     Trouble::new(
         Kind::Unavailable,
         "The disk of the database is full, so nothing can be written. What is there can still be read.",

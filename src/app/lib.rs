@@ -78,12 +78,20 @@ pub struct App {
 }
 
 impl App {
-    /// Whether people can be served: the database answers, and soon.
+    /// Whether people can be served: the database answers, and soon; and its disk has room.
     pub async fn check_ready(&self) -> Result<(), Trouble> {
         match tokio::time::timeout(SOON, self.store.ping()).await {
-            Ok(answer) => answer.map_err(|cause| fault::away().because(cause)),
-            Err(late) => Err(fault::away().because(late)),
+            Ok(answer) => answer.map_err(|cause| fault::away().because(cause))?,
+            Err(late) => return Err(fault::away().because(late)),
         }
+        if self.disk_is_full().await? { Err(fault::full()) } else { Ok(()) }
+    }
+
+    /// Whether the disk of the database is full, so that nothing can be written. Where that can't be told soon, for
+    /// others are writing, it counts as not.
+    async fn disk_is_full(&self) -> Result<bool, Trouble> {
+        let has_room = tokio::time::timeout(SOON, self.store.has_room()).await;
+        has_room.map_or(Ok(false), |has_room| has_room.map(|has_room| !has_room).map_err(database))
     }
 }
 

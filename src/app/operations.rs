@@ -76,6 +76,8 @@ impl Provider {
 /// The platform at a glance.
 #[derive(Clone, Debug)]
 pub struct Overview {
+    /// Whether the disk of the database is full, so that nothing can be written.
+    pub disk_is_full: bool,
     /// How many runs stand in each state that is not an end.
     pub open: Vec<(RunState, u64)>,
     /// Runs that are paused or stuck, newest first.
@@ -149,6 +151,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
     let alive = workers.iter().filter(|listed| listed.state == "running").map(|listed| &listed.worker);
     Ok(Overview {
         providers: providers(app, alive).await?,
+        disk_is_full: app.disk_is_full().await?,
         open: store::run::count_open(store).await.map_err(database)?,
         need_a_person: with_steps(app, newest(app, &needs, SHOWN).await?).await?,
         overdue: store::task::overdue(store, now, SHOWN).await.map_err(database)?,

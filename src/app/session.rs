@@ -1,12 +1,13 @@
 //! Signing in and out, and who a browser's cookie stands for.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::PersonId;
 use domain::person::Principal;
 use domain::trouble::{Kind, Trouble};
+use store::DbErr;
 use store::session::Failures;
 
-use crate::{App, database, secret};
+use crate::{App, database, fault, secret};
 
 /// A session ends this long after it began, however busy it was.
 pub const LIFETIME: TimeDelta = TimeDelta::hours(24);
@@ -98,11 +99,15 @@ pub async fn resume(app: &App, token: &str) -> Result<Option<Session>, Trouble> 
         return Ok(None);
     };
     if now - session.seen_at > SEEN_EVERY {
-        let tx = app.store.begin().await.map_err(database)?;
-        store::session::touch(&tx, &hash, now).await.map_err(database)?;
-        tx.commit().await.map_err(database)?;
+        fault::unless_full(note_use(app, &hash, now).await)?;
     }
     Ok(Some(Session { principal, csrf: secret::derive("csrf", token) }))
+}
+
+async fn note_use(app: &App, hash: &str, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let tx = app.store.begin().await?;
+    store::session::touch(&tx, hash, now).await?;
+    tx.commit().await
 }
 
 /// Ends the session of this secret; the cookie is worthless from now on, wherever it is.

@@ -1,14 +1,15 @@
 //! Tokens with which programs come in, in a person's name and with no more than his rights.
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use domain::audit::{Actor, Note};
 use domain::ids::{PersonId, TokenId};
 use domain::person::Principal;
 use domain::token::{LONGEST_LIFE, Token, TokenScope};
 use domain::trouble::{FieldError, Kind, Trouble};
 use serde_json::json;
+use store::DbErr;
 
-use crate::{App, audit, database, secret};
+use crate::{App, audit, database, fault, secret};
 
 /// What a token's secret begins with, so that scanners for leaked secrets know it.
 const PREFIX: &str = "gth_";
@@ -129,11 +130,15 @@ pub async fn resume(app: &App, shown: &str) -> Result<Option<(Principal, Token)>
         return Ok(None);
     };
     if token.used_at.is_none_or(|used| now - used > USED_EVERY) {
-        let tx = app.store.begin().await.map_err(database)?;
-        store::token::touch(&tx, token.id, now).await.map_err(database)?;
-        tx.commit().await.map_err(database)?;
+        fault::unless_full(note_use(app, token.id, now).await)?;
     }
     Ok(Some((principal, token)))
+}
+
+async fn note_use(app: &App, id: TokenId, now: DateTime<Utc>) -> Result<(), DbErr> {
+    let tx = app.store.begin().await?;
+    store::token::touch(&tx, id, now).await?;
+    tx.commit().await
 }
 
 fn on_record(actor: Actor, action: &'static str, token: TokenId, data: serde_json::Value) -> Note {

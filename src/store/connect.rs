@@ -14,6 +14,7 @@ use sea_orm::{
 };
 use sea_orm_migration::MigratorTrait;
 
+use crate::room::Doubt;
 use crate::{Fault, Tx, duty};
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
@@ -55,6 +56,7 @@ pub struct Store {
     pool: Pool,
     commits: Arc<AtomicU64>,
     reads: Arc<AtomicU64>,
+    pub(crate) doubt: Doubt,
     /// What each transaction asks for before it writes.
     fence: Option<duty::Token>,
 }
@@ -101,7 +103,7 @@ impl Store {
             options.map_sqlx_postgres_opts(move |server| server.options(stands_still).options(BY_KEY));
             let steps = Database::connect(options).await.map_err(unreachable)?;
             let pool = Pool::Postgres(readers.get_postgres_connection_pool().clone());
-            Self { readers, writer, steps, pool, commits: Arc::default(), reads: Arc::default(), fence: None }
+            Self::of(readers, writer, steps, pool)
         } else {
             return Err(OpenError::UnknownKind(without_password(address)));
         };
@@ -110,7 +112,15 @@ impl Store {
         store.readers.set_metric_callback(move |_| {
             reads.fetch_add(1, Ordering::Relaxed);
         });
+        for connection in [&mut store.writer, &mut store.steps] {
+            store.doubt.watch(connection);
+        }
         Ok(store)
+    }
+
+    fn of(readers: DatabaseConnection, writer: DatabaseConnection, steps: DatabaseConnection, pool: Pool) -> Self {
+        let (commits, reads, doubt) = Default::default();
+        Self { readers, writer, steps, pool, commits, reads, doubt, fence: None }
     }
 
     /// Makes the changes of tables that are missing. On PostgreSQL processes that start at once do so one after the
@@ -211,10 +221,10 @@ impl Store {
         for _ in 0..POSTGRES_STEPS {
             match connection.begin_with_options(options).await {
                 Err(cause) if is_lost(&cause) => {}
-                begun => return Ok(Tx(begun?, Arc::clone(&self.commits))),
+                begun => return Ok(Tx(begun?, Arc::clone(&self.commits), self.doubt.clone())),
             }
         }
-        Ok(Tx(connection.begin_with_options(options).await?, Arc::clone(&self.commits)))
+        Ok(Tx(connection.begin_with_options(options).await?, Arc::clone(&self.commits), self.doubt.clone()))
     }
 
     /// The connections that the queue shares with us.
@@ -254,6 +264,10 @@ impl Store {
         self.fence.is_none() && matches!(self.pool, Pool::Postgres(_))
     }
 
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.writer
+    }
+
     pub(crate) fn steps(&self) -> &DatabaseConnection {
         &self.steps
     }
@@ -283,15 +297,8 @@ impl Store {
             pool.clone().max_connections(1).acquire_timeout(WRITER_PATIENCE).connect_with(options.clone()).await?;
         let readers = pool.max_connections(SQLITE_READERS).connect_with(options.read_only(true)).await?;
         let one = SqlxSqliteConnector::from_sqlx_sqlite_pool(writer.clone());
-        Ok(Self {
-            readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
-            writer: one.clone(),
-            steps: one,
-            pool: Pool::Sqlite(writer),
-            commits: Arc::default(),
-            reads: Arc::default(),
-            fence: None,
-        })
+        let readers = SqlxSqliteConnector::from_sqlx_sqlite_pool(readers);
+        Ok(Self::of(readers, one.clone(), one, Pool::Sqlite(writer)))
     }
 }
 

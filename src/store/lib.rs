@@ -29,6 +29,7 @@ pub mod project;
 mod records;
 pub mod request;
 pub mod resource;
+mod room;
 pub mod run;
 pub mod run_event;
 pub mod session;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use sea_orm::{ConnectionTrait, DatabaseTransaction, DbBackend, DbErr};
 
 use crate::Store;
+use crate::room::Doubt;
 use crate::sql::Sql;
 
 /// Something that rows can be read from: the [`Store`] itself, or a [`Tx`] that sees its own writes.
@@ -15,13 +16,13 @@ impl Reads for Store {}
 impl Reads for Tx {}
 
 /// An open write transaction. Dropping it rolls back.
-pub struct Tx(pub(crate) DatabaseTransaction, pub(crate) Arc<AtomicU64>);
+pub struct Tx(pub(crate) DatabaseTransaction, pub(crate) Arc<AtomicU64>, pub(crate) Doubt);
 
 impl Tx {
     /// Makes everything written so far durable, at once.
     pub async fn commit(self) -> Result<(), DbErr> {
         test_boundary::pass("before a commit");
-        self.0.commit().await?;
+        self.0.commit().await.inspect_err(|_| self.2.raise())?;
         test_boundary::pass("after a commit");
         self.1.fetch_add(1, Ordering::Relaxed);
         Ok(())

@@ -98,6 +98,47 @@ impl TestDatabase {
         assert!(refused.to_string().contains("full"), "{refused}");
     }
 
+    /// Leaves a SQLite file no room for anything, whoever writes, until [`Self::make_room`].
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn keep_full(&self) {
+        // A table whose numbers have come to their end refuses a row with the very error of a full disk.
+        self.tamper("DROP TABLE IF EXISTS brim").await;
+        self.tamper("CREATE TABLE brim (number INTEGER PRIMARY KEY AUTOINCREMENT)").await;
+        self.tamper(&format!("INSERT INTO brim VALUES ({})", i64::MAX)).await;
+        for table in self.tables().await {
+            for change in ["INSERT", "UPDATE"] {
+                let refused = "BEGIN INSERT INTO brim VALUES (NULL); END";
+                self.tamper(&format!("CREATE TRIGGER full_{change}_{table} BEFORE {change} ON {table} {refused}"))
+                    .await;
+            }
+        }
+    }
+
+    /// The disk has room again.
+    ///
+    /// # Panics
+    /// When the database refuses it.
+    pub async fn make_room(&self) {
+        for table in self.tables().await {
+            for change in ["INSERT", "UPDATE"] {
+                self.tamper(&format!("DROP TRIGGER full_{change}_{table}")).await;
+            }
+        }
+    }
+
+    /// The tables that are written to.
+    async fn tables(&self) -> Vec<String> {
+        let hand = connect(&self.address).await.expect("the database of the test opens");
+        let asked =
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'brim'";
+        let rows = hand.query_all_raw(sea_orm::Statement::from_string(hand.get_database_backend(), asked)).await;
+        let rows = rows.expect("its tables are named");
+        hand.close().await.expect("it closes");
+        rows.iter().map(|row| row.try_get_by_index(0).expect("a name")).collect()
+    }
+
     /// What SQLite finds wrong with the file; `ok` when nothing is.
     ///
     /// # Panics

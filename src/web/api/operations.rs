@@ -20,6 +20,8 @@ use super::tasks::TaskEntry;
 /// The platform at a glance.
 #[derive(Serialize, ToSchema)]
 pub struct OperationsOverview {
+    /// Whether the disk of the database is full, so that nothing can be written.
+    disk_is_full: bool,
     /// How many runs stand in each state that is not an end.
     runs: BTreeMap<String, u64>,
     /// Runs that are paused or stuck, newest first.
@@ -116,6 +118,7 @@ impl From<Overview> for OperationsOverview {
     fn from(overview: Overview) -> Self {
         let entries = |runs: Vec<app::run::RunSummary>| runs.into_iter().map(RunEntry::from).collect();
         Self {
+            disk_is_full: overview.disk_is_full,
             runs: overview.open.into_iter().map(|(state, count)| (state.word().to_owned(), count)).collect(),
             need_a_person: entries(overview.need_a_person.into_iter().map(|halted| halted.run).collect()),
             overdue: overview.overdue.iter().map(|task| TaskEntry::of(task, overview.now)).collect(),
