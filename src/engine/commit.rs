@@ -22,13 +22,17 @@ use crate::draft::Draft;
 use crate::drive::{DriveError, Driver};
 use crate::gate::Consequences;
 use crate::journal::{Entry, write_all, write_bare};
+use crate::queue::Drawn;
 
 /// No transaction writes more parts: one that has to be repeated should not cost too much.
 const AT_ONCE: usize = 64;
 
 /// Where runs bring what they come to.
 pub(crate) struct Committer {
-    lane: mpsc::UnboundedSender<Part>,
+    /// For what commits with nothing else: most of it, and quickly written.
+    bare: mpsc::UnboundedSender<Part>,
+    /// For what begins, ends or means something outside of its run.
+    heavy: mpsc::UnboundedSender<Part>,
 }
 
 /// What a worker wants to carry.
@@ -95,9 +99,12 @@ enum Came {
 impl Committer {
     /// Starts the lane; it ends when the committer is dropped.
     pub(crate) fn start(store: &Store, house: &Arc<dyn Consequences>) -> Self {
-        let (lane, parts) = mpsc::unbounded_channel();
-        tokio::spawn(Lane { store: store.clone(), house: Arc::clone(house) }.serve(parts));
-        Self { lane }
+        let lane = || {
+            let (lane, parts) = mpsc::unbounded_channel();
+            tokio::spawn(Lane { store: store.clone(), house: Arc::clone(house) }.serve(parts));
+            lane
+        };
+        Self { bare: lane(), heavy: lane() }
     }
 
     /// Takes runs and makes their first moves; none when there is nothing to carry, or other workers do.
@@ -116,7 +123,8 @@ impl Committer {
 
     /// A lane that is gone drops the part, and with it the reply.
     fn bring(&self, part: Part) {
-        let _ = self.lane.send(part);
+        let lane = if part.bare().is_some() { &self.bare } else { &self.heavy };
+        let _ = lane.send(part);
     }
 }
 
@@ -200,7 +208,7 @@ impl Lane {
         let entries: Vec<&Entry> = moves.iter().flat_map(Moves::entries).collect();
         let written = write_all(tx, &*self.house, &entries).await?;
         let told_in_vain = entries.iter().zip(&written).any(|(entry, written)| entry.tells() && written.is_none());
-        if told_in_vain && entries.len() > 1 {
+        if told_in_vain && parts.len() > 1 {
             return Err(DriveError::ToldInVain);
         }
         let mut written = written.into_iter();
@@ -311,12 +319,12 @@ async fn moves<'p>(tx: &Tx, parts: &'p [Part], alone: &OnceLock<RunId>) -> Resul
             Part::Begin(wish, _) => {
                 let looked = Instant::now();
                 let drawn = wish.drawn(tx).await?;
-                if let ([run], 1) = (drawn.as_slice(), parts.len()) {
+                if let ([run], 1) = (drawn.runs.as_slice(), parts.len()) {
                     alone.get_or_init(|| *run);
                 }
-                let firsts = begin(tx, wish, &drawn).await?;
+                let firsts = begin(tx, wish, &drawn.runs).await?;
                 taken.extend(firsts.iter().map(|first| first.entry.run.id));
-                Moves::First { firsts, found: wish.found(drawn.len()), looked }
+                Moves::First { firsts, found: wish.found(drawn.jobs), looked }
             }
         });
     }
@@ -330,11 +338,11 @@ async fn moves<'p>(tx: &Tx, parts: &'p [Part], alone: &OnceLock<RunId>) -> Resul
 
 impl Wish {
     /// The runs that may be there for it.
-    async fn drawn(&self, tx: &Tx) -> Result<Vec<RunId>, DbErr> {
+    async fn drawn(&self, tx: &Tx) -> Result<Drawn, DbErr> {
         match self.runs {
             Wanted::Next { most, thoroughly } => self.engine.draw(tx, most, thoroughly).await,
             #[cfg(test)]
-            Wanted::This(run) => Ok(vec![run]),
+            Wanted::This(run) => Ok(Drawn { runs: vec![run], jobs: 0 }),
         }
     }
 

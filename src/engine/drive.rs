@@ -162,8 +162,9 @@ impl Engine {
              a backup; then try again."
         );
         let tx = self.0.store.begin_step().await?;
-        store::run::set_aside(&tx, run, &why, self.0.clock.now()).await?;
+        // In this order, which is that of a worker that takes it.
         queue::forget(&tx, run).await?;
+        store::run::set_aside(&tx, run, &why, self.0.clock.now()).await?;
         tx.commit().await
     }
 

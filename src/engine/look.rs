@@ -14,6 +14,8 @@ use crate::commit::Found;
 /// Jobs of another process are looked for this often as long as nothing is heard of the others; those of this process
 /// ring the bell.
 pub(crate) const IDLE_POLL: Duration = Duration::from_secs(1);
+/// When somebody rang and nothing was found, it is looked at thoroughly after so long at the latest.
+const LATE: Duration = Duration::from_secs(5);
 /// How often they are looked for all the same while they are heard of.
 const QUIET_POLL: Duration = Duration::from_secs(15);
 
@@ -50,7 +52,7 @@ pub(crate) struct Look {
     bell: Arc<Bell>,
     heard: u64,
     again: bool,
-    /// Somebody rang for the look that is under way, and it is no thorough one.
+    /// Somebody rang, and it was not looked at thoroughly since.
     in_a_hurry: bool,
     timer: Pin<Box<Sleep>>,
     /// When it is looked at thoroughly again.
@@ -83,7 +85,7 @@ impl Look {
         if thoroughly {
             self.thoroughly = now + QUIET_POLL;
         }
-        self.in_a_hurry = rings != self.heard && !thoroughly;
+        self.in_a_hurry = rings != self.heard || (self.in_a_hurry && !thoroughly);
         (self.heard, self.again) = (rings, false);
         self.timer.as_mut().reset(self.thoroughly.min(now + self.bell.pause()));
         Poll::Ready(thoroughly)
@@ -92,8 +94,8 @@ impl Look {
     pub(crate) fn found(&mut self, found: Found) {
         match found {
             Found::All => self.again = true,
-            // Whoever rang may have put there what was under way for long; or another worker has it.
-            Found::Nothing if self.in_a_hurry => self.thoroughly = self.thoroughly.min(Instant::now() + IDLE_POLL),
+            // Whoever rang may have put there what was under way for long, or another worker was taking it.
+            Found::Nothing if self.in_a_hurry => self.thoroughly = self.thoroughly.min(Instant::now() + LATE),
             Found::Some | Found::Nothing => {}
             Found::Unknown => (self.again, self.thoroughly) = (true, Instant::now()),
         }

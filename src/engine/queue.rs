@@ -1,5 +1,6 @@
-//! Brings runs to workers. apalis carries "drive run R"; the run's own tables are the truth, so that a job may come
-//! twice, late, or never (the sweeper brings it then) without harm.
+//! Brings runs to workers. A job says "drive run R"; the run's own tables are the truth, so that a job may come twice,
+//! late, or never (the sweeper brings it then) without harm. apalis lends the tables, the bell of PostgreSQL and the
+//! worker that runs are handed to; what is taken, and in which order, is said by our own statement.
 //!
 //! The queue lies in the same database as the runs, so that a job commits with its reason, and leaves the queue with the
 //! first moves of its run: should that fail, it is still there. On PostgreSQL any number of processes share it, and each
@@ -22,8 +23,8 @@ use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
 use store::job::{Backlog, NewJob, Rank, Waiting};
 use store::{DbErr, Neighbour, Pool, Store, Tx};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinHandle;
 
 use crate::Engine;
 use crate::commit::{Begun, Found, Wanted, Wish};
@@ -32,7 +33,8 @@ use crate::look::{Bell, IDLE_POLL, Look};
 pub(crate) const QUEUE: &str = "runs";
 /// What other processes write to the file of SQLite is listened for this often when none has written for so long.
 const DROWSY: Duration = Duration::from_secs(5);
-const LULL: Duration = Duration::from_secs(60);
+/// How long it has been quiet then.
+const QUIET: Duration = Duration::from_secs(60);
 /// So many runs begin in one transaction.
 const AT_ONCE: usize = 16;
 /// How long after a fault runs are drawn again.
@@ -89,7 +91,7 @@ impl Engine {
     /// Takes the runs that are next out of the queue, at most so many, in their order. They are in it as before should
     /// the transaction not commit. What has waited since before the queue was last seen empty is found only when it is
     /// looked for thoroughly.
-    pub(crate) async fn draw(&self, tx: &Tx, most: usize, thoroughly: bool) -> Result<Vec<RunId>, DbErr> {
+    pub(crate) async fn draw(&self, tx: &Tx, most: usize, thoroughly: bool) -> Result<Drawn, DbErr> {
         let since = if thoroughly { None } else { self.0.lull.since() };
         let payloads = store::job::draw(tx, QUEUE, most, since).await?;
         let run = |payload: &Vec<u8>| match serde_json::from_slice(payload) {
@@ -99,8 +101,16 @@ impl Engine {
                 None
             }
         };
-        Ok(payloads.iter().filter_map(run).collect())
+        Ok(Drawn { runs: payloads.iter().filter_map(run).collect(), jobs: payloads.len() })
     }
+}
+
+/// What was taken out of the queue.
+#[derive(Default)]
+pub(crate) struct Drawn {
+    pub(crate) runs: Vec<RunId>,
+    /// How many jobs it was; one that can't be read is of no run.
+    pub(crate) jobs: usize,
 }
 
 fn payload(run: RunId) -> Result<Vec<u8>, DbErr> {
@@ -165,10 +175,11 @@ impl Carrier {
     async fn serve_sqlite(self, pool: &SqlitePool) -> Result<(), WorkerError> {
         let config = apalis_sqlite::Config::default().queue(QUEUE).heartbeat_interval(HEARTBEAT);
         let storage = SqliteStorage::<DriveRun>::new(pool).with_config(config);
-        // In a task of its own, which ends with this one: whatever wakes the library's makes it look into the queue.
-        let mut ear = JoinSet::new();
-        ear.spawn(watch_file(Neighbour::of(pool), Arc::clone(&self.engine.0.bell)));
-        self.serve(storage).await
+        let heard = watch_file(Neighbour::of(pool), Arc::clone(&self.engine.0.bell));
+        tokio::select! {
+            served = self.serve(storage) => served,
+            never = heard => match never {},
+        }
     }
 
     async fn serve_postgres(self, pool: &PgPool) -> Result<(), WorkerError> {
@@ -186,31 +197,22 @@ impl Carrier {
         B: Backend + Send + Unpin + 'static,
     {
         let (name, told) = (self.worker.clone(), told(self.stop.clone()));
-        WorkerBuilder::new(name).backend(Drawn::new(storage, self)).build(go).run_until(told).await
+        WorkerBuilder::new(name).backend(Source::new(storage, self)).build(go).run_until(told).await
     }
 
     /// Begins the runs that are next, as many as there are places.
-    async fn draw(
-        self,
-        mut places: OwnedSemaphorePermit,
-        thoroughly: bool,
-        drawn: mpsc::UnboundedSender<Taken>,
-    ) -> Found {
+    async fn draw(self, mut places: OwnedSemaphorePermit, thoroughly: bool) -> (Vec<Taken>, Found) {
         if *self.stop.borrow() {
-            return Found::Some;
+            return (Vec::new(), Found::Unknown);
         }
         let (engine, worker) = (self.engine.clone(), self.worker.clone());
         let runs = Wanted::Next { most: places.num_permits(), thoroughly };
         match self.engine.begin(Wish { engine, worker, runs }).await {
             Ok(batch) => {
-                for begun in batch.begun {
-                    let Some(place) = places.split(1) else { break };
-                    // Should nobody take it any more, it is handed back at once.
-                    if let Err(unheard) = drawn.send(Taken { begun, place, carrier: self.clone() }) {
-                        tokio::spawn(unheard.0.carry());
-                    }
-                }
-                batch.found
+                let each = batch.begun.into_iter();
+                let taken =
+                    each.filter_map(|begun| Some(Taken { begun, place: places.split(1)?, carrier: self.clone() }));
+                (taken.collect(), batch.found)
             }
             Err(cause) => {
                 tracing::error!(
@@ -218,7 +220,7 @@ impl Carrier {
                     "the runs that are next could not begin; they are tried again"
                 );
                 tokio::time::sleep(TRY_AGAIN).await;
-                Found::Unknown
+                (Vec::new(), Found::Unknown)
             }
         }
     }
@@ -276,37 +278,39 @@ impl Desk {
 
 /// The queue as the library's worker sees it: its tasks are runs that were taken out of it and have begun. The library's
 /// own storage tells others that the worker lives.
-struct Drawn<B> {
+struct Source<B> {
     storage: B,
     carrier: Carrier,
     look: Look,
     /// Runs are being drawn, by a task of its own: nothing that is begun is left in the middle.
-    under_way: Option<JoinHandle<Found>>,
-    mouth: mpsc::UnboundedSender<Taken>,
-    drawn: mpsc::UnboundedReceiver<Taken>,
+    under_way: Option<JoinHandle<(Vec<Taken>, Found)>>,
+    taken: Vec<Taken>,
 }
 
-impl<B> Drawn<B> {
+impl<B> Source<B> {
     fn new(storage: B, carrier: Carrier) -> Self {
-        let (mouth, drawn) = mpsc::unbounded_channel();
         let look = Look::new(Arc::clone(&carrier.engine.0.bell));
-        Self { storage, carrier, look, under_way: None, mouth, drawn }
+        Self { storage, carrier, look, under_way: None, taken: Vec::new() }
     }
 
     fn draw(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Some(under_way) = &mut self.under_way {
-            let found = std::task::ready!(under_way.poll_unpin(cx));
+            let drawn = std::task::ready!(under_way.poll_unpin(cx));
             self.under_way = None;
-            self.look.found(found.unwrap_or(Found::Unknown));
+            // One that broke down in the middle is no reason not to look again.
+            let (taken, found) = drawn.unwrap_or((Vec::new(), Found::Unknown));
+            self.look.found(found);
+            self.taken = taken;
+            return Poll::Ready(());
         }
         let Some(places) = self.carrier.desk.free(cx) else { return Poll::Pending };
         let thoroughly = std::task::ready!(self.look.poll_due(cx));
-        self.under_way = Some(tokio::spawn(self.carrier.clone().draw(places, thoroughly, self.mouth.clone())));
+        self.under_way = Some(tokio::spawn(self.carrier.clone().draw(places, thoroughly)));
         Poll::Ready(())
     }
 }
 
-impl<B: Backend> Backend for Drawn<B> {
+impl<B: Backend> Backend for Source<B> {
     type Task = Task<Taken>;
     type Error = B::Error;
 
@@ -316,7 +320,7 @@ impl<B: Backend> Backend for Drawn<B> {
 
     fn poll_next(&mut self, cx: &mut Context<'_>, _: &WorkerContext) -> Poll<Option<Result<Task<Taken>, B::Error>>> {
         loop {
-            if let Poll::Ready(Some(taken)) = self.drawn.poll_recv(cx) {
+            if let Some(taken) = self.taken.pop() {
                 return Poll::Ready(Some(Ok(TaskBuilder::new(taken).build())));
             }
             std::task::ready!(self.draw(cx));
@@ -328,7 +332,7 @@ impl<B: Backend> Backend for Drawn<B> {
     }
 }
 
-impl<B> BackendConfig for Drawn<B> {
+impl<B> BackendConfig for Source<B> {
     type Args = Taken;
     type Id = RunId;
     type Kind = Ephemeral;
@@ -342,13 +346,19 @@ impl<B> BackendConfig for Drawn<B> {
     fn middleware(&mut self, _: &mut WorkerContext) -> Self::Layer {}
 }
 
-impl<B> Drop for Drawn<B> {
-    /// What was taken and is not driven yet is handed back by its drive, since the worker stops.
+impl<B> Drop for Source<B> {
+    /// What was taken is driven; when the worker was told to stop, its drive hands it back at once.
     fn drop(&mut self) {
-        self.drawn.close();
-        while let Ok(taken) = self.drawn.try_recv() {
-            tokio::spawn(taken.carry());
-        }
+        let (under_way, taken) = (self.under_way.take(), std::mem::take(&mut self.taken));
+        tokio::spawn(async move {
+            let last = match under_way {
+                Some(under_way) => under_way.await.map(|(taken, _)| taken).unwrap_or_default(),
+                None => Vec::new(),
+            };
+            for taken in taken.into_iter().chain(last) {
+                tokio::spawn(taken.carry());
+            }
+        });
     }
 }
 
@@ -385,7 +395,7 @@ async fn ring_for_jobs(pool: &PgPool, bell: &Bell) -> Result<Infallible, apalis_
 async fn watch_file(mut neighbour: Neighbour, bell: Arc<Bell>) -> Infallible {
     let mut quiet = Duration::ZERO;
     loop {
-        let pause = if quiet < LULL { IDLE_POLL } else { DROWSY };
+        let pause = if quiet < QUIET { IDLE_POLL } else { DROWSY };
         tokio::time::sleep(pause).await;
         match neighbour.has_written().await {
             Ok(false) => {

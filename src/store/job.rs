@@ -29,10 +29,14 @@ pub enum Rank {
 /// Turns are counted from this second on: in October 2025.
 const BEGINNING: i64 = 1_760_000_000;
 /// A job that was put there so many seconds ago may not have been seen yet: its transaction was under way.
-const UNSEEN: u64 = 2;
+const UNSEEN: i64 = 2;
+/// So many jobs that were let pass may stand before the urgent ones: see [`let_pass`].
+const PASSED: i64 = 60;
+/// A new job does not ask after those that have waited for longer: it stands behind them anyway.
+const LONG: Duration = Duration::from_secs(3_600);
 
 impl Rank {
-    /// No priority of the rank is higher; the library takes the highest first, and each turn is one lower. What has
+    /// What the priorities of the rank go down from: the highest is taken first, and each turn is one lower. What has
     /// begun and what begins take turns, too.
     const fn first(self) -> i64 {
         match self {
@@ -44,17 +48,24 @@ impl Rank {
     /// The priority of a job that finds nobody waiting. It goes down with the time, by one a second, so that what waits
     /// stands behind all that has left the queue: PostgreSQL does not walk through those whose rows a transaction
     /// that has been open for long keeps it from clearing away.
-    fn now(self, clock: String) -> String {
-        format!("({} - ({clock} - {BEGINNING}))", self.first())
+    fn now(self, backend: DbBackend, clock: &str) -> String {
+        let passed = match backend {
+            DbBackend::Postgres => format!("GREATEST(0, CAST(EXTRACT(EPOCH FROM {clock}) AS bigint) - {BEGINNING})"),
+            _ => format!("max(0, unixepoch() - {BEGINNING})"),
+        };
+        format!("({} - {passed})", self.first())
     }
 
     /// The condition that a job of the rank may wait: none has waited for longer than this.
     fn may_wait(self, sql: &mut Sql, backend: DbBackend, since: Option<Duration>) -> String {
         let longest = since.map(|since| {
-            let seconds = i64::try_from(since.as_secs() + 1 + UNSEEN).unwrap_or(i64::MAX);
-            format!(" AND priority <= {} + {}", self.now(seconds_by(backend, "now()")), sql.bind(seconds))
+            let passed = if matches!(self, Self::Urgent) { PASSED } else { 0 };
+            let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX / 2) + 1 + UNSEEN + passed;
+            format!(" AND priority <= {} + {}", self.now(backend, "now()"), sql.bind(seconds))
         });
-        format!("priority > {} AND priority <= {}{}", self.above(), self.first(), longest.unwrap_or_default())
+        let below =
+            if matches!(self, Self::Urgent) { String::new() } else { format!(" AND priority <= {}", self.first()) };
+        format!("priority > {}{below}{}", self.above(), longest.unwrap_or_default())
     }
 
     /// No priority of the rank is as low.
@@ -106,14 +117,14 @@ pub(crate) fn insertion(sql: &mut Sql, backend: DbBackend, job: NewJob<'_>) -> S
         _ => (format!("json_object('flow', {flow})"), "unixepoch()"),
     };
     let (payload, id, queue) = (sql.bind(job.payload.to_vec()), sql.bind(job.id), sql.bind(job.queue));
-    let may_wait = job.rank.may_wait(sql, backend, job.since);
+    let may_wait = job.rank.may_wait(sql, backend, Some(job.since.unwrap_or(LONG)));
     let waiting = format!("SELECT priority FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait}");
     format!(
         "INSERT INTO {jobs} (job, id, job_type, status, attempts, max_attempts, metadata, run_at, priority) \
          SELECT {payload}, {id}, {queue}, 'Pending', 0, 1000, {metadata}, {due}, COALESCE(\
          ({waiting} AND {} = {flow} ORDER BY priority LIMIT 1) - 1, ({waiting} ORDER BY priority DESC LIMIT 1), {})",
         flow_of(backend),
-        job.rank.now(seconds_by(backend, "clock_timestamp()"))
+        job.rank.now(backend, "clock_timestamp()")
     )
 }
 
@@ -156,17 +167,19 @@ pub async fn draw(tx: &Tx, queue: &str, most: usize, since: Option<Duration>) ->
         DbBackend::Postgres => ("now()", "FOR UPDATE SKIP LOCKED"),
         _ => ("unixepoch()", ""),
     };
-    // Each rank is a walk of its own through the index.
-    let mut next_of = |rank: Rank| {
+    // Each rank is a walk of its own through the index; no job is locked that is not taken.
+    let mut next_of = |rank: Rank, most: &str| {
         let may_wait = rank.may_wait(&mut sql, backend, since);
         format!(
-            "SELECT * FROM (SELECT id, priority, run_at FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait} \
-             AND run_at <= {due} ORDER BY priority DESC, run_at LIMIT {most} {lock}) AS {}",
-            rank.word()
+            "SELECT id FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait} AND run_at <= {due} \
+             ORDER BY priority DESC, run_at LIMIT {most} {lock}"
         )
     };
-    let next = format!("{} UNION ALL {}", next_of(Rank::Urgent), next_of(Rank::New));
-    let next = format!("SELECT id FROM ({next}) AS next ORDER BY priority DESC, run_at LIMIT {most}");
+    let urgent = next_of(Rank::Urgent, &most);
+    let others = next_of(Rank::New, &format!("{most} - (SELECT COUNT(*) FROM urgent)"));
+    let next = format!(
+        "WITH urgent AS ({urgent}), others AS ({others}) SELECT id FROM urgent UNION ALL SELECT id FROM others"
+    );
     let next = match backend {
         DbBackend::Postgres => format!("= ANY(ARRAY({next}))"),
         _ => format!("IN ({next})"),
@@ -305,14 +318,6 @@ pub(crate) fn workers(backend: DbBackend) -> &'static str {
     match backend {
         DbBackend::Postgres => "apalis.workers",
         _ => "Workers",
-    }
-}
-
-/// The seconds since 1970 by the database's clock; PostgreSQL has several.
-fn seconds_by(backend: DbBackend, clock: &str) -> String {
-    match backend {
-        DbBackend::Postgres => format!("CAST(EXTRACT(EPOCH FROM {clock}) AS bigint)"),
-        _ => "unixepoch()".to_owned(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Rows as one value of a statement of PostgreSQL: JSON. The text of such a statement is the same for any number of rows,
 //! so that the server reads and plans it once for each connection; for some rows that costs more than what it does.
 //!
-//! A column of JSON stands in a list of one, by which JSON's own `null` differs from no value at all.
+//! A value of JSON stands there as text, by which JSON's own `null` differs from no value at all.
 
 use std::borrow::Cow;
 
@@ -16,13 +16,16 @@ const JSON: &str = "json";
 
 /// The rows of the value at this place of the statement, as `v`.
 pub(crate) fn source(place: usize, columns: &[Column]) -> String {
-    let columns: Vec<String> = columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
+    let columns: Vec<String> = columns
+        .iter()
+        .map(|&(name, kind)| if kind == JSON { format!("{name} text") } else { format!("{name} {kind}") })
+        .collect();
     format!("json_to_recordset(CAST(${place} AS json)) AS v({})", columns.join(", "))
 }
 
 /// A column of those rows.
 pub(crate) fn value(&(name, kind): &Column) -> String {
-    if kind == JSON { format!("v.{name} -> 0") } else { format!("v.{name}") }
+    if kind == JSON { format!("CAST(v.{name} AS json)") } else { format!("v.{name}") }
 }
 
 /// Rows as such a value, each with a value for every column.
@@ -54,26 +57,12 @@ fn json(value: &Value) -> Result<Option<String>, DbErr> {
             value.map(|value| format!("\"{}\"", value.to_rfc3339_opts(SecondsFormat::Micros, true)))
         }
         Value::String(value) => value.as_ref().map(|value| Json::from(kept(value)).to_string()),
-        Value::Json(value) => value.as_ref().map(|value| format!("[{}]", kept_in(value))),
+        Value::Json(value) => value.as_ref().map(|value| Json::from(value.to_string()).to_string()),
         other => return Err(DbErr::Type(format!("no row of the journal has a value like {other:?}"))),
     })
 }
 
-/// PostgreSQL keeps no character of the number 0, neither in text nor in JSON that it reads.
+/// PostgreSQL keeps no character of the number 0 in a text.
 fn kept(text: &str) -> Cow<'_, str> {
     if text.contains('\0') { Cow::Owned(text.replace('\0', "\u{fffd}")) } else { Cow::Borrowed(text) }
-}
-
-fn kept_in(value: &Json) -> String {
-    let text = value.to_string();
-    if text.contains("\\u0000") { replaced(value).to_string() } else { text }
-}
-
-fn replaced(value: &Json) -> Json {
-    match value {
-        Json::String(text) => Json::from(kept(text)),
-        Json::Array(values) => values.iter().map(replaced).collect(),
-        Json::Object(fields) => fields.iter().map(|(name, value)| (kept(name).into_owned(), replaced(value))).collect(),
-        other => other.clone(),
-    }
 }
