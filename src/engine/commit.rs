@@ -2,9 +2,10 @@
 //! together. A run waits for the disk no longer than alone, and a busy process asks the database and its disk for a
 //! fraction of the work.
 //!
-//! A lane writes one transaction after the other. There is one for each process: two would each find half as much to
-//! write together, which costs more than the waiting for the disk that they would share. Should a transaction fail, each
-//! of its parts is written again alone, so that no run suffers for another.
+//! A lane writes one transaction after the other. A process has two: one for what commits with nothing else, which is
+//! most and quickly written, and one for what begins, ends or means something outside of its run, which takes several
+//! statements and may have to wait for a use case. Should a transaction fail, each of its parts is written again alone,
+//! so that no run suffers for another.
 
 use std::collections::HashSet;
 use std::panic::AssertUnwindSafe;
@@ -97,7 +98,7 @@ enum Came {
 }
 
 impl Committer {
-    /// Starts the lane; it ends when the committer is dropped.
+    /// Starts the lanes; they end when the committer is dropped.
     pub(crate) fn start(store: &Store, house: &Arc<dyn Consequences>) -> Self {
         let lane = || {
             let (lane, parts) = mpsc::unbounded_channel();

@@ -120,7 +120,7 @@ impl Engine {
         match self.0.committer.begin(wish).await {
             Err(DriveError::NotBegun { run, source }) => match *source {
                 DriveError::Database(DbErr::Json(why)) => self.set_aside(run, &why).await?,
-                DriveError::Database(cause) if Fault::of(&cause).is_some() => return Err(cause.into()),
+                DriveError::Database(cause) if Fault::passes(&cause) => return Err(cause.into()),
                 cause => {
                     tracing::error!(
                         %run,

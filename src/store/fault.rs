@@ -23,6 +23,18 @@ impl Fault {
         }
     }
 
+    /// Whether the same may well succeed the next time: a fault, or a collision with what others do.
+    pub fn passes(failure: &DbErr) -> bool {
+        let collided = match failure {
+            DbErr::Conn(RuntimeErr::SqlxError(cause))
+            | DbErr::Exec(RuntimeErr::SqlxError(cause))
+            | DbErr::Query(RuntimeErr::SqlxError(cause)) => cause.as_database_error().and_then(|said| said.code()),
+            _ => None,
+        };
+        // PostgreSQL's transaction_rollback, a deadlock among them, and invalid_transaction_state.
+        collided.is_some_and(|code| code.starts_with("40") || code.starts_with("25")) || Self::of(failure).is_some()
+    }
+
     fn said(cause: &SqlxError) -> Option<Self> {
         match cause {
             SqlxError::Io(_) | SqlxError::PoolTimedOut | SqlxError::PoolClosed | SqlxError::WorkerCrashed => {
