@@ -202,9 +202,6 @@ impl Carrier {
 
     /// Begins the runs that are next, as many as there are places.
     async fn draw(self, mut places: OwnedSemaphorePermit, thoroughly: bool) -> (Vec<Taken>, Found) {
-        if *self.stop.borrow() {
-            return (Vec::new(), Found::Unknown);
-        }
         let (engine, worker) = (self.engine.clone(), self.worker.clone());
         let runs = Wanted::Next { most: places.num_permits(), thoroughly };
         match self.engine.begin(Wish { engine, worker, runs }).await {
@@ -302,6 +299,10 @@ impl<B> Source<B> {
             self.look.found(found);
             self.taken = taken;
             return Poll::Ready(());
+        }
+        // The library is told to stop as well, so that nobody needs to be woken.
+        if *self.carrier.stop.borrow() {
+            return Poll::Pending;
         }
         let Some(places) = self.carrier.desk.free(cx) else { return Poll::Pending };
         let thoroughly = std::task::ready!(self.look.poll_due(cx));
