@@ -15,3 +15,4 @@ pub mod names;
 pub mod probe;
 pub mod provider_error;
 pub mod spaces;
+pub mod survey;
