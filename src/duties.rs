@@ -1,4 +1,5 @@
-//! What has to be done again and again: sending mails, reminding people, ending leases, looking at containers.
+//! What has to be done again and again: sending mails, reminding people, ending leases, following what runs in
+//! containers.
 //!
 //! Each process that drives runs may do the duties, and one at a time does ([`app::duty`]): when that stops, another one
 //! takes over within five seconds; when it dies, within twice the lease of a run and five seconds.
@@ -23,6 +24,8 @@ const LOOK: Duration = Duration::from_secs(5);
 const LEASES: u32 = 2;
 /// How often the lease is renewed before it would be over.
 const RENEWALS: u32 = 2;
+/// How long after a failure lasting work is taken up again.
+const AGAIN: Duration = Duration::from_secs(5);
 
 type Work = Box<dyn Fn(App) -> Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>> + Send + Sync>;
 
@@ -31,6 +34,9 @@ pub struct Duty {
     /// What the log calls it.
     name: &'static str,
     every: Duration,
+    /// Whether the work has no end of its own: it is taken up again only when it failed, and broken off when the process
+    /// has to stop.
+    lasts: bool,
     work: Work,
 }
 
@@ -39,7 +45,15 @@ impl Duty {
     where
         F: Future<Output = Result<(), Trouble>> + Send + 'static,
     {
-        Self { name, every, work: Box::new(move |app| Box::pin(work(app))) }
+        Self { name, every, lasts: false, work: Box::new(move |app| Box::pin(work(app))) }
+    }
+
+    /// Work that goes on for as long as the duties are held.
+    fn lasting<F>(name: &'static str, work: impl Fn(App) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), Trouble>> + Send + 'static,
+    {
+        Self { lasts: true, ..Self::new(name, AGAIN, work) }
     }
 }
 
@@ -68,9 +82,9 @@ pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Re
         Duty::new("forget what was kept for long enough", Duration::from_secs(3600), move |app| async move {
             app::retention::forget(&app, retention).await
         }),
-        Duty::new("look at containers", Duration::from_secs(30), move |app| {
+        Duty::lasting("follow what runs in containers", move |app| {
             let hosts = container_hosts.clone();
-            async move { app::workload::observe(&app, hosts.as_ref()).await.map(drop) }
+            async move { app::workload::follow(&app, hosts).await }
         }),
     ]
 }
@@ -132,7 +146,12 @@ async fn keep_one(duty: Arc<Duty>, on_duty: Arc<OnDuty>, mut ending: watch::Rece
             _ = ending.wait_for(|ends| *ends) => return,
             _ = ticks.tick() => {}
         }
-        let Err(trouble) = (duty.work)(on_duty.app().clone()).await else { continue };
+        let work = (duty.work)(on_duty.app().clone());
+        let done = tokio::select! {
+            _ = ending.wait_for(|ends| *ends), if duty.lasts => return,
+            done = work => done,
+        };
+        let Err(trouble) = done else { continue };
         match on_duty.is_over().await {
             Ok(true) => tracing::info!(duty = duty.name, "a duty was left to the process that has taken it over"),
             _ => tracing::error!(duty = duty.name, error = ?trouble, "a duty failed and is tried again"),

@@ -1,4 +1,4 @@
-//! What runs in containers: asking every engine, and keeping the CMDB and the journal true to its answer.
+//! What runs in containers: following every engine, and keeping the CMDB and the journal true to its answers.
 //!
 //! Only a complete answer closes anything. A container that restarts changes the journal and no CI.
 
@@ -16,36 +16,31 @@ use store::workload::{Answer, Engine};
 
 use crate::{App, database};
 
-/// What one round of questions came to.
+mod follow;
+
+pub use follow::follow;
+
+/// What asking an engine came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Observed {
-    pub engines: usize,
-    /// Engines that did not name all their containers.
-    pub unanswered: usize,
+struct Observed {
+    /// When it was asked, by its own clock; nothing when it did not name all its containers.
+    told_at: Option<DateTime<Utc>>,
     /// Entries that the CMDB's history gained.
-    pub changes: usize,
+    changes: usize,
 }
 
-/// Asks every operational container engine what it runs, and records the answer. One engine that fails keeps nobody
-/// from asking the others.
-pub async fn observe(app: &App, hosts: &dyn ContainerHost) -> Result<Observed, Trouble> {
-    let mut observed = Observed::default();
-    for engine in store::workload::engines(&app.store).await.map_err(database)? {
-        let answer = hosts.containers(&engine.fqdn).await;
-        observed.engines += 1;
-        match answer {
-            Ok(listing) if listing.complete => observed.changes += record(app, &engine, &listing).await?,
-            Ok(listing) => {
-                observed.unanswered += 1;
-                note(app, &engine, Answer::Incomplete { containers: listing.containers.len() }).await?;
-            }
-            Err(error) => {
-                observed.unanswered += 1;
-                note(app, &engine, Answer::Failed(error.to_string())).await?;
-            }
+/// Asks a container engine what it runs, and records the answer.
+async fn observe(app: &App, hosts: &dyn ContainerHost, engine: &Engine) -> Result<Observed, Trouble> {
+    let answer = match hosts.containers(&engine.fqdn).await {
+        Ok(listing) if listing.complete => {
+            let changes = record(app, engine, &listing).await?;
+            return Ok(Observed { told_at: Some(listing.asked_at), changes });
         }
-    }
-    Ok(observed)
+        Ok(listing) => Answer::Incomplete { containers: listing.containers.len() },
+        Err(error) => Answer::Failed(error.to_string()),
+    };
+    note(app, engine, answer).await?;
+    Ok(Observed::default())
 }
 
 async fn note(app: &App, engine: &Engine, answer: Answer) -> Result<(), Trouble> {

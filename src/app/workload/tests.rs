@@ -1,4 +1,4 @@
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
@@ -9,25 +9,47 @@ use domain::ports::container_host::EngineInfo;
 use domain::ports::provider_error::ProviderError;
 use serde_json::json;
 
+use tokio::sync::Notify;
+
 use super::*;
 use crate::ci::{CiQuery, CiSort};
 use crate::house::{House, auditor};
 use crate::page::{Turn, Window};
 
 /// An engine that answers what a test says.
-struct Told(Mutex<Result<ContainerListing, ProviderError>>);
+struct Told {
+    answer: Mutex<Result<ContainerListing, ProviderError>>,
+    /// Rings when the answer changes.
+    bell: Notify,
+}
+
+fn listing(containers: Vec<Container>, complete: bool) -> ContainerListing {
+    ContainerListing { containers, complete, asked_at: DateTime::UNIX_EPOCH }
+}
+
+/// Asks every engine once; answers with the entries that the CMDB gained, and how many engines did not tell all.
+async fn observe(app: &App, hosts: &Told) -> Result<(usize, usize), Trouble> {
+    let (mut changes, mut silent) = (0, 0);
+    for engine in store::workload::engines(&app.store).await.map_err(database)? {
+        let observed = super::observe(app, hosts, &engine).await?;
+        changes += observed.changes;
+        silent += usize::from(observed.told_at.is_none());
+    }
+    Ok((changes, silent))
+}
 
 impl Told {
     fn new(containers: Vec<Container>) -> Self {
-        Self(Mutex::new(Ok(ContainerListing { containers, complete: true })))
+        Self { answer: Mutex::new(Ok(listing(containers, true))), bell: Notify::new() }
     }
 
     fn says(&self, answer: Result<ContainerListing, ProviderError>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        *self.answer.lock().unwrap_or_else(PoisonError::into_inner) = answer;
+        self.bell.notify_one();
     }
 
     fn runs(&self, containers: Vec<Container>) {
-        self.says(Ok(ContainerListing { containers, complete: true }));
+        self.says(Ok(listing(containers, true)));
     }
 }
 
@@ -38,7 +60,12 @@ impl ContainerHost for Told {
     }
 
     async fn containers(&self, _fqdn: &str) -> Result<ContainerListing, ProviderError> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn changed(&self, _fqdn: &str, _since: DateTime<Utc>) -> Result<(), ProviderError> {
+        self.bell.notified().await;
+        Ok(())
     }
 }
 
@@ -83,13 +110,13 @@ async fn blind(house: &House) -> u64 {
 async fn a_container_that_restarts_writes_nothing_to_the_cmdb() {
     let house = docker_machine().await;
     let host = Told::new(vec![container("a1", "sha256:1", &house)]);
-    assert!(observe(&house.app, &host).await.expect("it observes").changes > 0);
+    assert!(observe(&house.app, &host).await.expect("it observes").0 > 0);
     let workload = find(&house, CiClass::Workload).await;
     assert_eq!((workload.name.as_str(), workload.lifecycle), ("web", Lifecycle::Operational));
 
     house.clock.wind(TimeDelta::minutes(1));
     host.runs(vec![container("b2", "sha256:1", &house)]);
-    assert_eq!(observe(&house.app, &host).await.expect("it observes").changes, 0);
+    assert_eq!(observe(&house.app, &host).await.expect("it observes").0, 0);
     let view = crate::ci::show(&house.app, &auditor(), workload.id, None).await.expect("it is there");
     let running: Vec<_> = view.containers.iter().map(|seen| seen.container_id.as_str()).collect();
     assert_eq!(running, ["b2"]);
@@ -105,7 +132,7 @@ async fn a_new_image_is_one_update_of_one_attribute() {
     observe(&house.app, &host).await.expect("it observes");
     house.clock.wind(TimeDelta::minutes(1));
     host.runs(vec![container("b2", "sha256:2", &house)]);
-    assert_eq!(observe(&house.app, &host).await.expect("it observes").changes, 1);
+    assert_eq!(observe(&house.app, &host).await.expect("it observes").0, 1);
 }
 
 #[tokio::test]
@@ -114,10 +141,10 @@ async fn an_answer_that_is_incomplete_or_fails_retires_nothing() {
     let host = Told::new(vec![container("a1", "sha256:1", &house)]);
     observe(&house.app, &host).await.expect("it observes");
     house.clock.wind(TimeDelta::hours(1));
-    host.says(Ok(ContainerListing { containers: Vec::new(), complete: false }));
-    assert_eq!(observe(&house.app, &host).await.expect("it goes on").unanswered, 1);
+    host.says(Ok(listing(Vec::new(), false)));
+    assert_eq!(observe(&house.app, &host).await.expect("it goes on").1, 1);
     host.says(Err(ProviderError::transient("The engine did not answer.", "Try again.")));
-    assert_eq!(observe(&house.app, &host).await.expect("it goes on").changes, 0);
+    assert_eq!(observe(&house.app, &host).await.expect("it goes on").0, 0);
     let workload = find(&house, CiClass::Workload).await;
     assert_eq!(workload.lifecycle, Lifecycle::Operational);
     let engine = find(&house, CiClass::ContainerEngine).await;
@@ -132,9 +159,9 @@ async fn a_workload_is_retired_when_its_last_container_is_gone_for_the_grace() {
     observe(&house.app, &host).await.expect("it observes");
     house.clock.wind(TimeDelta::minutes(1));
     host.runs(Vec::new());
-    assert_eq!(observe(&house.app, &host).await.expect("it observes").changes, 0, "it may come back");
+    assert_eq!(observe(&house.app, &host).await.expect("it observes").0, 0, "it may come back");
     house.clock.wind(GRACE + TimeDelta::minutes(1));
-    assert!(observe(&house.app, &host).await.expect("it observes").changes > 0);
+    assert!(observe(&house.app, &host).await.expect("it observes").0 > 0);
     assert_eq!(find(&house, CiClass::Workload).await.lifecycle, Lifecycle::Retired);
 }
 
@@ -149,4 +176,32 @@ async fn an_engine_that_tells_nothing_for_a_day_is_blind_in_the_report() {
     house.clock.wind(TimeDelta::hours(2));
     observe(&house.app, &host).await.expect("it goes on");
     assert_eq!(blind(&house).await, 1);
+}
+
+#[tokio::test]
+async fn what_is_started_behind_the_portals_back_is_known_within_seconds() {
+    let house = docker_machine().await;
+    let host = Arc::new(Told::new(Vec::new()));
+    let (app, hosts) = (house.app.clone(), host.clone());
+    let following = tokio::spawn(async move { follow(&app, hosts).await });
+    let engine = find(&house, CiClass::ContainerEngine).await;
+    let reported = || async {
+        let view = crate::ci::show(&house.app, &auditor(), engine.id, None).await.expect("it is there");
+        view.report.map(|report| report.containers)
+    };
+    until(|| async { reported().await == Some(0) }).await;
+    host.runs(vec![container("a1", "sha256:1", &house)]);
+    until(|| async { reported().await == Some(1) }).await;
+    assert_eq!(find(&house, CiClass::Workload).await.name, "web");
+    following.abort();
+}
+
+/// Waits for less than an engine is left alone on which nothing happens.
+async fn until<F: Future<Output = bool>>(holds: impl Fn() -> F) {
+    let seen = async {
+        while !holds().await {
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), seen).await.expect("it is seen within ten seconds");
 }

@@ -42,6 +42,8 @@ pub struct ContainerListing {
     pub containers: Vec<Container>,
     /// False when the engine could not name them all: what is missing may still run, so nothing may be closed from it.
     pub complete: bool,
+    /// By the engine's own clock: when it was asked. What changed since then is told by [`ContainerHost::changed`].
+    pub asked_at: DateTime<Utc>,
 }
 
 /// The container engines of our machines.
@@ -52,4 +54,8 @@ pub trait ContainerHost: Send + Sync {
 
     /// The running containers of the engine on the machine `fqdn`.
     async fn containers(&self, fqdn: &str) -> Result<ContainerListing, ProviderError>;
+
+    /// Returns when a container started, ended or changed its name after `since`, by the engine's clock; at once when one
+    /// has already. Fails when the connection does: what happened then is told by the next listing.
+    async fn changed(&self, fqdn: &str, since: DateTime<Utc>) -> Result<(), ProviderError>;
 }

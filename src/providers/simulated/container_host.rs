@@ -1,5 +1,7 @@
 //! The container engines on machines that have the role `docker`.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ports::container_host::{ContainerHost, ContainerListing, EngineInfo};
@@ -8,6 +10,9 @@ use domain::ports::provider_error::ProviderError;
 
 use super::world::World;
 use super::{Datacenter, Done, missing, pace, workloads};
+
+/// How often it is seen whether other containers run: they follow from the time alone, so nothing tells it.
+const LOOK: Duration = Duration::from_secs(2);
 
 #[async_trait]
 impl ContainerHost for Datacenter {
@@ -34,9 +39,24 @@ impl ContainerHost for Datacenter {
             if moment.in_part {
                 containers.truncate(containers.len() / 2);
             }
-            Ok(Done::read(ContainerListing { containers, complete: !moment.in_part }))
+            Ok(Done::read(ContainerListing { containers, complete: !moment.in_part, asked_at: moment.now }))
         })
         .await
+    }
+
+    async fn changed(&self, fqdn: &str, since: DateTime<Utc>) -> Result<(), ProviderError> {
+        loop {
+            let (wanted, now) = (fqdn.to_owned(), self.clock.now());
+            let changed = self.change(move |world| {
+                let (_, up_since) = engine_at(world, &wanted, now)?;
+                let running = |at| workloads::running_at(&wanted, up_since, at);
+                Ok::<_, ProviderError>(running(since) != running(now))
+            });
+            if changed.await?? {
+                return Ok(());
+            }
+            tokio::time::sleep(LOOK).await;
+        }
     }
 }
 
