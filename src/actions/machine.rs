@@ -1,10 +1,14 @@
 //! Machines: cloned from an image, described in the CMDB as the machine and the server that runs in it.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ci::{CiChange, CiClass, Relation};
+use domain::first_boot::FirstBoot;
+use domain::ports::configuration::Configuration;
 use domain::ports::machines::{Machine, MachineOrder, MachineState, Machines};
+use domain::ports::names::{NameReservation, Names};
 use domain::resource::Intent;
 use engine::{ActionError, Outcome, Work};
 use schemars::JsonSchema;
@@ -20,6 +24,10 @@ const SERVER_CI: &str = "server";
 /// `machine.create`
 pub(crate) struct Create {
     pub machines: Arc<dyn Machines>,
+    /// Says which address the machine's name stands for.
+    pub names: Arc<dyn Names>,
+    /// Says how the machine's agent enrols when it boots for the first time.
+    pub configuration: Arc<dyn Configuration>,
 }
 
 /// How large the machine is: an entry of the blueprint's `sizes`.
@@ -84,8 +92,8 @@ impl Verb for Create {
 
     async fn run(&self, work: &Work, input: CreateInput) -> Result<Outcome, ActionError> {
         let machine = match self.machines.find(&work.key).await.map_err(told)? {
-            Some(machine) => machine,
-            None => self.make(work, &input).await?,
+            Some(machine) if machine.state != MachineState::Stopped => machine,
+            found => self.make(work, &input, found.is_some()).await?,
         };
         if machine.state == MachineState::Building {
             let why = format!("{} is being cloned on {}", machine.name, machine.host);
@@ -110,22 +118,44 @@ impl Verb for Create {
 }
 
 impl Create {
-    async fn make(&self, work: &Work, input: &CreateInput) -> Result<Machine, ActionError> {
+    /// Has the machine built; one that `stands` already, made in part by an attempt before, is built to its end.
+    async fn make(&self, work: &Work, input: &CreateInput, stands: bool) -> Result<Machine, ActionError> {
         // A machine that was waited for and is no longer there was lost; a new one under the same key takes its place.
-        if work.remembered.as_ref().is_some_and(|before| !before.is_null()) {
+        if !stands && work.remembered.as_ref().is_some_and(|before| !before.is_null()) {
             work.say(format!("{} vanished while it was being built; building it again.", input.name));
         }
+        let named = self.names.lookup(&input.name).await.map_err(told)?.ok_or_else(|| unnamed(&input.name))?;
+        let agent = self.configuration.enrol(&named.fqdn).await.map_err(told)?;
         let order = MachineOrder {
             name: input.name.clone(),
+            address: address(&named)?,
             image: input.image.clone(),
             cpu: input.size.cpu,
             memory_gb: input.size.memory_gb,
             disk_gb: input.size.disk_gb,
+            first_boot: FirstBoot { fqdn: named.fqdn.clone(), agent },
+            fqdn: named.fqdn,
         };
         let machine = self.machines.create(&work.key, &order).await.map_err(told)?;
         work.say(format!("Cloning {} to {} on {}.", machine.image, machine.name, machine.host));
         Ok(machine)
     }
+}
+
+fn unnamed(name: &str) -> ActionError {
+    ActionError::permanent(
+        format!("The name {name} is not reserved, so nobody knows which address the machine shall have."),
+        "Let a step `naming.reserve` reserve the name before, then order again.",
+    )
+}
+
+fn address(named: &NameReservation) -> Result<Ipv4Addr, ActionError> {
+    named.address.parse().map_err(|_| {
+        ActionError::permanent(
+            format!("{} stands for `{}`, which is no IPv4 address.", named.fqdn, named.address),
+            "Correct the register of names, then retry the step.",
+        )
+    })
 }
 
 fn output(work: &Work, machine: &Machine) -> CreateOutput {

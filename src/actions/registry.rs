@@ -53,8 +53,8 @@ impl Systems {
 pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
     let Systems { names, machines, configuration, balancer, container_hosts, spaces, probe, cmdbs } = systems.clone();
     vec![
-        Arc::new(Typed(naming::Reserve { names })),
-        Arc::new(Typed(machine::Create { machines })),
+        Arc::new(Typed(naming::Reserve { names: Arc::clone(&names) })),
+        Arc::new(Typed(machine::Create { machines, names, configuration: Arc::clone(&configuration) })),
         Arc::new(Typed(puppet::Apply { configuration })),
         Arc::new(Typed(balancer::CreatePool { balancer: Arc::clone(&balancer) })),
         Arc::new(Typed(balancer::SetMembers { balancer })),

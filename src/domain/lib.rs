@@ -13,6 +13,7 @@ pub mod blueprint;
 pub mod ci;
 pub mod deployment;
 pub mod finding;
+pub mod first_boot;
 pub mod hold;
 pub mod ids;
 pub mod mail;

@@ -12,6 +12,7 @@ use app::run::{Mend, mend};
 use async_trait::async_trait;
 use domain::action::Signature;
 use domain::deployment::DeploymentState;
+use domain::first_boot::FirstBoot;
 use domain::ids::DeploymentId;
 use domain::person::Principal;
 use domain::ports::datacenter::HeldObject;
@@ -99,8 +100,16 @@ impl Scene {
         let mut house = House::asleep(Arc::new(SystemClock)).await;
         let datacenter = Datacenter::open(&house.settings.datacenter.file, Arc::new(SystemClock)).unwrap();
         Names::reserve(&datacenter, "reserved by hand", "by-hand").await.unwrap();
-        let by_hand =
-            MachineOrder { name: "by-hand".into(), image: "debian-12".into(), cpu: 1, memory_gb: 1, disk_gb: 10 };
+        let by_hand = MachineOrder {
+            name: "by-hand".into(),
+            fqdn: "by-hand.dc1.example.org".into(),
+            address: [10, 20, 0, 1].into(),
+            image: "debian-12".into(),
+            cpu: 1,
+            memory_gb: 1,
+            disk_gb: 10,
+            first_boot: FirstBoot { fqdn: "by-hand.dc1.example.org".into(), agent: None },
+        };
         Machines::create(&datacenter, "made by hand", &by_hand).await.unwrap();
         let next = Arc::<Next>::default();
         let failing = |action| Arc::new(Failing { action, next: Arc::clone(&next) }) as Arc<dyn Action>;

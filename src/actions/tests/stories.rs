@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
+use domain::first_boot::FirstBoot;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::machines::{MachineOrder, Machines};
 use engine::Failure;
@@ -64,10 +65,29 @@ async fn two_machines_with_tomcat_answer_behind_a_pool_and_stand_in_the_cmdb() {
 }
 
 #[tokio::test]
+async fn a_machine_whose_name_nobody_reserved_is_not_made() {
+    let mut stage = Stage::ready().await;
+    let size = json!({ "cpu": 2, "memory_gb": 4, "disk_gb": 20 });
+    let input = json!({ "name": "shop-1", "size": size, "image": "debian-12" });
+    let refused = stage.run("machine.create", "node", input).await.unwrap_err();
+    assert!(refused.what.contains("shop-1 is not reserved"), "{refused}");
+    assert_eq!(stage.count("machine").await, 0);
+}
+
+#[tokio::test]
 async fn a_foreign_machine_of_the_same_name_is_neither_adopted_nor_destroyed() {
     let mut stage = Stage::ready().await;
     let name = stage.run("naming.reserve", "name", json!({ "pattern": "shop-{n}" })).await.unwrap();
-    let order = MachineOrder { name: "shop-1".into(), image: "debian-12".into(), cpu: 1, memory_gb: 1, disk_gb: 10 };
+    let order = MachineOrder {
+        name: "shop-1".into(),
+        fqdn: "shop-1.dc1.example.org".into(),
+        address: [10, 20, 0, 9].into(),
+        image: "debian-12".into(),
+        cpu: 1,
+        memory_gb: 1,
+        disk_gb: 10,
+        first_boot: FirstBoot { fqdn: "shop-1.dc1.example.org".into(), agent: None },
+    };
     Machines::create(&stage.datacenter, "made by hand", &order).await.unwrap();
     let size = json!({ "cpu": 2, "memory_gb": 4, "disk_gb": 20 });
     let input = json!({ "name": name["name"], "size": size, "image": "debian-12" });

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::provider_error::ProviderError;
+use crate::first_boot::Enrolment;
 
 /// What a node shall become. Facts travel as data, never as text that is pasted into a manifest.
 #[derive(Debug, Clone, PartialEq)]
@@ -61,6 +62,10 @@ pub struct ConfiguredNode {
 /// A configuration manager (Puppet, in our words).
 #[async_trait]
 pub trait Configuration: Send + Sync {
+    /// What the fresh machine `certname` must know for its agent to enrol, the same each time; `None` where machines
+    /// need no agent of ours. By itself it lets nobody in: only a node that was applied is.
+    async fn enrol(&self, certname: &str) -> Result<Option<Enrolment>, ProviderError>;
+
     /// Registers the node under its role and starts a run; ask again with [`Configuration::find`] until it has ended.
     ///
     /// Repeated with the same key, role and facts it answers with the run that is there, and a failed one is started again.

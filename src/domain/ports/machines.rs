@@ -1,21 +1,29 @@
 //! Machines: the hypervisor that clones, describes and destroys them.
 
+use std::net::Ipv4Addr;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use super::provider_error::ProviderError;
+use crate::first_boot::FirstBoot;
 
 /// What is wanted of a new machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MachineOrder {
     pub name: String,
+    /// The name with its domain, and the address that it stands for.
+    pub fqdn: String,
+    pub address: Ipv4Addr,
     /// The image it is cloned from, e.g. `debian-12`.
     pub image: String,
     /// Virtual processors.
     pub cpu: u32,
     pub memory_gb: u32,
     pub disk_gb: u32,
+    /// What it is told when it boots for the first time.
+    pub first_boot: FirstBoot,
 }
 
 /// How far a machine is.
@@ -25,6 +33,8 @@ pub enum MachineState {
     /// Being cloned or booting for the first time.
     Building,
     Running,
+    /// It stands and does not run: made in part only, or switched off. Asked to create it again, the hypervisor goes on.
+    Stopped,
 }
 
 /// A machine as its hypervisor describes it.
@@ -51,9 +61,10 @@ pub struct Machine {
 /// A hypervisor with its machines.
 #[async_trait]
 pub trait Machines: Send + Sync {
-    /// Starts to build a machine and answers at once; ask again with [`Machines::describe`] until it runs.
+    /// Starts to build a machine and answers at once; ask again with [`Machines::find`] until it runs.
     ///
-    /// Repeated with the same key it answers with the machine that already carries it.
+    /// Repeated with the same key it answers with the machine that already carries it, and goes on where an earlier
+    /// attempt stopped.
     /// Refused when the name is taken, the image is unknown or no host has room.
     async fn create(&self, key: &str, order: &MachineOrder) -> Result<Machine, ProviderError>;
 

@@ -29,6 +29,9 @@ pub trait Names: Send + Sync {
     /// The reservation that carries `key`.
     async fn find(&self, key: &str) -> Result<Option<NameReservation>, ProviderError>;
 
+    /// The reservation of the short name `name`.
+    async fn lookup(&self, name: &str) -> Result<Option<NameReservation>, ProviderError>;
+
     /// The names that the next `count` reservations of `pattern` would get. Nothing is held by asking.
     async fn preview(&self, pattern: &str, count: usize) -> Result<Vec<String>, ProviderError>;
 

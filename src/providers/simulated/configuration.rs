@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use domain::first_boot::Enrolment;
 use domain::ports::configuration::{Configuration, ConfigurationOrder, ConfigurationState, ConfiguredNode, ReportLine};
 use domain::ports::datacenter::Operation;
 use domain::ports::provider_error::ProviderError;
@@ -13,6 +14,10 @@ use super::{Datacenter, Done, missing, not_ours};
 
 #[async_trait]
 impl Configuration for Datacenter {
+    async fn enrol(&self, _certname: &str) -> Result<Option<Enrolment>, ProviderError> {
+        Ok(None)
+    }
+
     async fn apply(&self, key: &str, order: &ConfigurationOrder) -> Result<ConfiguredNode, ProviderError> {
         let (key, wanted) = (key.to_owned(), order.clone());
         self.call(Operation::ConfigurationApply, &order.certname, move |world, moment| {

@@ -8,7 +8,7 @@ use domain::ports::provider_error::ProviderError;
 
 use super::pace::Moment;
 use super::world::World;
-use super::{Datacenter, Done, missing, names, not_ours};
+use super::{Datacenter, Done, missing, not_ours};
 
 const CLUSTER: &str = "cluster-1";
 const HOSTS: [&str; 4] = ["esx-01", "esx-02", "esx-03", "esx-04"];
@@ -85,7 +85,7 @@ fn seen(machine: &Machine, now: DateTime<Utc>) -> Machine {
     Machine { state, ..machine.clone() }
 }
 
-/// Places a new machine; its address is the one that its name stands for.
+/// Places a new machine.
 fn clone_image(world: &mut World, key: String, order: MachineOrder, moment: &Moment) -> Result<Machine, ProviderError> {
     if !IMAGES.contains(&order.image.as_str()) {
         return Err(ProviderError::permanent(
@@ -100,15 +100,13 @@ fn clone_image(world: &mut World, key: String, order: MachineOrder, moment: &Mom
         ));
     }
     let host = roomy_host(world, order.memory_gb)?;
-    let named = names::by_name(world, &order.name)?;
-    let (fqdn, address) = (named.fqdn.clone(), named.address.clone());
     let number = world.next_number();
     Ok(Machine {
         id: format!("vm-{number}"),
         key,
         name: order.name,
-        fqdn,
-        address,
+        fqdn: order.fqdn,
+        address: order.address.to_string(),
         image: order.image,
         cpu: order.cpu,
         memory_gb: order.memory_gb,

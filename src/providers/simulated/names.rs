@@ -8,7 +8,7 @@ use domain::ports::names::{NameReservation, Names};
 use domain::ports::provider_error::ProviderError;
 
 use super::world::World;
-use super::{Datacenter, Done, missing, not_ours};
+use super::{Datacenter, Done, not_ours};
 
 /// The domain of every name.
 const DOMAIN: &str = "dc1.example.org";
@@ -43,6 +43,14 @@ impl Names for Datacenter {
         self.call(Operation::NameFind, key, move |world, _| Ok(Done::read(by_key(world, &wanted).cloned()))).await
     }
 
+    async fn lookup(&self, name: &str) -> Result<Option<NameReservation>, ProviderError> {
+        let wanted = name.to_owned();
+        self.call(Operation::NameFind, name, move |world, _| {
+            Ok(Done::read(world.names.values().find(|held| held.name == wanted).cloned()))
+        })
+        .await
+    }
+
     async fn preview(&self, pattern: &str, count: usize) -> Result<Vec<String>, ProviderError> {
         let wanted = pattern.to_owned();
         self.change(move |world| free_names(world, &wanted, count)).await?
@@ -65,11 +73,6 @@ impl Names for Datacenter {
 
 fn by_key<'w>(world: &'w World, key: &str) -> Option<&'w NameReservation> {
     world.names.values().find(|held| held.key == key)
-}
-
-/// The reservation of a host's short name.
-pub(super) fn by_name<'w>(world: &'w World, name: &str) -> Result<&'w NameReservation, ProviderError> {
-    world.names.values().find(|held| held.name == name).ok_or_else(|| missing("name", name))
 }
 
 /// The first `count` names of `pattern` that nobody holds.

@@ -1,5 +1,6 @@
 //! The manners of the datacenter, told as stories. Each port keeps the same contract: same key, same object.
 
+mod contract;
 mod faults;
 mod file;
 mod ports;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use chrono::{DateTime, Utc};
+use domain::first_boot::FirstBoot;
 use domain::ports::datacenter::{DatacenterControls, Pace};
 use domain::ports::machines::MachineOrder;
 
@@ -54,6 +56,17 @@ impl Drop for House {
     }
 }
 
+/// A small machine at the first address that the datacenter gives out.
 fn small(name: &str) -> MachineOrder {
-    MachineOrder { name: name.to_owned(), image: "debian-12".to_owned(), cpu: 2, memory_gb: 4, disk_gb: 20 }
+    let fqdn = format!("{name}.dc1.example.org");
+    MachineOrder {
+        name: name.to_owned(),
+        fqdn: fqdn.clone(),
+        address: [10, 20, 0, 1].into(),
+        image: "debian-12".to_owned(),
+        cpu: 2,
+        memory_gb: 4,
+        disk_gb: 20,
+        first_boot: FirstBoot { fqdn, agent: None },
+    }
 }

@@ -4,8 +4,8 @@ use domain::ports::balancer::{Balancer, MemberHealth, MemberOrder, PoolOrder};
 use domain::ports::configuration::{Configuration, ConfigurationOrder, ConfigurationState};
 use domain::ports::container_host::ContainerHost;
 use domain::ports::datacenter::DatacenterControls;
-use domain::ports::machines::{MachineState, Machines};
-use domain::ports::names::Names;
+use domain::ports::machines::{MachineOrder, MachineState, Machines};
+use domain::ports::names::{NameReservation, Names};
 use domain::ports::probe::Probe;
 use domain::ports::provider_error::ProviderErrorKind;
 use domain::ports::spaces::{SpaceOrder, SpaceQuota, Spaces};
@@ -13,10 +13,16 @@ use serde_json::{Map, json};
 
 use super::{Datacenter, House, small};
 
+/// A machine of the reserved name.
+pub(super) async fn machine(datacenter: &Datacenter, held: &NameReservation) {
+    let order = MachineOrder { address: held.address.parse().unwrap(), ..small(&held.name) };
+    Machines::create(datacenter, &format!("machine-{}", held.name), &order).await.unwrap();
+}
+
 /// A machine with the role, ready to serve.
-async fn configured(datacenter: &Datacenter, name: &str, role: &str) -> MemberOrder {
+pub(super) async fn configured(datacenter: &Datacenter, name: &str, role: &str) -> MemberOrder {
     let held = Names::reserve(datacenter, &format!("name-of-{name}"), name).await.unwrap();
-    Machines::create(datacenter, &format!("machine-{name}"), &small(name)).await.unwrap();
+    machine(datacenter, &held).await;
     let order = ConfigurationOrder { certname: held.fqdn, role: role.to_owned(), facts: Map::new() };
     datacenter.apply(&format!("node-{name}"), &order).await.unwrap();
     MemberOrder { name: name.to_owned(), address: held.address }
