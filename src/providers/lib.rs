@@ -1,5 +1,6 @@
 //! Clients of the systems outside, one folder each; siblings never meet.
 
 pub mod clock;
+pub mod docker;
 pub mod simulated;
 pub mod smtp;
