@@ -40,6 +40,7 @@ def start(lab):
     lab.until("the engine answers", lambda: listens(engine, TLS_PORT) and docker(lab, "version"), process)
     if NETWORK not in docker(lab, "network", "ls", "--format", "{{.Name}}").split():
         docker(lab, "network", "create", "--subnet", lab.machines, "--gateway", lab.machines[1],
+               "--ip-range", unasked(lab),
                "--opt", "com.docker.network.bridge.name=gatehouse", "--opt",
                "com.docker.network.bridge.enable_ip_masquerade=false", NETWORK)
     # The engine shields its networks; this machine may knock at every port of a machine, as in a datacenter.
@@ -47,8 +48,14 @@ def start(lab):
         "DOCKER-USER", "-i", "cable", "-j", "ACCEPT")
     person = certificate(lab, "docker-client")
     return {"host": socket(lab), "network": NETWORK, "subnet": str(lab.machines), "gateway": str(lab.machines[1]),
+            "addresses": {"first": str(lab.machines[10]), "last": str(unasked(lab)[0] - 1)},
             "tls": {"host": f"tcp://{engine}:{TLS_PORT}", "ca": str(tls.ca), "cert": str(person.cert),
                     "key": str(person.key)}}
+
+
+def unasked(lab):
+    """Addresses for containers that ask for none; those before are for who keeps a list of addresses."""
+    return list(lab.machines.subnets(new_prefix=26))[-1]
 
 
 def configure(lab, place, engine, tls):

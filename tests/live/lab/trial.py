@@ -1,0 +1,138 @@
+"""A machine with a role, from its first boot to its second run, with the smallest Gatehouse that there can be: it says
+what a node is, signs its certificate, and takes its reports."""
+
+import base64
+import http.server
+import json
+import re
+import secrets
+import subprocess
+import threading
+import time
+
+from . import docker
+from .ground import DOMAIN, PATIENCE, Trouble, run
+from .images import MACHINE
+
+# A first run on a busy machine, in seconds.
+FIRST_RUN = 300
+
+
+class Trial:
+    def __init__(self, lab):
+        self.lab, self.said = lab, lab.said()
+        self.nodes, self.reports, self.token = {}, {}, secrets.token_hex(8)
+        self.reported = threading.Condition()
+
+    def __enter__(self):
+        trial = self
+
+        class Gatehouse(http.server.BaseHTTPRequestHandler):
+            def do_GET(self):
+                node = trial.nodes.get(self.path.rpartition("/")[2])
+                known = node and self.headers["Authorization"] == f"Bearer {trial.token}"
+                self.answer(200 if known else 404, json.dumps(node).encode())
+
+            def do_POST(self):
+                report = self.rfile.read(int(self.headers["Content-Length"])).decode()
+                host = re.search(r"^host: (\S+)", report, re.M)[1]
+                with trial.reported:
+                    trial.reports[host] = re.search(r"^status: (\S+)", report, re.M)[1]
+                    trial.reported.notify_all()
+                self.answer(204 if host in trial.nodes else 404)
+
+            def answer(self, status, body=b""):
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_):
+                """Nobody reads it."""
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Gatehouse)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        self.note = self.lab.write(
+            f"{self.said['puppet']['gatehouses']}/trial-{self.token}",
+            text=f"http://127.0.0.1:{self.server.server_port}\n{self.token}\n")
+        run("chown", "puppet", self.note)
+        return self
+
+    def __exit__(self, *_):
+        self.note.unlink()
+        self.server.shutdown()
+
+    def tell(self, role, facts, questions):
+        """Each thing that must hold, and whether it does."""
+        name = f"trial-{role}.{DOMAIN}"
+        self.nodes[name] = {"environment": "production", "classes": {role: facts}}
+        try:
+            began = time.monotonic()
+            address = self.boot(name)
+            self.sign(name)
+            status = self.report(name)
+            yield f"a machine becomes {role} in {time.monotonic() - began:.0f} s: {status}", status == "changed"
+            for question in questions:
+                yield f"{role}: {question}", self.holds(question, name, address, facts)
+            again = subprocess.run([*self.docker("exec", name), "puppet", "agent", "--onetime", "--no-daemonize",
+                                    "--no-usecacheonfailure", "--detailed-exitcodes", "--verbose", "--color", "false"],
+                                   capture_output=True, text=True, check=False)
+            yield f"{role}: a second run changes nothing", again.returncode == 0 or print(again.stdout, again.stderr)
+            docker.docker(self.lab, "restart", "-t", "5", name)
+            for question in questions:
+                yield f"{role}, after a reboot: {question}", self.lab.until(
+                    question, lambda: self.holds(question, name, address, facts))
+        except Trouble as trouble:
+            yield f"{role}: {trouble}", False
+        finally:
+            subprocess.run(self.docker("rm", "-f", "-v", name), capture_output=True, check=False)
+            self.ca("DELETE", f"certificate_status/{name}")
+
+    def docker(self, *words):
+        return [docker.client(), "--host", self.said["docker"]["host"], *words]
+
+    def boot(self, name):
+        puppet = self.said["puppet"]
+        told = {"fqdn": name, "puppet": {
+            "install": False, "start_service": False, "exec": True,
+            "exec_args": ["--onetime", "--no-daemonize", "--detailed-exitcodes", "--waitforcert", "1"],
+            "conf": {"agent": {"server": puppet["server"], "serverport": puppet["port"], "certname": name}}}}
+        data = {"USERDATA": "#cloud-config\n" + json.dumps(told),
+                "METADATA": json.dumps({"instance-id": name, "local-hostname": name.split(".")[0]})}
+        environment = ["-e", "VMX_GUESTINFO=true"]
+        for key, text in data.items():
+            environment += ["-e", f"VMX_GUESTINFO_{key}={base64.b64encode(text.encode()).decode()}",
+                            "-e", f"VMX_GUESTINFO_{key}_ENCODING=base64"]
+        run(*self.docker("run", "-d", "--privileged", "--name", name, "--hostname", name.split(".")[0],
+                         "--network", docker.NETWORK, *environment, MACHINE))
+        return run(*self.docker("inspect", "-f", "{{.NetworkSettings.Networks.gatehouse.IPAddress}}", name))
+
+    def ca(self, method, path, body=None):
+        puppet = self.said["puppet"]
+        return subprocess.run(
+            ["curl", "-fsS", "-m", "20", "--resolve", f"{puppet['server']}:{puppet['port']}:{puppet['address']}",
+             "--cacert", puppet["ca"], "--cert", puppet["cert"], "--key", puppet["key"], "-X", method,
+             "-H", "Content-Type: application/json", *(["-d", body] if body else []),
+             f"https://{puppet['server']}:{puppet['port']}/puppet-ca/v1/{path}"],
+            capture_output=True, text=True, check=False)
+
+    def sign(self, name):
+        self.lab.until(f"{name} asks for a certificate", patience=FIRST_RUN,
+                       look=lambda: not self.ca("GET", f"certificate_status/{name}").returncode)
+        self.ca("PUT", f"certificate_status/{name}", '{"desired_state": "signed"}')
+
+    def report(self, name):
+        with self.reported:
+            if not self.reported.wait_for(lambda: name in self.reports, FIRST_RUN):
+                raise Trouble(f"{name} did not report within {FIRST_RUN} s:\n" + run(*self.docker("logs", name))[-1500:])
+            return self.reports.pop(name)
+
+    def holds(self, question, name, address, facts):
+        """What a person would ask from this machine, with the client that belongs to it."""
+        tls = self.said["docker"]["tls"]
+        words = {"ADDRESS": address, "NAME": name, "CA": tls["ca"], "CERT": tls["cert"], "KEY": tls["key"]}
+        command = re.sub("|".join(words), lambda word: words[word[0]], question)
+        password = facts.get("password", "")
+        asked = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=PATIENCE,
+                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PGPASSWORD": password, "MYSQL_PWD": password})
+        return asked.returncode == 0
