@@ -22,10 +22,7 @@ def start(lab):
     lab.write(place / "gatehouse.key", "dns/key", secret=secret, mode=0o600)
     for zone in (DOMAIN, reverse, pools):
         if not (place / zone).exists():
-            lab.write(place / zone, "dns/zone", zone=zone, address=lab.address)
-    with open(place / DOMAIN, "a", encoding="utf-8") as zone:
-        if not (place / f"{DOMAIN}.jnl").exists():
-            zone.writelines(f"{name} A {lab.address}\n" for name in ("ns", "puppet", "vcenter", "registry", "smtp"))
+            lab.write(place / zone, "dns/zone", zone=zone, names=names(lab) if zone == DOMAIN else "")
     lab.write(place / "named.conf", "dns/named.conf", place=place, address=lab.address, port=PORT, domain=DOMAIN,
               reverse=reverse, pools=pools, forwarders=" ".join(f"{server};" for server in name_servers()))
     named = lab.process("named")
@@ -34,6 +31,11 @@ def start(lab):
     lab.until("named answers", lambda: run("dig", f"@{lab.address}", "+short", "+time=1", "puppet." + DOMAIN), named)
     return {"address": lab.address, "port": PORT, "zone": DOMAIN, "reverse": reverse, "reverse_of_pools": pools,
             "key": "gatehouse", "algorithm": "hmac-sha256", "secret": secret, "key_file": str(place / "gatehouse.key")}
+
+
+def names(lab):
+    """What stands in the lab's zone from the beginning."""
+    return "\n".join(f"{name} A {lab.address}" for name in ("ns", "puppet", "vcenter", "registry", "smtp", "postgres"))
 
 
 def stop(lab):

@@ -160,7 +160,7 @@ class Lab:
 
     def until(self, what, look, process=None, patience=PATIENCE):
         """Waits until `look` says yes. Ends early when `process` died, with the end of its log."""
-        until = time.monotonic() + patience
+        until, pause = time.monotonic() + patience, 0.02
         while True:
             with contextlib.suppress(OSError, Trouble):
                 if found := look():
@@ -169,7 +169,8 @@ class Lab:
                 raise Trouble(f"{process.name} ended before {what}:\n{process.last_words()}")
             if time.monotonic() > until:
                 raise Trouble(f"waited {patience} s in vain: {what}" + (f"\n{process.last_words()}" if process else ""))
-            time.sleep(0.05)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 1)
 
 
 def free_number():
