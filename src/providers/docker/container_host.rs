@@ -27,6 +27,7 @@ pub struct HostSettings {
 /// The engines of our machines.
 pub struct DockerHosts {
     names: Arc<dyn Names>,
+    pub(super) identity: Identity,
     config: Arc<ClientConfig>,
     port: u16,
     patience: Duration,
@@ -35,9 +36,10 @@ pub struct DockerHosts {
 
 impl DockerHosts {
     /// `names` says where a machine is; one that it does not know is looked for in DNS.
-    pub fn new(settings: &HostSettings, names: Arc<dyn Names>) -> Result<Self, DockerSettingsError> {
+    pub fn new(settings: HostSettings, names: Arc<dyn Names>) -> Result<Self, DockerSettingsError> {
         let config = tls(&settings.identity)?;
-        Ok(Self { names, config, port: settings.port, patience: settings.patience, digests: Digests::default() })
+        let HostSettings { port, identity, patience } = settings;
+        Ok(Self { names, identity, config, port, patience, digests: Digests::default() })
     }
 
     /// Meets the engine on the machine `fqdn`; answers with its address, too.

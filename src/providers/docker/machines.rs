@@ -48,8 +48,8 @@ pub struct MachineSettings {
 
 /// The machines of a Docker engine.
 pub struct DockerMachines {
-    client: Client,
-    settings: MachineSettings,
+    pub(super) client: Client,
+    pub(super) settings: MachineSettings,
 }
 
 impl DockerMachines {

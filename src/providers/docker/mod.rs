@@ -10,6 +10,7 @@ mod fault;
 mod machines;
 mod seed;
 mod spaces;
+mod survey;
 
 #[cfg(test)]
 mod tests;

@@ -38,15 +38,14 @@ pub struct SpaceSettings {
 
 /// The spaces of a Docker engine.
 pub struct DockerSpaces {
-    client: Client,
-    name: String,
-    endpoint: String,
+    pub(super) client: Client,
+    pub(super) settings: SpaceSettings,
 }
 
 impl DockerSpaces {
     /// Prepares the way to the engine; nothing is connected before the first call.
     pub fn new(settings: SpaceSettings) -> Result<Self, DockerSettingsError> {
-        Ok(Self { client: Client::new(&settings.engine)?, name: settings.name, endpoint: settings.endpoint })
+        Ok(Self { client: Client::new(&settings.engine)?, settings })
     }
 
     /// The space that a network stands for; nothing when it is no space's.
@@ -63,12 +62,12 @@ impl DockerSpaces {
         Ok(Some(Space {
             id,
             key: said(KEY).unwrap_or_default(),
-            endpoint: format!("{}/{organisation}/{project}/{name}", self.endpoint),
+            endpoint: format!("{}/{organisation}/{project}/{name}", self.settings.endpoint),
             organisation,
             project,
             name,
             quota,
-            host_pool: self.name.clone(),
+            host_pool: self.settings.name.clone(),
         }))
     }
 

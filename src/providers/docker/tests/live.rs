@@ -7,12 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::Utc;
 use domain::first_boot::FirstBoot;
 use domain::ports::container_host::{Container, ContainerHost};
 use domain::ports::machines::{MachineOrder, MachineState, Machines};
 use domain::ports::names::{NameReservation, Names};
 use domain::ports::provider_error::{ProviderError, ProviderErrorKind};
 use domain::ports::spaces::{SpaceOrder, SpaceQuota, Spaces};
+use domain::ports::survey::{Standing, Survey};
 use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
@@ -146,7 +148,7 @@ fn hosts(identity: Identity) -> DockerHosts {
     let host = text(&lab()["docker"]["tls"]["host"]);
     let (address, port) = host.trim_start_matches("tcp://").rsplit_once(':').expect("a port");
     let settings = HostSettings { port: port.parse().expect("a number"), identity, patience: PATIENCE };
-    DockerHosts::new(&settings, Arc::new(Everywhere(address.to_owned()))).expect("the certificates are good")
+    DockerHosts::new(settings, Arc::new(Everywhere(address.to_owned()))).expect("the certificates are good")
 }
 
 #[tokio::test]
@@ -319,4 +321,49 @@ async fn an_engine_and_we_trust_each_other_by_certificate_alone() {
     let error = hosts(foreign).engine(ENGINE).await.expect_err("its authority is none of ours");
     assert_eq!(error.kind, ProviderErrorKind::Permanent, "{error}");
     assert!(error.what.contains("is not to be trusted"), "{error}");
+}
+
+#[tokio::test]
+async fn a_survey_names_what_orders_need_and_what_of_it_is_missing() {
+    let lines = machines(over_tls()).survey(Utc::now()).await.expect("the engine answers");
+    let standing = |what: &str| lines.iter().find(|line| line.what.contains(what)).expect("it is told").standing;
+    assert_eq!(standing("Docker engine at tcp://"), Standing::There);
+    assert_eq!(standing("network gatehouse"), Standing::There);
+    assert_eq!(standing("image debian-12"), Standing::There);
+    assert_eq!(standing("image lost"), Standing::Missing);
+    // The lab's certificates are good for 30 days, which is just too short for a site.
+    assert_eq!(standing("client certificate"), Standing::Missing);
+    assert_eq!(spaces().survey(Utc::now()).await.expect("the engine answers").len(), 1);
+    assert_eq!(hosts(identity()).survey(Utc::now()).await.expect("it can be read").len(), 1);
+}
+
+/// Starts or stops a part of the lab.
+fn part(script: &str, part: &str) {
+    let folder = std::env::var("GATEHOUSE_LAB").expect("GATEHOUSE_LAB names the lab's folder");
+    let script = format!("{}/../../tests/live/{script}", env!("CARGO_MANIFEST_DIR"));
+    let done = Command::new(script).args([&folder, part]).output().expect("the script is there");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}
+
+#[tokio::test]
+#[ignore = "stops the lab's engine: run it alone, in a lab of its own"]
+async fn an_engine_that_is_restarted_is_away_for_a_while_and_loses_no_machine() {
+    let (machines, hosts, name) = (machines(over_socket()), hosts(identity()), unique("restart"));
+    let order = order(&name, address(6));
+    let machine = machines.create(&name, &order).await.expect("it is made");
+    let since = hosts.containers(ENGINE).await.expect("it answers").asked_at;
+    hosts.changed(ENGINE, since - chrono::TimeDelta::minutes(1)).await.expect("what happened before is told");
+
+    let listening = tokio::spawn(async move { hosts.changed(ENGINE, since).await });
+    part("down", "docker");
+    // The machines that end with their engine may be told first.
+    let _ = timeout(Duration::from_secs(5), listening).await.expect("whoever listens is not left hanging");
+    let error = machines.create(&name, &order).await.expect_err("the engine is away");
+    assert_eq!(error.kind, ProviderErrorKind::Transient, "{error}");
+
+    part("up", "docker");
+    let again = machines.create(&name, &order).await.expect("the engine is back");
+    assert_eq!((again.id.as_str(), again.state), (machine.id.as_str(), MachineState::Running));
+    assert_eq!(machines.list().await.expect("it answers").iter().filter(|one| one.name == name).count(), 1);
+    machines.destroy(&machine.id, &name).await.expect("it is destroyed");
 }
