@@ -10,7 +10,7 @@ import time
 from . import packages
 from .ground import Trouble
 
-NAMES = ["network", "dns", "docker", "images", "vcenter", "puppet", "haproxy", "registry", "postgres", "smtp"]
+NAMES = ["network", "dns", "docker", "images", "vcenter", "puppet", "puppetdb", "haproxy", "registry", "postgres", "smtp"]
 
 
 def part(name):
