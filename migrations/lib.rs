@@ -27,6 +27,7 @@ mod m0071_bounds;
 mod m0072_cheap_steps;
 mod m0073_task_mails;
 mod m0074_room;
+mod m0080_sites;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -60,6 +61,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0072_cheap_steps::Migration),
             Box::new(m0073_task_mails::Migration),
             Box::new(m0074_room::Migration),
+            Box::new(m0080_sites::Migration),
         ]
     }
 }

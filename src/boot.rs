@@ -13,15 +13,14 @@ use app::audit_report::Press;
 use app::catalog::{self, Catalog};
 use app::consequences::House as Consequences;
 use app::retention::Retention;
+use app::workload::Hosts;
 use chrono::TimeDelta;
 use domain::audit::Actor;
 use domain::ports::clock::Clock;
-use domain::ports::container_host::ContainerHost;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
 use domain::trouble::Trouble;
 use engine::{Engine, SetupError};
-use providers::simulated::Datacenter;
 use providers::smtp::{Privacy, Smtp, SmtpSettings, SmtpSettingsError};
 use store::{OpenError, Store};
 #[cfg(unix)]
@@ -33,7 +32,8 @@ use web::metrics::Metrics;
 
 use crate::duties;
 use crate::settings::{Bounds, Database, Mail, Security, Server, Settings};
-use crate::{systems, workflows};
+use crate::systems::{self, SystemsError};
+use crate::workflows;
 
 /// How long answers that are under way may take when the process stops.
 const GRACE_SECONDS: u64 = 5;
@@ -52,8 +52,8 @@ pub enum BootError {
     Folder { folder: PathBuf, source: io::Error },
     #[error("the file `{file}` can't be read")]
     File { file: PathBuf, source: io::Error },
-    #[error("the datacenter's file `{file}` can't be opened")]
-    Datacenter { file: PathBuf, source: io::Error },
+    #[error("the systems of a site can't be opened")]
+    Systems(#[from] SystemsError),
     #[error("`bounds.providers` names `{name}`, which nothing calls; there are {known}")]
     Provider { name: String, known: String },
     #[error("nobody can listen on {address}: {}", way_out(source))]
@@ -71,8 +71,8 @@ pub enum BootError {
 /// The open house: every part, ready to be used by a door or a worker.
 pub struct House {
     pub app: App,
-    /// Where containers are looked at.
-    container_hosts: Arc<dyn ContainerHost>,
+    /// Where containers are looked at, by site.
+    container_hosts: Hosts,
     /// How long what is over is kept.
     retention: Retention,
     /// How long a silent process keeps the duties.
@@ -89,16 +89,12 @@ impl House {
     ) -> Result<Self, BootError> {
         let store = open_store(&settings.database).await?;
         let mailer = open_mailer(&settings.mail)?;
-        let file = &settings.datacenter.file;
-        make_folder_of(file.to_str())?;
-        let datacenter = Datacenter::open(file, clock.clone())
-            .map_err(|source| BootError::Datacenter { file: file.clone(), source })?;
+        let opened = systems::open(settings, &store, &clock)?;
         let consequences = Consequences { base_url: base_url.clone(), mailer: mailer.clone() };
-        let systems = systems::simulated(&datacenter, &store);
         let engine = Engine::new(
             store.clone(),
             clock.clone(),
-            actions::all(&systems),
+            opened.actions(),
             Arc::new(consequences),
             engine_settings(settings),
         )
@@ -106,20 +102,22 @@ impl House {
         know_providers(&settings.bounds, &engine)?;
         let folder = settings.catalog.folder.clone();
         let catalog = Catalog::new(actions::signatures(), move || workflows::read(folder.as_deref()));
-        let datacenter: Arc<dyn DatacenterControls> = Arc::new(datacenter);
+        let container_hosts = opened.container_hosts();
+        let datacenter = opened.datacenter.map(|it| Arc::new(it) as Arc<dyn DatacenterControls>);
         let app = App {
             store,
             clock,
             base_url,
+            sites: opened.sites,
             catalog,
             engine,
             demo,
             mailer,
-            datacenter: Some(datacenter),
+            datacenter,
             press: Press::default(),
         };
         let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
-        Ok(Self { app, container_hosts: systems.container_hosts, retention, lease: settings.worker.lease() })
+        Ok(Self { app, container_hosts, retention, lease: settings.worker.lease() })
     }
 
     /// Reads the catalog's files and offers what is good: for a process that serves people or drives runs.

@@ -11,8 +11,8 @@ use std::time::Duration;
 use app::App;
 use app::duty::{self, OnDuty};
 use app::retention::Retention;
+use app::workload::Hosts;
 use chrono::TimeDelta;
-use domain::ports::container_host::ContainerHost;
 use domain::trouble::Trouble;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -58,7 +58,7 @@ impl Duty {
 }
 
 /// Every duty of the house. `process` names this process to the others.
-pub fn all(process: &str, container_hosts: Arc<dyn ContainerHost>, retention: Retention) -> Vec<Duty> {
+pub fn all(process: &str, container_hosts: Hosts, retention: Retention) -> Vec<Duty> {
     let sender = process.to_owned();
     vec![
         Duty::new("send mails", Duration::from_secs(5), move |app| {

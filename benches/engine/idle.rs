@@ -33,6 +33,7 @@ impl Action for Patience {
             input: anything.clone(),
             output: anything,
             provider: None,
+            is_of_site: true,
         }
     }
 

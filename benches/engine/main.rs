@@ -8,7 +8,7 @@
 mod apart;
 mod idle;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use domain::ids::{ProjectId, RunId};
 use domain::ports::clock::Clock;
 use domain::resource::Intent;
 use domain::run::{EventKind, Run, RunKind};
+use domain::site::SIMULATED;
 use domain::workflow::WorkflowStep;
 use engine::{
     Action, ActionError, Asked, Consequences, Engine, Gate, NewRun, Outcome, Record, Settings, Told, Work, Worker,
@@ -54,6 +55,7 @@ impl Action for Nothing {
             input: anything.clone(),
             output: anything,
             provider: None,
+            is_of_site: true,
         }
     }
 
@@ -161,6 +163,7 @@ impl Load {
         NewRun {
             deployment: store::fresh_id(),
             project: ProjectId(uuid::Uuid::nil()),
+            site: SIMULATED.to_owned(),
             request: None,
             kind: RunKind::Provision,
             title: "Nothing".to_owned(),
@@ -212,6 +215,7 @@ async fn main() -> Result<(), Failure> {
     let store = Store::open(&load.url).await?;
     let settings = Settings { runs_per_worker: load.in_flight.max(1), ..Settings::default() };
     let actions: Vec<Arc<dyn Action>> = vec![Arc::new(Nothing), Arc::new(idle::Patience)];
+    let actions = BTreeMap::from([(SIMULATED.to_owned(), actions)]);
     let engine = Engine::new(store.clone(), Arc::new(SystemClock), actions, Arc::new(NoHouse), settings).await?;
     if load.part == Part::Order {
         return apart::order(&engine, &store, &load, load.runs).await;

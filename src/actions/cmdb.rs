@@ -118,6 +118,7 @@ impl Verb for Confirm {
     const UNDO_TITLE: &'static str = "Leave as it is";
     const SUMMARY: &'static str = "Waits until every CMDB has acknowledged the deployment's CIs.";
     const PROVIDER: Option<&'static str> = Some(PROVIDER);
+    const IS_OF_SITE: bool = false;
 
     fn intend(&self, _work: &Work, _input: &ConfirmInput) -> Vec<Intent> {
         Vec::new()

@@ -181,7 +181,7 @@ fn described(work: &Work, machine: &Machine, size: Option<&str>) -> Vec<CiChange
     });
     let mut of_machine = object(common.clone());
     of_machine.extend(object(json!({
-        "image": machine.image, "size": size, "native_id": machine.id,
+        "image": machine.image, "size": size, "native_id": machine.id, "site": work.site,
         "host": machine.host, "cluster": machine.cluster, "datastore": machine.datastore,
     })));
     let mut of_server = object(common);

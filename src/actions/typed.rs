@@ -29,6 +29,8 @@ pub(crate) trait Verb: Send + Sync {
     const SUMMARY: &'static str;
     /// The outside system it calls.
     const PROVIDER: Option<&'static str>;
+    /// Whether each site has a system of its own.
+    const IS_OF_SITE: bool = true;
 
     /// The objects that `run` will make. None for an action that only looks.
     fn intend(&self, work: &Work, input: &Self::Input) -> Vec<Intent>;
@@ -51,6 +53,7 @@ pub(crate) trait Verb: Send + Sync {
             input: schemars::schema_for!(Self::Input).to_value(),
             output: schemars::schema_for!(Self::Output).to_value(),
             provider: Self::PROVIDER,
+            is_of_site: Self::IS_OF_SITE,
         }
     }
 }

@@ -18,12 +18,13 @@ use domain::money::Money;
 use domain::person::{Principal, Role, Scope};
 use domain::project::Project;
 use domain::run::RunKind;
+use domain::site::Site;
 use domain::trouble::{FieldError, Kind, Trouble};
 pub use publish::{File, Published, may_publish, publish, publish_again};
 use serde_json::{Map, Value};
 
 use crate::quota::QuotaAfter;
-use crate::{App, database};
+use crate::{App, database, site};
 
 /// The blueprints that are offered, parsed, and the actions they are checked against.
 #[derive(Clone)]
@@ -69,6 +70,8 @@ pub struct OrderForm {
     pub usually: Option<Duration>,
     /// The projects that the person may order for; at least one, and first the one to begin with.
     pub projects: Vec<Project>,
+    /// The sites that one of them may use, those of the first before the others.
+    pub sites: Vec<Site>,
 }
 
 /// What a form comes to as it is filled in.
@@ -174,7 +177,8 @@ pub async fn form(
     let request = facts(who, projects.first());
     let order = Order { parameters: &Map::new(), lease: None, request: &request, on: None };
     let fields = blueprint.order.parameters.form(&Blueprint::form_scope(&order));
-    Ok(OrderForm { usually: usually.await.map_err(database)?, fields, projects, blueprint })
+    let sites = site::of_projects(app, &projects);
+    Ok(OrderForm { usually: usually.await.map_err(database)?, fields, projects, sites, blueprint })
 }
 
 /// What an order of this project would do; fields that do not fit are named.
@@ -257,9 +261,10 @@ pub(crate) async fn plan_action(
 }
 
 /// What was chosen for a plan, as people read it: title and value.
-pub(crate) async fn chosen(app: &App, plan: &Plan) -> Result<Vec<(String, String)>, Trouble> {
+pub(crate) async fn chosen(app: &App, site: &str, plan: &Plan) -> Result<Vec<(String, String)>, Trouble> {
     let blueprint = pinned(app, &plan.blueprint, &plan.version.to_string()).await?;
-    Ok(blueprint.in_words(plan.action.as_deref(), &plan.parameters))
+    let words = blueprint.in_words(plan.action.as_deref(), &plan.parameters);
+    Ok(site::fact(app, site).into_iter().chain(words).collect())
 }
 
 /// The version of a blueprint that a deployment was built with.

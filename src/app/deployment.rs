@@ -32,7 +32,7 @@ pub use store::deployment::{Filter, SortBy};
 
 use crate::ci::{self, Running};
 use crate::page::{Counted, List, Turn, Window};
-use crate::{App, catalog, database, hold, run};
+use crate::{App, catalog, database, hold, run, site};
 
 /// CIs that a deployment's page lists; the CMDB has the others.
 const CIS_SHOWN: u64 = 200;
@@ -154,10 +154,11 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         Some(run) => Some(run::Listed { hold: hold::of_run(app, run.id, run.state, &run.blueprint).await?, run }),
         None => None,
     };
+    let words = blueprint.in_words(None, &deployment.params);
     Ok(Details {
         reads: reads(&deployment, under_way.as_ref().map(|it| (it.run.state, it.hold.as_ref()))),
         under_way,
-        ordered: blueprint.in_words(None, &deployment.params),
+        ordered: site::fact(app, &deployment.site).into_iter().chain(words).collect(),
         owner: owner.map(|owner| owner.name).unwrap_or_default(),
         monthly: Money::from_cents(monthly_cents(&allocations)),
         agreed: Money::from_cents(agreed_cents(&allocations)),

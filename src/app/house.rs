@@ -10,6 +10,7 @@ use domain::organisation::Organisation;
 use domain::person::{Principal, Role};
 use domain::ports::clock::Clock;
 use domain::project::Project;
+use domain::site::{SIMULATED, Sites};
 use engine::Engine;
 use store::Store;
 use test_database::TestDatabase;
@@ -50,7 +51,8 @@ impl House {
         let noon = DateTime::from_timestamp(1_800_000_000, 0).expect("a valid instant");
         let clock = Arc::new(Wound(Mutex::new(noon)));
         let consequences = Arc::new(Consequences { base_url: String::new(), mailer: None });
-        let engine = Engine::new(store.clone(), clock.clone(), Vec::new(), consequences, engine::Settings::default())
+        let no_actions = BTreeMap::from([(SIMULATED.to_owned(), Vec::new())]);
+        let engine = Engine::new(store.clone(), clock.clone(), no_actions, consequences, engine::Settings::default())
             .await
             .expect("an engine without actions starts");
         let (shop, website) = (project(&store, "shop").await, project(&store, "website").await);
@@ -58,6 +60,7 @@ impl House {
             store,
             clock: clock.clone(),
             base_url: String::new(),
+            sites: Sites::new(Vec::new()),
             catalog: Catalog::new(Vec::new(), || Ok(Vec::new())),
             engine,
             demo: false,

@@ -34,6 +34,7 @@ pub mod sample;
 pub mod search;
 pub mod secret;
 pub mod session;
+pub mod site;
 pub mod task;
 pub mod token;
 pub mod trend;
@@ -46,6 +47,7 @@ use std::time::Duration;
 use domain::ports::clock::Clock;
 use domain::ports::datacenter::DatacenterControls;
 use domain::ports::mailer::Mailer;
+use domain::site::Sites;
 use domain::trouble::Trouble;
 use engine::Engine;
 use store::{DbErr, Store};
@@ -63,6 +65,8 @@ pub struct App {
     pub clock: Arc<dyn Clock>,
     /// The address people reach the portal at, without a trailing slash; links in mails start with it.
     pub base_url: String,
+    /// Where things are built.
+    pub sites: Sites,
     /// What may be ordered.
     pub catalog: catalog::Catalog,
     /// What carries out what was approved.

@@ -49,7 +49,7 @@ pub struct RefusedMail {
 /// An outside system that actions call.
 #[derive(Clone, Debug)]
 pub struct Provider {
-    pub name: &'static str,
+    pub name: String,
     /// Since when it does not answer, as the workers that live find; nothing while it does.
     pub outage: Option<Outage>,
     /// Steps that wait for it to answer.
@@ -284,11 +284,11 @@ async fn providers(app: &App, alive: impl Iterator<Item = &Worker>) -> Result<Ve
         outages.insert(&outage.provider, seen);
     }
     let crowds = store::place::crowds(&app.store, None).await.map_err(database)?;
-    let provider = |name| {
+    let provider = |name: &str| {
         let crowd = crowds.iter().find(|crowd| crowd.provider == name);
         let (places, shared) = app.engine.calls_to(name);
         Provider {
-            name,
+            name: name.to_owned(),
             outage: outages.remove(name),
             waiting: waiting.remove(name).unwrap_or_default(),
             calls: crowd.map_or(0, |crowd| crowd.taken),

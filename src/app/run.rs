@@ -61,6 +61,8 @@ pub struct Details {
     pub run: Run,
     /// What its deployment is called.
     pub deployment: String,
+    /// Where it works, as people read it; none where there is but one site.
+    pub site: Option<String>,
     /// In the order of the run's workflow.
     pub steps: Vec<Step>,
     /// The place of the step that the reader chose.
@@ -169,6 +171,7 @@ pub async fn show(app: &App, who: &Principal, id: RunId, step: Option<&str>) -> 
     let log_was_forgotten = was_forgotten(&run, chosen.map(|at| &steps[at]), &log);
     let now = app.clock.now();
     Ok(Details {
+        site: app.sites.told(&run.site).map(str::to_owned),
         run,
         deployment,
         steps,

@@ -18,7 +18,7 @@ use crate::{App, database};
 
 mod follow;
 
-pub use follow::follow;
+pub use follow::{Hosts, follow};
 
 /// What asking an engine came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

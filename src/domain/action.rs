@@ -21,6 +21,8 @@ pub struct Signature {
     pub output: Value,
     /// The outside system it calls; bounds how many run at once.
     pub provider: Option<&'static str>,
+    /// Whether each site has one of it; false for what all sites share, such as the CMDBs.
+    pub is_of_site: bool,
 }
 
 impl Signature {

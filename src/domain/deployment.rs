@@ -137,6 +137,8 @@ pub struct LeaseAtItsLongest(pub DateTime<Utc>);
 pub struct Deployment {
     pub id: DeploymentId,
     pub project: ProjectId,
+    /// The site where it stands.
+    pub site: String,
     /// The order that it came from.
     pub request: RequestId,
     pub owner: PersonId,
@@ -269,6 +271,7 @@ mod tests {
         let retiring = Deployment {
             id: uuid::Uuid::nil().into(),
             project: uuid::Uuid::nil().into(),
+            site: "dc1".to_owned(),
             request: uuid::Uuid::nil().into(),
             owner: uuid::Uuid::nil().into(),
             name: "shop".to_owned(),

@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::reading::{Meaning, Reading};
+use crate::site::provider_in_words;
 
 /// What a run waits for. Numbers of those before it are left out where many runs are listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl Hold {
                 format!("its worker: {taken} of its {places} calls are under way{}", waited(*longer))
             }
             Self::Place { provider, taken, places, longer, .. } => {
-                let name = provider.replace('-', " ");
+                let name = provider_in_words(provider);
                 format!("a place at the {name}: {taken} of {places} are taken{}", waited(*longer))
             }
             Self::People { title, whose, more: 0, .. } => format!("{whose}: {title}"),

@@ -28,6 +28,7 @@ pub mod reading;
 pub mod request;
 pub mod resource;
 pub mod run;
+pub mod site;
 pub mod step;
 pub mod task;
 pub mod token;

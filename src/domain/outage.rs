@@ -4,11 +4,12 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::moment;
+use crate::site::provider_in_words;
 
 /// A provider that is away: nobody calls it until the next try.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Outage {
-    /// The provider's key, as actions name it: `container-host`.
+    /// The provider's key: `container-host`, or `container-host@dc1` where there are several sites.
     pub provider: String,
     /// When the first of the calls was not answered.
     pub since: DateTime<Utc>,
@@ -22,11 +23,8 @@ impl Outage {
     /// Why a step waits; the same sentence for as long as the outage lasts.
     pub fn told(&self) -> String {
         let since = moment::written(self.since);
-        format!("No answer from the {} since {since}; it goes on by itself as soon as there is one.", self.name())
-    }
-
-    fn name(&self) -> String {
-        self.provider.replace('-', " ")
+        let name = provider_in_words(&self.provider);
+        format!("No answer from the {name} since {since}; it goes on by itself as soon as there is one.")
     }
 
     /// The same outage as two processes see it: since the earlier moment, tried again at the sooner one.

@@ -145,6 +145,8 @@ pub struct Request {
     /// What people call it, as [`number`](fn@number) writes it; counted from 1.
     pub number: i32,
     pub project: ProjectId,
+    /// The site where it is, or will be, built.
+    pub site: String,
     pub requester: PersonId,
     pub kind: RequestKind,
     /// What it asks for: the blueprint's title, or the action's.
@@ -231,11 +233,11 @@ impl Request {
         Ok(self.ended(RequestState::Expired, Some(why), now))
     }
 
-    /// The requester changed it: what was asked about the last revision is void.
-    pub fn revised(self, plan: Plan, reason: String) -> Result<Self, InvalidTransition> {
+    /// The requester changed it, or where it is to be built: what was asked about the last revision is void.
+    pub fn revised(self, plan: Plan, site: String, reason: String) -> Result<Self, InvalidTransition> {
         self.only_from(&[RequestState::AwaitingApproval], "changed")?;
         let (title, parameters) = (plan.order_title(), plan.parameters.clone());
-        Ok(Self { revision: self.revision + 1, title, parameters, plan: Some(plan), reason, ..self })
+        Ok(Self { revision: self.revision + 1, title, parameters, plan: Some(plan), site, reason, ..self })
     }
 
     /// Its run begins, or goes on after somebody mended it.
@@ -313,6 +315,7 @@ mod tests {
             id: nil.into(),
             number: 12,
             project: nil.into(),
+            site: "dc1".into(),
             requester: nil.into(),
             kind: RequestKind::Retire,
             title: "Scale Out Tomcat".into(),

@@ -191,6 +191,8 @@ pub struct Run {
     pub id: RunId,
     pub deployment: DeploymentId,
     pub project: ProjectId,
+    /// The site at which its actions work.
+    pub site: String,
     pub request: Option<RequestId>,
     pub kind: RunKind,
     /// What it does, as a heading: "Scale Out Tomcat for shop".

@@ -44,6 +44,8 @@ pub struct Work {
     pub run: RunId,
     pub deployment: DeploymentId,
     pub project: ProjectId,
+    /// The site it works at, `dc1`.
+    pub site: String,
     /// The step's key, `node[1]`.
     pub step_key: String,
     /// Idempotency key of the step, the same however often it is tried; objects of the step derive theirs from it.

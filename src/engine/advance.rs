@@ -93,15 +93,15 @@ impl Driver {
             return self.release(at, draft);
         }
         let engine = self.engine.clone();
-        let Some(known) = engine.0.actions.get(self.held.run.workflow[at].action.as_str()) else { return Ok(false) };
-        let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
-        let Some(place) = self.place(at, known.signature.provider, draft)? else {
+        let Ok(known) = engine.known(&self.held.run, at) else { return Ok(false) };
+        let Some(pass) = self.pass(at, known.provider.as_ref(), draft)? else { return Ok(false) };
+        let Some(place) = self.place(at, known.provider.as_deref(), draft)? else {
             drop(pass);
             return self.release(at, draft);
         };
         let step = &self.held.steps[at];
         let waited = step.state == StepState::Waiting || (step.waits_for.is_some() && step.has_begun());
-        self.change(at, draft, |step| Ok(step.started(input, now)?.with_place(known.signature.provider)))?;
+        self.change(at, draft, |step| Ok(step.started(input, now)?.with_place(known.provider.as_deref())))?;
         let undo = self.held.run.workflow[at].takes_back.is_some();
         let mut work = self.work(at);
         if !undo {
@@ -124,12 +124,7 @@ impl Driver {
     /// The step's input, if the action is known and takes it.
     fn input(&self, at: usize) -> Result<Input, ActionError> {
         let action = &self.held.run.workflow[at].action;
-        let Some(known) = self.engine.0.actions.get(action.as_str()) else {
-            return Err(ActionError::permanent(
-                format!("This version of Gatehouse knows no action `{action}`."),
-                "Bring all workers to the version that published the blueprint, then try again.",
-            ));
-        };
+        let known = self.engine.known(&self.held.run, at)?;
         let input = input::resolve(&self.held.run, &self.held.steps, at);
         if let Input::Call(value) = &input
             && self.held.run.workflow[at].takes_back.is_none()
@@ -148,7 +143,7 @@ impl Driver {
     pub(crate) fn place(
         &mut self,
         at: usize,
-        provider: Option<&'static str>,
+        provider: Option<&str>,
         draft: &mut Draft,
     ) -> Result<Option<Place>, DriveError> {
         let run = &self.held.run;
@@ -158,11 +153,11 @@ impl Driver {
             Ok(place) => return Ok(Some(place)),
             Err(name) => name,
         };
-        self.wants.push(name);
         if self.held.steps[at].place.as_ref().is_none_or(|place| place.waits_since.is_none()) {
             let now = self.now();
-            self.change(at, draft, |step| Ok(step.without_place(name, now)))?;
+            self.change(at, draft, |step| Ok(step.without_place(&name, now)))?;
         }
+        self.wants.push(name);
         Ok(None)
     }
 
@@ -189,6 +184,7 @@ impl Driver {
             run: run.id,
             deployment: run.deployment,
             project: run.project,
+            site: run.site.clone(),
             step_key: planned.object_key().to_owned(),
             key: run.object_key(at),
             input: step.input.clone().or_else(|| before.map(|before| before.input.clone())).unwrap_or(Value::Null),
@@ -298,7 +294,7 @@ impl Driver {
     /// What is wrong with what an action wants recorded, if anything is.
     fn refuse_record(&self, at: usize, record: &Record) -> Option<ActionError> {
         let planned = &self.held.run.workflow[at];
-        let known = self.engine.0.actions.get(planned.action.as_str())?;
+        let known = self.engine.known(&self.held.run, at).ok()?;
         let size = record.output.to_string().len();
         if size > LARGEST_OUTPUT {
             let what = format!(

@@ -22,7 +22,7 @@ use crate::{ActionError, Failure, Outcome};
 pub(crate) struct Circuits {
     clock: Arc<dyn Clock>,
     patience: Patience,
-    circuits: Mutex<BTreeMap<&'static str, Circuit>>,
+    circuits: Mutex<BTreeMap<Arc<str>, Circuit>>,
     changed: watch::Sender<u64>,
 }
 
@@ -45,7 +45,7 @@ struct Open {
 /// Leave to make one call.
 pub(crate) struct Pass {
     circuits: Arc<Circuits>,
-    provider: Option<&'static str>,
+    provider: Option<Arc<str>>,
     /// Whether it is the call that finds out whether the provider is back.
     asks: bool,
 }
@@ -58,7 +58,7 @@ pub(crate) enum Heard {
     /// It did not answer, and is away.
     Away(Outage),
     /// It was away, and answers again.
-    Back(&'static str),
+    Back(Arc<str>),
 }
 
 impl Circuits {
@@ -67,8 +67,8 @@ impl Circuits {
     }
 
     /// Leave to call a provider; refused while it is away, but for one call each time the cool-down is over.
-    pub(crate) fn admit(self: &Arc<Self>, provider: Option<&'static str>) -> Result<Pass, Outage> {
-        let pass = |asks| Pass { circuits: Arc::clone(self), provider, asks };
+    pub(crate) fn admit(self: &Arc<Self>, provider: Option<&Arc<str>>) -> Result<Pass, Outage> {
+        let pass = |asks| Pass { circuits: Arc::clone(self), provider: provider.cloned(), asks };
         let now = self.clock.now();
         let mut circuits = self.locked();
         let open = provider.and_then(|name| circuits.get_mut(name)?.open.as_mut());
@@ -97,10 +97,10 @@ impl Circuits {
         self.changed.subscribe()
     }
 
-    fn silence(&self, provider: &'static str, asked: bool, why: &str) -> Heard {
+    fn silence(&self, provider: &Arc<str>, asked: bool, why: &str) -> Heard {
         let now = self.clock.now();
         let mut circuits = self.locked();
-        let circuit = circuits.entry(provider).or_default();
+        let circuit = circuits.entry(Arc::clone(provider)).or_default();
         circuit.silences += 1;
         let since = *circuit.since.get_or_insert(now);
         if circuit.open.is_none() && circuit.silences < self.patience.silences {
@@ -112,29 +112,29 @@ impl Circuits {
             // Called before it was known to be away; the next try stands already.
             Some(open) => return Heard::Away(open.outage.clone()),
         };
-        let outage = Outage { provider: provider.to_owned(), since, next_try: now + cool_down, why: why.to_owned() };
+        let outage = Outage { provider: provider.to_string(), since, next_try: now + cool_down, why: why.to_owned() };
         circuit.open = Some(Open { outage: outage.clone(), cool_down });
         drop(circuits);
-        tracing::warn!(provider, %since, seconds = cool_down.num_seconds(), "a provider is away: {why}");
+        tracing::warn!(%provider, %since, seconds = cool_down.num_seconds(), "a provider is away: {why}");
         self.tell();
         Heard::Away(outage)
     }
 
-    fn answer(&self, provider: &'static str) -> Heard {
+    fn answer(&self, provider: &Arc<str>) -> Heard {
         let Some(circuit) = self.locked().remove(provider) else { return Heard::Nothing };
         if circuit.open.is_none() {
             return Heard::Nothing;
         }
-        tracing::info!(provider, "a provider answers again");
+        tracing::info!(%provider, "a provider answers again");
         self.tell();
-        Heard::Back(provider)
+        Heard::Back(Arc::clone(provider))
     }
 
     fn tell(&self) {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    fn locked(&self) -> MutexGuard<'_, BTreeMap<&'static str, Circuit>> {
+    fn locked(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Circuit>> {
         self.circuits.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,8 +142,8 @@ impl Circuits {
 impl Pass {
     /// Takes in what the call came to.
     pub(crate) fn heard(mut self, result: &Result<Outcome, ActionError>) -> Heard {
-        let Some(provider) = self.provider else { return Heard::Nothing };
         let asks = std::mem::take(&mut self.asks);
+        let Some(provider) = &self.provider else { return Heard::Nothing };
         match result {
             Err(error) => match error.failure {
                 Failure::Away => self.circuits.silence(provider, asks, &error.what),
@@ -162,7 +162,7 @@ impl Drop for Pass {
             return;
         }
         let mut circuits = self.circuits.locked();
-        let open = self.provider.and_then(|name| circuits.get_mut(name)?.open.as_mut());
+        let open = self.provider.as_ref().and_then(|name| circuits.get_mut(name)?.open.as_mut());
         if let Some(open) = open {
             open.outage.next_try = self.circuits.clock.now();
         }

@@ -54,27 +54,26 @@ impl Driver {
             return Ok(true);
         }
         let engine = self.engine.clone();
-        let Some(known) = engine.0.actions.get(self.held.run.workflow[at].action.as_str()) else {
-            let error = ActionError::permanent(
-                format!("This version of Gatehouse knows no action `{}`.", self.held.run.workflow[at].action),
-                "Bring all workers to the version that published the blueprint, then try again.",
-            );
-            self.change(at, draft, |step| step.undo_started())?;
-            self.fail_undo(at, &error, draft)?;
-            return Ok(true);
+        let known = match engine.known(&self.held.run, at) {
+            Ok(known) => known,
+            Err(error) => {
+                self.change(at, draft, |step| step.undo_started())?;
+                self.fail_undo(at, &error, draft)?;
+                return Ok(true);
+            }
         };
         if self.is_full(draft) {
             return Ok(false);
         }
-        let Some(pass) = self.pass(at, known.signature.provider, draft)? else { return Ok(false) };
-        let Some(place) = self.place(at, known.signature.provider, draft)? else {
+        let Some(pass) = self.pass(at, known.provider.as_ref(), draft)? else { return Ok(false) };
+        let Some(place) = self.place(at, known.provider.as_deref(), draft)? else {
             drop(pass);
             return Ok(false);
         };
         if self.held.steps[at].state != StepState::Undoing || self.held.steps[at].attempt == 0 {
             draft.tell(now, Some(at), "Taking it back.");
         }
-        self.change(at, draft, |step| Ok(step.undo_started()?.with_place(known.signature.provider)))?;
+        self.change(at, draft, |step| Ok(step.undo_started()?.with_place(known.provider.as_deref())))?;
         let (work, longest) = (self.work(at), engine.0.settings.longest_call);
         let action = Arc::clone(&known.action);
         draft.calls.push(Call { at, action, name: known.signature.name, undo: true, work, longest, place, pass });

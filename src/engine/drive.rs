@@ -3,6 +3,7 @@
 //! people or outside systems are left to wait for.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -85,7 +86,7 @@ pub(crate) struct Driver {
     /// When what was said is written at the latest.
     log_due: Option<Instant>,
     /// Where steps that are ready wait for a place for their calls.
-    pub(crate) wants: Vec<&'static str>,
+    pub(crate) wants: Vec<String>,
     /// What was due by then could not be started; it is tried again when something else happens.
     held_up: Option<DateTime<Utc>>,
     /// The worker is told to stop: nothing new is started.
@@ -262,10 +263,10 @@ impl Driver {
     async fn handle(&mut self, event: Event) -> Result<(), DriveError> {
         match event {
             Event::Finished(finished) => {
-                let back = if let Heard::Back(provider) = finished.heard { Some(provider) } else { None };
+                let back = if let Heard::Back(provider) = &finished.heard { Some(Arc::clone(provider)) } else { None };
                 self.turn(Some(finished)).await?;
                 if let Some(provider) = back {
-                    self.engine.go_on_after(provider).await;
+                    self.engine.go_on_after(&provider).await;
                 }
                 Ok(())
             }

@@ -14,6 +14,8 @@ use crate::Engine;
 pub struct NewRun {
     pub deployment: DeploymentId,
     pub project: ProjectId,
+    /// The site at which its actions work.
+    pub site: String,
     /// What it carries out. A request has at most one run: enqueuing it again changes nothing.
     pub request: Option<RequestId>,
     pub kind: RunKind,
@@ -48,6 +50,7 @@ impl Engine {
             id: store::fresh_id(),
             deployment: new.deployment,
             project: new.project,
+            site: new.site,
             request: new.request,
             kind: new.kind,
             title: new.title,

@@ -48,7 +48,7 @@ impl Driver {
 
     /// The step is done: what an object consisted of before, and does not any more, may go before it.
     pub(crate) fn settle_ties(&mut self, at: usize, draft: &mut Draft) {
-        let Some(known) = self.engine.0.actions.get(self.held.run.workflow[at].action.as_str()) else { return };
+        let Ok(known) = self.engine.known(&self.held.run, at) else { return };
         // An input for which it says nothing has been refused before the call.
         let ties = known.action.ties(&self.work(at)).unwrap_or_default();
         for tie in ties {

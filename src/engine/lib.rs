@@ -38,7 +38,7 @@ mod turn;
 mod undo_order;
 mod worker;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -47,7 +47,8 @@ use domain::action::{Shape, Signature};
 use domain::ids::RunId;
 use domain::outage::Outage;
 use domain::ports::clock::Clock;
-use domain::run::RunEvent;
+use domain::run::{Run, RunEvent};
+use domain::site::provider_key;
 pub use enqueue::NewRun;
 pub use gate::{Asked, Consequences, Gate, Told};
 pub use queue::QueueError;
@@ -64,7 +65,8 @@ pub struct Engine(Arc<Parts>);
 struct Parts {
     store: Store,
     clock: Arc<dyn Clock>,
-    actions: HashMap<&'static str, Known>,
+    /// The actions of each site.
+    actions: BTreeMap<String, HashMap<&'static str, Known>>,
     consequences: Arc<dyn Consequences>,
     committer: commit::Committer,
     settings: Settings,
@@ -83,6 +85,8 @@ struct Parts {
 /// An action with its schemas read.
 struct Known {
     action: Arc<dyn Action>,
+    /// The key of the outside system that it calls: of one among several sites, with the site's name.
+    provider: Option<Arc<str>>,
     signature: Signature,
     input: Shape,
     output: Shape,
@@ -104,11 +108,11 @@ pub enum SetupError {
 }
 
 impl Engine {
-    /// An engine over this database that knows these actions.
+    /// An engine over this database that knows these actions, by the site at which they work.
     pub async fn new(
         store: Store,
         clock: Arc<dyn Clock>,
-        actions: Vec<Arc<dyn Action>>,
+        actions: BTreeMap<String, Vec<Arc<dyn Action>>>,
         consequences: Arc<dyn Consequences>,
         settings: Settings,
     ) -> Result<Self, SetupError> {
@@ -116,14 +120,12 @@ impl Engine {
         if !store.is_durable().await? {
             return Err(SetupError::NotDurable);
         }
-        let mut known = HashMap::new();
-        for action in actions {
-            let entry = Known::read(action)?;
-            let name = entry.signature.name;
-            if known.insert(name, entry).is_some() {
-                return Err(SetupError::Twice(name));
-            }
-        }
+        let several = actions.len() > 1;
+        let known = actions.into_iter().map(|(site, actions)| {
+            let known = Known::all(actions, several.then_some(&site))?;
+            Ok((site, known))
+        });
+        let known = known.collect::<Result<_, SetupError>>()?;
         let shared = settings.bounds.providers.keys();
         let places = place::Places::new(settings.calls_per_worker, settings.calls_per_provider, shared);
         let circuits = Arc::new(circuit::Circuits::new(Arc::clone(&clock), settings.patience));
@@ -160,12 +162,29 @@ impl Engine {
 
     /// The signature of an action, as far as this version of Gatehouse knows it.
     pub fn signature(&self, action: &str) -> Option<&Signature> {
-        self.0.actions.get(action).map(|known| &known.signature)
+        self.0.actions.values().find_map(|known| known.get(action)).map(|known| &known.signature)
+    }
+
+    /// The action of a run's step, at the run's site.
+    pub(crate) fn known(&self, run: &Run, at: usize) -> Result<&Known, ActionError> {
+        let (site, action) = (&run.site, &run.workflow[at].action);
+        let Some(known) = self.0.actions.get(site) else {
+            return Err(ActionError::permanent(
+                format!("The site `{site}`, where this is built, is not in the settings."),
+                format!("Put `[sites.{site}]` back into the settings of every worker, start it anew, and try again."),
+            ));
+        };
+        known.get(action.as_str()).ok_or_else(|| {
+            ActionError::permanent(
+                format!("This version of Gatehouse knows no action `{action}`."),
+                "Bring all workers to the version that published the blueprint, then try again.",
+            )
+        })
     }
 
     /// The providers that actions call.
-    pub fn providers(&self) -> BTreeSet<&'static str> {
-        self.0.actions.values().filter_map(|known| known.signature.provider).collect()
+    pub fn providers(&self) -> BTreeSet<&str> {
+        self.0.actions.values().flat_map(HashMap::values).filter_map(|known| known.provider.as_deref()).collect()
     }
 
     /// How many calls a provider gets side by side; and whether that holds for all workers together, or for each.
@@ -200,12 +219,27 @@ impl Engine {
 }
 
 impl Known {
-    fn read(action: Arc<dyn Action>) -> Result<Self, SetupError> {
+    /// These actions by their names; `site` says of which of several sites they are.
+    fn all(actions: Vec<Arc<dyn Action>>, site: Option<&String>) -> Result<HashMap<&'static str, Self>, SetupError> {
+        let mut known = HashMap::new();
+        for action in actions {
+            let entry = Self::read(action, site)?;
+            let name = entry.signature.name;
+            if known.insert(name, entry).is_some() {
+                return Err(SetupError::Twice(name));
+            }
+        }
+        Ok(known)
+    }
+
+    fn read(action: Arc<dyn Action>, site: Option<&String>) -> Result<Self, SetupError> {
         let signature = action.signature();
         let shape =
             |side, schema| Shape::of(schema).map_err(|why| SetupError::Schema { action: signature.name, side, why });
         let (input, output) = (shape("input", &signature.input)?, shape("output", &signature.output)?);
-        Ok(Self { action, input, output, signature })
+        let site = site.filter(|_| signature.is_of_site);
+        let key = |provider| site.map_or_else(|| Arc::from(provider), |site| provider_key(provider, site).into());
+        Ok(Self { provider: signature.provider.map(key), action, input, output, signature })
     }
 }
 

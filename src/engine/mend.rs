@@ -200,7 +200,7 @@ impl Engine {
     }
 
     fn check_input(&self, run: &Run, at: usize, input: &Value) -> Result<(), Trouble> {
-        let Some(known) = self.0.actions.get(run.workflow[at].action.as_str()) else { return Ok(()) };
+        let Ok(known) = self.known(run, at) else { return Ok(()) };
         if run.workflow[at].takes_back.is_some() {
             return Err(Trouble::conflict(
                 "This step takes something back, so its input can't be changed.",
@@ -218,7 +218,7 @@ impl Engine {
                 let most = LARGEST_OUTPUT / 1024;
                 return Err(Trouble::field("output", format!("An output has {most} KB at most; this one is larger.")));
             }
-            let Some(known) = self.0.actions.get(step.action.as_str()) else { return Ok(()) };
+            let Ok(known) = self.known(&patient.run, at) else { return Ok(()) };
             return fits("output", known.output.mistakes(output));
         }
         let readers = patient.readers(at);

@@ -1,6 +1,8 @@
 //! What an outage means for a run: steps that need the provider wait for it at no cost of their attempts, and go on
 //! when it answers again.
 
+use std::sync::Arc;
+
 use domain::outage::Outage;
 
 use crate::circuit::Pass;
@@ -24,7 +26,7 @@ impl Driver {
     pub(crate) fn pass(
         &mut self,
         at: usize,
-        provider: Option<&'static str>,
+        provider: Option<&Arc<str>>,
         draft: &mut Draft,
     ) -> Result<Option<Pass>, DriveError> {
         let outage = match self.engine.0.circuits.admit(provider) {

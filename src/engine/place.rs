@@ -91,10 +91,10 @@ impl Places {
     }
 
     /// A place for one call, if it is its turn; else where it waits from now on.
-    pub(crate) fn take(&self, provider: Option<&'static str>, claim: Claim) -> Result<Place, &'static str> {
+    pub(crate) fn take(&self, provider: Option<&str>, claim: Claim) -> Result<Place, String> {
         // One at a time: whoever gets no place at its provider must not meanwhile hold the last one of the worker.
         let mut desks = self.locked();
-        let wanted: Vec<&'static str> = provider.into_iter().chain([WORKER]).collect();
+        let wanted: Vec<&str> = provider.into_iter().chain([WORKER]).collect();
         for name in &wanted {
             let desk = desks.entry((*name).to_owned()).or_insert_with(|| Desk::new(self.0.per_provider, None));
             if !desk.has_turn(&claim) {
@@ -102,7 +102,7 @@ impl Places {
                 if desk.shared.is_some() {
                     self.0.wanted.send_modify(|count| *count += 1);
                 }
-                return Err(name);
+                return Err((*name).to_owned());
             }
         }
         for name in &wanted {
@@ -112,10 +112,10 @@ impl Places {
     }
 
     /// The run waits at these, and nowhere else any more.
-    pub(crate) fn wait_only_at(&self, run: RunId, names: &[&'static str]) {
+    pub(crate) fn wait_only_at(&self, run: RunId, names: &[String]) {
         let mut left = false;
         for (name, desk) in self.locked().iter_mut() {
-            if !names.contains(&name.as_str()) {
+            if !names.contains(name) {
                 let before = desk.line.len();
                 desk.line.retain(|waiter| waiter.claim.run != run);
                 left |= desk.line.len() < before;
@@ -239,7 +239,7 @@ mod tests {
         let mut held = places.take(Some("world"), projects[0][0]).ok();
         let mut line: Vec<Claim> = projects.concat().into_iter().skip(1).collect();
         for claim in &line {
-            assert_eq!(places.take(Some("world"), *claim).err(), Some("world"));
+            assert_eq!(places.take(Some("world"), *claim).err().as_deref(), Some("world"));
         }
         let served: Vec<ProjectId> = (0..6).map(|_| pass_on(&places, &mut held, &mut line).project).collect();
         let round = [projects[1][0].project, projects[2][0].project, projects[0][0].project];
@@ -276,7 +276,7 @@ mod tests {
         let places = Places::new(1, 1, [].iter());
         let claims = claims(2, 1, false).concat();
         let held = places.take(None, claims[0]).ok();
-        assert_eq!(places.take(Some("world"), claims[1]).err(), Some(WORKER));
+        assert_eq!(places.take(Some("world"), claims[1]).err().as_deref(), Some(WORKER));
         assert_eq!(places.demand("world").taken, 0);
         drop(held);
         assert!(places.take(Some("world"), claims[1]).is_ok());

@@ -25,6 +25,9 @@ use crate::commit::{self, Wish};
 use crate::drive::{Drive, DriveError};
 use crate::{Action, ActionError, Asked, Consequences, Engine, Gate, NewRun, Outcome, Settings, Told, Work};
 
+/// Where a proof's runs work unless they say otherwise.
+const SITE: &str = "dc1";
+
 /// What is made to happen to one call of an action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bend {
@@ -65,25 +68,30 @@ pub(crate) struct Proof {
     bends: Arc<Bends>,
     deployment: DeploymentId,
     /// The actions as the engine knows them, and how it is set.
-    known: (Vec<Arc<dyn Action>>, Settings),
+    known: (AtSites, Settings),
     pub(crate) database: TestDatabase,
 }
 
+/// Actions by the site at which they work.
+type AtSites = BTreeMap<String, Vec<Arc<dyn Action>>>;
 /// The bends that are still to come, by step and side.
 type Bends = Mutex<HashMap<(String, Side), VecDeque<Bend>>>;
 
 impl Proof {
     /// An engine that knows these actions, with settings fit for tests: no jitter.
     pub(crate) async fn new(actions: Vec<Arc<dyn Action>>, settings: Settings) -> Self {
+        Self::at_sites(BTreeMap::from([(SITE.to_owned(), actions)]), settings).await
+    }
+
+    /// The same with several sites.
+    pub(crate) async fn at_sites(actions: AtSites, settings: Settings) -> Self {
         let database = TestDatabase::create().await;
         let store = Store::open(database.address()).await.expect("a new database opens");
         let clock = Arc::new(HandClock::default());
         let house = Arc::new(House::default());
         let bends = Arc::<Bends>::default();
-        let bent: Vec<_> = actions
-            .into_iter()
-            .map(|action| Arc::new(Bent { action, bends: Arc::clone(&bends) }) as Arc<dyn Action>)
-            .collect();
+        let bend = |action| Arc::new(Bent { action, bends: Arc::clone(&bends) }) as Arc<dyn Action>;
+        let bent = actions.into_iter().map(|(site, actions)| (site, actions.into_iter().map(bend).collect())).collect();
         let known = (bent, Settings { chance: || 0.5, ..settings });
         let engine = engine(&store, &clock, &house, known.clone()).await;
         Self { engine, store, clock, house, bends, deployment: store::fresh_id(), known, database }
@@ -122,6 +130,7 @@ impl Proof {
         NewRun {
             deployment: self.deployment,
             project: ProjectId(uuid::Uuid::nil()),
+            site: SITE.to_owned(),
             request: None,
             kind: RunKind::Provision,
             title: "Proof".to_owned(),
@@ -173,7 +182,7 @@ async fn engine(
     store: &Store,
     clock: &Arc<HandClock>,
     house: &Arc<House>,
-    (actions, settings): (Vec<Arc<dyn Action>>, Settings),
+    (actions, settings): (AtSites, Settings),
 ) -> Engine {
     let time: Arc<dyn Clock> = clock.clone();
     Engine::new(store.clone(), time, actions, house.clone(), settings).await.expect("the engine starts")

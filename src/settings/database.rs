@@ -37,13 +37,8 @@ impl Database {
         if self.url.expose().trim() == "sqlite:" {
             found.push(Objection::new("database.url", "names no file: write `sqlite:` and its path behind"));
         }
-        let Some(file) = &self.url_file else { return found };
-        if self.url != Self::default().url {
-            found.push(Objection::new("database.url", "and database.url_file are both set: keep one of them"));
-        }
-        if let Err(cause) = self.url() {
-            found.push(Objection::new("database.url_file", format!("`{}` can't be read: {cause}", file.display())));
-        }
+        let written = Some(&self.url).filter(|url| **url != Self::default().url);
+        found.extend(Secret::objections("database.url", written, self.url_file.as_ref()));
         found
     }
 }

@@ -41,7 +41,8 @@ impl SettingsFile {
         let mut reading = Reading { name, text, found: Vec::new(), places: BTreeMap::new() };
         let readable = reading.readable();
         let document = DeTable::parse(&readable).map(Spanned::into_inner).unwrap_or_default();
-        let fitting = document.into_iter().filter_map(|(name, value)| reading.section(name, value)).collect();
+        let fits = |(name, value)| Some((Name::clone(&name), reading.fitting(&[name], value)?));
+        let fitting = document.into_iter().filter_map(fits).collect();
         let table = Table::deserialize(Deserializer::from(Spanned::new(0..0, fitting)))
             .map_err(|fault| Mistake::in_text(name, text, &fault))?;
         reading.found.sort_by_key(|(at, _)| *at);
@@ -82,45 +83,71 @@ impl Reading<'_> {
         readable
     }
 
-    /// A section with those of its keys that fit; nothing when it is unknown.
-    fn section<'t>(&mut self, name: Name<'t>, value: Spanned<DeValue<'t>>) -> Option<(Name<'t>, Spanned<DeValue<'t>>)> {
+    /// The parts of a value that fit where it stands, at the end of this path; nothing when none does. What does not
+    /// fit as a whole is looked at key by key, so that each mistake is told at its place.
+    fn fitting<'t>(&mut self, path: &[Name<'t>], value: Spanned<DeValue<'t>>) -> Option<Spanned<DeValue<'t>>> {
+        let name = path.last()?;
         let span = value.span();
-        let holding = |keys| Spanned::new(span.clone(), DeValue::Table(keys));
+        let Err((at, mistake)) = self.tried(path, &value) else {
+            self.note_places(&joined(path), name, &value);
+            return Some(value);
+        };
+        let empty = Spanned::new(span.clone(), DeValue::Table(DeTable::new()));
         // An unknown section is one mistake, whatever stands in it.
-        if !self.fits(&name, alone(&name, holding(DeTable::new()))) {
+        if self.tried(path, &empty).is_err() {
+            self.found.push((at, mistake));
             return None;
         }
         let DeValue::Table(keys) = value.into_inner() else {
-            let what = format!("`{0}` is a section: write `[{0}]`, and its settings below", name.get_ref());
-            self.found.push((name.span().start, Mistake::new(self.place(&name), what)));
+            let path = joined(path);
+            let what = format!("`{}` is a section: write `[{path}]`, and its settings below", name.get_ref());
+            self.found.push((name.span().start, Mistake::new(self.place(name), what)));
             return None;
         };
+        self.places.insert(joined(path), self.place(name));
         let mut fitting = DeTable::new();
         for (key, value) in keys {
-            if self.fits(&key, alone(&name, holding(alone(&key, value.clone())))) {
-                self.places.insert(format!("{}.{}", name.get_ref(), key.get_ref()), self.place(&key));
+            let path: Vec<Name<'t>> = path.iter().chain([&key]).cloned().collect();
+            if let Some(value) = self.fitting(&path, value) {
                 fitting.insert(key, value);
             }
         }
-        Some((name, holding(fitting)))
+        Some(Spanned::new(span, DeValue::Table(fitting)))
+    }
+
+    /// Whether the settings take this value at the end of this path; if not, where and why.
+    fn tried<'t>(&self, path: &[Name<'t>], value: &Spanned<DeValue<'t>>) -> Result<(), (usize, Mistake)> {
+        let Some((last, before)) = path.split_last() else { return Ok(()) };
+        let mut piece = alone(last, value.clone());
+        for name in before.iter().rev() {
+            piece = alone(name, Spanned::new(value.span(), DeValue::Table(piece)));
+        }
+        let settings = Settings::deserialize(Deserializer::from(Spanned::new(0..0, piece)));
+        settings.map(drop).map_err(|fault| {
+            let at = fault.span().map_or(last.span().start, |span| span.start);
+            (at, Mistake::in_text(self.name, self.text, &fault))
+        })
+    }
+
+    /// Keeps where a value stands, and everything in it.
+    fn note_places(&mut self, path: &str, name: &Name<'_>, value: &Spanned<DeValue<'_>>) {
+        self.places.insert(path.to_owned(), self.place(name));
+        if let DeValue::Table(keys) = value.get_ref() {
+            for (key, value) in keys {
+                self.note_places(&format!("{path}.{}", key.get_ref()), key, value);
+            }
+        }
     }
 
     fn place(&self, name: &Name<'_>) -> String {
         let (line, column) = position(self.text, name.span().start);
         format!("{}:{line}:{column}", self.name)
     }
+}
 
-    /// Whether the settings take this piece of the file, whose name stands there; if not, it is noted why.
-    fn fits(&mut self, name: &Name<'_>, piece: DeTable<'_>) -> bool {
-        match Settings::deserialize(Deserializer::from(Spanned::new(0..0, piece))) {
-            Ok(_) => true,
-            Err(fault) => {
-                let at = fault.span().map_or(name.span().start, |span| span.start);
-                self.found.push((at, Mistake::in_text(self.name, self.text, &fault)));
-                false
-            }
-        }
-    }
+/// Names as they are written in a section's head: `sites.dc1`.
+fn joined(path: &[Name<'_>]) -> String {
+    path.iter().map(|name| name.get_ref().as_ref()).collect::<Vec<&str>>().join(".")
 }
 
 /// A table with nothing else in it.

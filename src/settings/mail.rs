@@ -59,20 +59,11 @@ impl Default for Mail {
 impl Mail {
     /// The password of the account, from wherever it is kept.
     pub fn password(&self) -> Result<Option<Secret>, std::io::Error> {
-        match &self.password_file {
-            Some(file) => Secret::from_file(file).map(Some),
-            None => Ok(self.password.clone()),
-        }
+        Secret::kept(self.password.as_ref(), self.password_file.as_ref())
     }
 
     pub(super) fn objections(&self) -> Vec<Objection> {
-        let mut found = Vec::new();
-        if self.password.is_some() && self.password_file.is_some() {
-            found.push(Objection::new("mail.password", "and mail.password_file are both set: keep one of them"));
-        }
-        if let (Some(file), Err(cause)) = (&self.password_file, self.password()) {
-            found.push(Objection::new("mail.password_file", format!("`{}` can't be read: {cause}", file.display())));
-        }
+        let mut found = Secret::objections("mail.password", self.password.as_ref(), self.password_file.as_ref());
         if let Some(file) = &self.ca_file
             && let Err(cause) = std::fs::read(file)
         {

@@ -1,5 +1,6 @@
 //! A wrong setting, named so that it can be found and mended.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// A wrong setting: where it is and what is wrong with it.
@@ -39,14 +40,14 @@ impl std::error::Error for Mistake {}
 #[derive(Debug, PartialEq, Eq)]
 pub struct Objection {
     /// `server.threads`, the one to change.
-    pub setting: &'static str,
+    pub setting: Cow<'static, str>,
     why: String,
 }
 
 impl Objection {
     /// `why` goes on where the name of the setting ends: "is 0: …".
-    pub fn new(setting: &'static str, why: impl Into<String>) -> Self {
-        Self { setting, why: why.into() }
+    pub fn new(setting: impl Into<Cow<'static, str>>, why: impl Into<String>) -> Self {
+        Self { setting: setting.into(), why: why.into() }
     }
 
     /// The same at its place.

@@ -1,4 +1,5 @@
-//! The settings: defaults, over them one TOML file, over it `GATEHOUSE_SECTION__KEY` variables.
+//! The settings: defaults, over them one TOML file, over it systemd's credentials, over them `GATEHOUSE_SECTION__KEY`
+//! variables.
 //!
 //! A wrong setting is named with its place before anything starts. `gatehouse.example.toml` documents every key and
 //! is checked against the defaults by a test.
@@ -15,7 +16,10 @@ mod read;
 mod retention;
 mod secret;
 mod server;
+mod sites;
 mod worker;
+
+use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
@@ -31,6 +35,7 @@ pub use read::read;
 pub use retention::Retention;
 pub use secret::Secret;
 pub use server::Server;
+pub use sites::Site;
 pub use worker::Worker;
 
 /// Everything that can be set, one section a file.
@@ -45,6 +50,8 @@ pub struct Settings {
     pub mail: Mail,
     pub retention: Retention,
     pub server: Server,
+    /// By name; without any there is the simulated datacenter.
+    pub sites: BTreeMap<String, Site>,
     pub worker: Worker,
 }
 
@@ -57,6 +64,7 @@ impl Settings {
             self.mail.objections(),
             self.retention.objections(),
             self.server.objections(),
+            self.sites.iter().flat_map(|(name, site)| site.objections(name)).collect(),
             self.worker.objections(),
         ]
         .into_iter()

@@ -1,4 +1,5 @@
-//! Reading the settings: the file first, then one variable after the other, so that each mistake has its place.
+//! Reading the settings: the file first, then systemd's credentials, then one variable after the other, so that each
+//! mistake has its place.
 
 use std::path::Path;
 
@@ -6,12 +7,24 @@ use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::file::SettingsFile;
-use super::{Mistake, Settings};
+use super::{Mistake, Secret, Settings};
 
 /// Variables of this shape override the file: `GATEHOUSE_SERVER__PORT=9000`.
 const PREFIX: &str = "GATEHOUSE_";
+/// Where systemd lays the credentials of a service (`LoadCredential=`); one that is called like a setting,
+/// `mail.password`, is its value.
+const CREDENTIALS: &str = "CREDENTIALS_DIRECTORY";
 
-/// Reads the file, if one is named, and the variables over it.
+/// A setting from outside the file.
+struct Given {
+    /// Where it stands: the variable's name, or the credential's file.
+    place: String,
+    /// `sites`, `dc1`, `vsphere`, `password`.
+    path: Vec<String>,
+    text: String,
+}
+
+/// Reads the file, if one is named, and over it the credentials and the variables.
 ///
 /// Every mistake is returned: a file that can't be read, text that is no TOML, an unknown or misfitting key of the file
 /// or among the variables, a combination that can't work.
@@ -23,47 +36,103 @@ pub fn read(
         file.map(SettingsFile::read).transpose().map_err(|mistake| vec![mistake])?.unwrap_or_default();
     let mut variables: Vec<(String, String)> = variables.into_iter().collect();
     variables.sort();
-    for (name, text) in &variables {
-        let Some((section, key)) = setting_of(name) else { continue };
-        match value_of(name, (&section, &key), text) {
+    let folder = variables.iter().find(|(name, _)| name == CREDENTIALS).map(|(_, folder)| Path::new(folder));
+    let (credentials, unread) = folder.map(credentials_in).unwrap_or_default();
+    mistakes.extend(unread);
+    for given in credentials.into_iter().chain(variables.iter().filter_map(of_variable)) {
+        match value_of(&given) {
             Ok(value) => {
-                places.insert(format!("{section}.{key}"), name.clone());
-                let section = table.entry(section).or_insert_with(|| Value::Table(Table::new()));
-                section.as_table_mut().map(|section| section.insert(key, value));
+                put(&mut table, &given.path, value);
+                places.insert(given.path.join("."), given.place);
             }
             Err(mistake) => mistakes.push(mistake),
         }
     }
     let place = file.map_or_else(|| "settings".to_owned(), |path| path.display().to_string());
     let settings = Settings::deserialize(table).map_err(|error| vec![Mistake::in_variable(&place, &error)])?;
-    let objections = settings.objections();
-    mistakes.extend(objections.iter().map(|it| it.at(places.get(it.setting).unwrap_or(&place))));
+    // What is missing stands nowhere; its section does.
+    let place_of = |setting: &str| {
+        let ends = setting.match_indices('.').map(|(at, _)| at).rev();
+        let sections = std::iter::once(setting.len()).chain(ends).map(|end| &setting[..end]);
+        sections.into_iter().find_map(|name| places.get(name)).unwrap_or(&place).clone()
+    };
+    mistakes.extend(settings.objections().iter().map(|it| it.at(place_of(&it.setting))));
     if mistakes.is_empty() { Ok(settings) } else { Err(mistakes) }
 }
 
-/// Section and key of a variable of ours. Without the double underscore it is somebody else's, such as Kubernetes'
+/// The setting that a variable of ours names. Without the double underscore it is somebody else's, such as Kubernetes'
 /// `GATEHOUSE_SERVICE_HOST`.
-fn setting_of(variable: &str) -> Option<(String, String)> {
-    let (section, key) = variable.strip_prefix(PREFIX)?.split_once("__")?;
-    Some((section.to_lowercase(), key.to_lowercase()))
+fn of_variable((name, text): &(String, String)) -> Option<Given> {
+    let path: Vec<String> = name.strip_prefix(PREFIX)?.split("__").map(str::to_lowercase).collect();
+    (path.len() > 1).then(|| Given { place: name.clone(), path, text: text.clone() })
 }
 
-/// What a variable says: text, or the number or the boolean that it reads as, whichever the setting takes.
-fn value_of(variable: &str, (section, key): (&str, &str), text: &str) -> Result<Value, Mistake> {
-    let as_text = Value::String(text.to_owned());
-    let as_typed = format!("value = {text}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
-    let fits = |value: &Value| {
-        let keys = Table::from_iter([(key.to_owned(), value.clone())]);
-        Settings::deserialize(Table::from_iter([(section.to_owned(), Value::Table(keys))])).map(drop)
+/// The settings among a service's credentials; those that are called like no section of ours are somebody else's.
+fn credentials_in(folder: &Path) -> (Vec<Given>, Vec<Mistake>) {
+    let mut mistakes = Vec::new();
+    let unread = |path: &Path, cause| Mistake::new(path.display().to_string(), format!("can't be read: {cause}"));
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(cause) => return (Vec::new(), vec![unread(folder, cause)]),
     };
-    let Err(mut refusal) = fits(&as_text) else { return Ok(as_text) };
+    let mut files: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    files.sort();
+    let mut given = Vec::new();
+    for file in files {
+        let Some(name) = file.file_name().and_then(|name| name.to_str()) else { continue };
+        let path: Vec<String> = name.split('.').map(str::to_owned).collect();
+        if path.len() < 2 || !fits(&path[..1], Value::Table(Table::new())) {
+            continue;
+        }
+        match Secret::from_file(&file) {
+            Ok(secret) => {
+                given.push(Given { place: file.display().to_string(), path, text: secret.expose().to_owned() });
+            }
+            Err(cause) => mistakes.push(unread(&file, cause)),
+        }
+    }
+    (given, mistakes)
+}
+
+/// Whether the settings take this value there.
+fn fits(path: &[String], value: Value) -> bool {
+    tried(path, value).is_ok()
+}
+
+fn tried(path: &[String], value: Value) -> Result<(), toml::de::Error> {
+    let inner = |value, name: &String| Value::Table(Table::from_iter([(name.clone(), value)]));
+    Settings::deserialize(path.iter().rev().fold(value, inner)).map(drop)
+}
+
+/// Sets a value in a table, and makes the sections on the way to it.
+fn put(table: &mut Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            table.insert(key.clone(), value);
+        }
+        [section, rest @ ..] => {
+            let section = table.entry(section.clone()).or_insert_with(|| Value::Table(Table::new()));
+            if let Some(section) = section.as_table_mut() {
+                put(section, rest, value);
+            }
+        }
+    }
+}
+
+/// What a text says: text, or the number or the boolean that it reads as, whichever the setting takes.
+fn value_of(given: &Given) -> Result<Value, Mistake> {
+    let text = &given.text;
+    let as_text = Value::String(text.clone());
+    let as_typed = format!("value = {text}").parse::<Table>().ok().and_then(|mut parsed| parsed.remove("value"));
+    let Err(mut refusal) = tried(&given.path, as_text.clone()) else { return Ok(as_text) };
     if let Some(value) = as_typed {
-        match fits(&value) {
+        match tried(&given.path, value.clone()) {
             Ok(()) => return Ok(value),
             Err(closer) => refusal = closer,
         }
     }
-    Err(Mistake::in_variable(variable, &refusal))
+    Err(Mistake::in_variable(&given.place, &refusal))
 }
 
 #[cfg(test)]
@@ -117,6 +186,80 @@ mod tests {
         for key in ["folder", "url_file", "password", "password_file"] {
             assert!(example.contains(&format!("# {key} = ")), "{key} is missing");
         }
+    }
+
+    /// The example with the settings of a site said rather than commented out.
+    fn example_of_a_site() -> String {
+        let example = include_str!("../../gatehouse.example.toml");
+        let said = |line: &str| line.strip_prefix('#').filter(|rest| !rest.starts_with([' ', '-'])).map(str::to_owned);
+        let lines = example.lines().map(|line| said(line).unwrap_or_else(|| line.to_owned()));
+        lines.collect::<Vec<String>>().join("\n")
+    }
+
+    /// The keys that the settings take in this section, as the refusal of another one names them.
+    fn keys_of(section: &str) -> Vec<String> {
+        let text = format!("[{section}]\nno-such-key = 1");
+        let refusal = toml::from_str::<Settings>(&text).unwrap_err().message().to_owned();
+        refusal.split('`').skip(3).step_by(2).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_example_documents_every_key_of_a_site() {
+        let example = example_of_a_site();
+        let site = toml::from_str::<toml::Table>(&example).unwrap();
+        let sections = keys_of("sites.dc1");
+        assert!(sections.contains(&"title".to_owned()), "{sections:?}");
+        for key in sections {
+            let said = &site["sites"]["dc1"][&key];
+            for inner in said.is_table().then(|| keys_of(&format!("sites.dc1.{key}"))).into_iter().flatten() {
+                let known = said.get(&inner).is_some() || example.contains(&format!("# {inner} = "));
+                assert!(known, "sites.dc1.{key}.{inner} is missing");
+            }
+        }
+    }
+
+    #[test]
+    fn every_mistake_of_a_site_is_told_at_its_place() {
+        let text = "[sites.DC1]\nprojects = [\"North Wind\"]\ntitel = \"x\"\n\n[sites.dc2.simulated]\nfiel = \"x\"\n\n\
+                    [sites.dc3.simulatde]\nany = 1\n\n[sites.dc4]\nsimulated = 3\n";
+        let told = complaints(text);
+        let expected = [
+            ":3:1: unknown setting `titel`; did you mean `title`?",
+            ":6:1: unknown setting `fiel`; did you mean `file`?",
+            ":8:12: unknown setting `simulatde`; did you mean `simulated`?",
+            ":12:1: `simulated` is a section: write `[sites.dc4.simulated]`, and its settings below",
+            ":1:8: sites.DC1 is no name of a site: small letters, digits and dashes, a letter first, 63 at most",
+            ":2:1: sites.DC1.projects says `North Wind`: write an organisation, `northwind`, or a project, \
+             `northwind/shop`",
+        ];
+        assert_eq!(told[..expected.len()], expected, "{told:#?}");
+        let nowhere = told.iter().filter(|line| line.contains("says nowhere where its machines come from")).count();
+        assert_eq!(nowhere, 3, "of the one without, and of those whose section is wrong: {told:#?}");
+    }
+
+    #[test]
+    fn a_setting_comes_from_a_variable_however_deep_it_stands() {
+        let site = with("GATEHOUSE_SITES__DC1__SIMULATED__FILE", "dc1.json").unwrap().sites;
+        assert_eq!(site["dc1"].simulated.as_ref().unwrap().file, Path::new("dc1.json"));
+        let refused = with("GATEHOUSE_SITES__DC1__SIMULATED__FIEL", "dc1.json").unwrap_err();
+        let expected = "GATEHOUSE_SITES__DC1__SIMULATED__FIEL: unknown setting `fiel`; did you mean `file`?";
+        assert_eq!(refused, expected);
+    }
+
+    #[test]
+    fn a_credential_of_the_service_that_is_called_like_a_setting_is_its_value() {
+        let folder = std::env::temp_dir().join(format!("gatehouse-credentials-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        for (name, text) in [("mail.password", "s3cret\n"), ("tls.key", "another's"), ("token", "another's")] {
+            std::fs::write(folder.join(name), text).unwrap();
+        }
+        let variables = [("CREDENTIALS_DIRECTORY".to_owned(), folder.display().to_string())];
+        let read_it = || read(None, variables.clone());
+        assert_eq!(read_it().unwrap().mail.password.unwrap().expose(), "s3cret");
+        std::fs::write(folder.join("mail.pasword"), "s3cret").unwrap();
+        let told = read_it().unwrap_err()[0].to_string();
+        assert!(told.ends_with("mail.pasword: unknown setting `pasword`; did you mean `password`?"), "{told}");
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

@@ -25,6 +25,7 @@ mod row {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
         pub project_id: Uuid,
+        pub site: String,
         pub request_id: Uuid,
         pub owner_id: Uuid,
         pub name: String,
@@ -172,6 +173,7 @@ fn row(deployment: &Deployment) -> row::Model {
     row::Model {
         id: deployment.id.into(),
         project_id: deployment.project.into(),
+        site: deployment.site.clone(),
         request_id: deployment.request.into(),
         owner_id: deployment.owner.into(),
         name: deployment.name.clone(),
@@ -205,6 +207,7 @@ fn deployment(row: row::Model) -> Result<Deployment, DbErr> {
     Ok(Deployment {
         id: row.id.into(),
         project: row.project_id.into(),
+        site: row.site,
         request: row.request_id.into(),
         owner: row.owner_id.into(),
         name: row.name,

@@ -25,6 +25,7 @@ pub(crate) mod row {
         pub number: i32,
         pub id: Uuid,
         pub project_id: Uuid,
+        pub site: String,
         pub requester_id: Uuid,
         pub kind: String,
         pub title: String,
@@ -89,6 +90,7 @@ pub async fn save(tx: &Tx, request: &Request, read_as: (RequestState, i32)) -> R
     let (state, revision) = read_as;
     let saved = row::Entity::update_many()
         .set(row::ActiveModel {
+            site: sea_orm::ActiveValue::Set(request.site.clone()),
             title: sea_orm::ActiveValue::Set(request.title.clone()),
             parameters: sea_orm::ActiveValue::Set(Value::Object(request.parameters.clone())),
             plan: sea_orm::ActiveValue::Set(plan_column(request)?),
@@ -236,6 +238,7 @@ fn row(request: &Request, idempotency_key: &str) -> Result<row::Model, DbErr> {
         number: request.number,
         id: request.id.into(),
         project_id: request.project.into(),
+        site: request.site.clone(),
         requester_id: request.requester.into(),
         kind: request.kind.word().to_owned(),
         title: request.title.clone(),
@@ -269,6 +272,7 @@ fn request(row: row::Model) -> Result<Request, DbErr> {
         id: row.id.into(),
         number: row.number,
         project: row.project_id.into(),
+        site: row.site,
         requester: row.requester_id.into(),
         kind: RequestKind::from_word(&row.kind).ok_or_else(|| odd("kind", &row.kind))?,
         state: RequestState::from_word(&row.state).ok_or_else(|| odd("state", &row.state))?,

@@ -65,6 +65,7 @@ struct EngineRow {
     key: String,
     project_id: Uuid,
     deployment_id: Option<Uuid>,
+    site: Option<String>,
     platform: Option<String>,
     application: Option<String>,
     fqdn: String,
@@ -79,6 +80,8 @@ pub struct Engine {
     pub fqdn: String,
     pub project: ProjectId,
     pub deployment: Option<DeploymentId>,
+    /// Where that stands.
+    pub site: Option<String>,
     pub platform: Option<String>,
     pub application: Option<String>,
 }
@@ -122,8 +125,9 @@ pub struct Seen {
 /// The engines that are operational; one statement.
 pub async fn engines(on: &impl Reads) -> Result<Vec<Engine>, DbErr> {
     // JSON keeps the quotes of a text; they are no part of a name.
-    let text = "SELECT c.id, c.key, c.project_id, c.deployment_id, c.platform, c.application, \
+    let text = "SELECT c.id, c.key, c.project_id, c.deployment_id, d.site, c.platform, c.application, \
                 replace(a.value, '\"', '') AS fqdn FROM ci c JOIN ci_attribute a ON a.ci_id = c.id AND a.name = 'fqdn' \
+                LEFT JOIN deployment d ON d.id = c.deployment_id \
                 WHERE c.class = 'container_engine' AND c.lifecycle = 'operational' ORDER BY c.sort_name, c.id";
     let statement = Statement::from_string(on.db().get_database_backend(), text);
     let rows = EngineRow::find_by_statement(statement).all(on.db()).await?;
@@ -133,6 +137,7 @@ pub async fn engines(on: &impl Reads) -> Result<Vec<Engine>, DbErr> {
         fqdn: row.fqdn,
         project: row.project_id.into(),
         deployment: row.deployment_id.map(Into::into),
+        site: row.site,
         platform: row.platform,
         application: row.application,
     };

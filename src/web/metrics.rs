@@ -49,7 +49,7 @@ struct State {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Provider {
-    provider: &'static str,
+    provider: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -106,10 +106,11 @@ fn registry_of(read: &Gauges) -> Registry {
     for operations::Provider { name: provider, outage, waiting: steps, calls: under_way, in_line: line, .. } in
         &read.providers
     {
-        set(&away.get_or_create(&Provider { provider }), outage.is_some().into());
-        set(&waiting.get_or_create(&Provider { provider }), *steps);
-        set(&calls.get_or_create(&Provider { provider }), *under_way);
-        set(&in_line.get_or_create(&Provider { provider }), *line);
+        let provider = Provider { provider: provider.clone() };
+        set(&away.get_or_create(&provider), outage.is_some().into());
+        set(&waiting.get_or_create(&provider), *steps);
+        set(&calls.get_or_create(&provider), *under_way);
+        set(&in_line.get_or_create(&provider), *line);
     }
     registry.register("provider_calls", "Calls of a provider that are under way", calls);
     registry.register("steps_waiting_for_place", "Steps that wait for a place at a provider", in_line);

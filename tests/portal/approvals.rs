@@ -81,6 +81,7 @@ async fn the_mail_says_all_that_a_decision_takes() {
     let project = app::catalog::projects(&house.app, &rita).await.unwrap().into_iter().find(|it| it.name == "shop");
     let what = What::Provision {
         project: project.unwrap().id,
+        site: None,
         blueprint: "container-space".into(),
         version: None,
         parameters: json!({ "name": "web", "cpu": 32 }).as_object().cloned().unwrap(),
@@ -208,7 +209,7 @@ async fn links_die_when_the_request_is_taken_back_or_changed() {
     let first = small_order(&house, "shop").await;
     let old = question_link(&house, "adam@example.org").await;
     let parameters = json!({ "application": "shop", "nodes": 4 }).as_object().cloned().unwrap();
-    let terms = NewTerms { revision: 1, parameters, lease: None, reason: "more load".to_owned() };
+    let terms = NewTerms { revision: 1, site: None, parameters, lease: None, reason: "more load".to_owned() };
     let changed = app::request::change(&house.app, &rita, first.id, terms, &Sent::PORTAL).await.unwrap();
     assert_eq!((changed.revision, changed.plan.as_ref().unwrap().parameters["nodes"].clone()), (2, json!(4)));
     let refused = by_link(&house, &old, Answer::Approve).await.expect_err("approve A, get B");
@@ -466,6 +467,7 @@ async fn an_order_that_only_somebody_blind_to_the_project_could_decide_is_refuse
         let parameters = json!({ "application": "shop" }).as_object().cloned().unwrap();
         let what = What::Provision {
             project: projects.iter().find(|project| project.name == "shop").unwrap().id,
+            site: None,
             blueprint: "scale-out-tomcat".into(),
             version: None,
             parameters,

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use actions::all;
 use app::consequences::House as Consequences;
 use app::idempotency::Sent;
 use app::request::What;
@@ -113,7 +112,9 @@ impl Scene {
         Machines::create(&datacenter, "made by hand", &by_hand).await.unwrap();
         let next = Arc::<Next>::default();
         let failing = |action| Arc::new(Failing { action, next: Arc::clone(&next) }) as Arc<dyn Action>;
-        let actions = all(&systems::simulated(&datacenter, &house.app.store)).into_iter().map(failing).collect();
+        let systems = systems::open(&house.settings, &house.app.store, &house.app.clock).unwrap();
+        let at = |(site, actions): (String, Vec<_>)| (site, actions.into_iter().map(failing).collect());
+        let actions = systems.actions().into_iter().map(at).collect();
         let consequences = Arc::new(Consequences { base_url: house.app.base_url.clone(), mailer: None });
         let (store, clock) = (house.app.store.clone(), house.app.clock.clone());
         house.app.engine = Engine::new(store, clock, actions, consequences, engine::Settings::default()).await.unwrap();

@@ -83,6 +83,11 @@ impl House {
         boot::House::open(&self.settings, clock, "http://localhost".to_owned(), true).await.unwrap().app
     }
 
+    /// The same house as a process with other settings sees it.
+    pub async fn seen_with(&self, settings: &Settings) -> App {
+        boot::House::open(settings, self.app.clock.clone(), "http://localhost".to_owned(), true).await.unwrap().app
+    }
+
     /// A worker of this house as a process of its own, for the story to start.
     pub fn worker_process(&self) -> Command {
         self.process(&["worker"])
@@ -133,7 +138,14 @@ impl House {
         let projects = app::catalog::projects(&self.app, who).await.unwrap();
         let project = projects.iter().find(|project| project.name == "shop").unwrap().id;
         let parameters = members(parameters);
-        let what = What::Provision { project, blueprint: blueprint.to_owned(), version: None, parameters, lease: None };
+        let what = What::Provision {
+            project,
+            site: None,
+            blueprint: blueprint.to_owned(),
+            version: None,
+            parameters,
+            lease: None,
+        };
         self.ask(who, what).await
     }
 

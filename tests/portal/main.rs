@@ -23,5 +23,6 @@ mod process;
 mod requests;
 mod retention;
 mod runs;
+mod sites;
 mod task_links;
 mod tasks;

@@ -29,7 +29,14 @@ async fn project(house: &House, who: &Principal, name: &str) -> ProjectId {
 
 fn tomcat(project: ProjectId, parameters: Value) -> What {
     let parameters = parameters.as_object().cloned().unwrap();
-    What::Provision { project, blueprint: "scale-out-tomcat".into(), version: None, parameters, lease: None }
+    What::Provision {
+        project,
+        site: None,
+        blueprint: "scale-out-tomcat".into(),
+        version: None,
+        parameters,
+        lease: None,
+    }
 }
 
 async fn send(house: &House, who: &Principal, what: What, key: &str) -> Result<Request, Trouble> {
@@ -44,6 +51,7 @@ async fn a_request_bears_the_name_of_what_it_is_for_and_is_found_by_it() {
     assert_eq!(ordered.title, "Scale Out Tomcat intranet-test");
     let terms = NewTerms {
         revision: 1,
+        site: None,
         parameters: json!({ "application": "extranet" }).as_object().cloned().unwrap(),
         lease: None,
         reason: String::new(),
@@ -108,7 +116,14 @@ async fn a_key_orders_what_it_came_with_first_and_nothing_else() {
     }
     let his = project(&house, &carlo, "website").await;
     let parameters = json!({ "application": "mine" }).as_object().cloned().unwrap();
-    let what = What::Provision { project: his, blueprint: "linux-vm".into(), version: None, parameters, lease: None };
+    let what = What::Provision {
+        project: his,
+        site: None,
+        blueprint: "linux-vm".into(),
+        version: None,
+        parameters,
+        lease: None,
+    };
     let of_carlo = send(&house, &carlo, what, key).await.unwrap();
     assert_ne!(of_carlo.id, first.id, "a key is each person's own");
 }
@@ -195,6 +210,7 @@ async fn all_that_is_wrong_with_an_order_and_with_its_change_is_told_at_once() {
 
     let what = What::Provision {
         project: project(&house, &rita, "shop").await,
+        site: None,
         blueprint: "scale-out-tomcat".into(),
         version: None,
         parameters: parameters.clone(),
@@ -204,7 +220,7 @@ async fn all_that_is_wrong_with_an_order_and_with_its_change_is_told_at_once() {
     assert_eq!(told(submit(&house.app, &rita, order).await.expect_err("four things are wrong")), everything);
 
     let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;
-    let terms = NewTerms { revision: request.revision, parameters, lease, reason };
+    let terms = NewTerms { revision: request.revision, site: None, parameters, lease, reason };
     let refused = app::request::change(&house.app, &rita, request.id, terms, &Sent::PORTAL).await;
     assert_eq!(told(refused.expect_err("the same four")), everything);
 }
@@ -230,8 +246,14 @@ async fn a_taken_name_is_refused_at_the_field_it_was_typed_in() {
     let shop = project(&house, &rita, "shop").await;
     house.order(&rita, "container-space", json!({ "name": "web" })).await;
     let parameters = json!({ "name": "web" }).as_object().cloned().unwrap();
-    let again =
-        What::Provision { project: shop, blueprint: "container-space".into(), version: None, parameters, lease: None };
+    let again = What::Provision {
+        project: shop,
+        site: None,
+        blueprint: "container-space".into(),
+        version: None,
+        parameters,
+        lease: None,
+    };
     let refused = send(&house, &rita, again, &app::secret::fresh()).await.expect_err("the name is taken");
     assert_eq!((refused.kind, refused.fields.len()), (Kind::Conflict, 1));
     assert_eq!(refused.fields[0].field, "name");
@@ -279,6 +301,7 @@ async fn a_form_of_an_older_version_and_a_blueprint_that_is_gone_are_refused() {
     {
         let what = What::Provision {
             project: shop,
+            site: None,
             blueprint: blueprint.into(),
             version: version.map(str::to_owned),
             parameters: parameters.clone(),

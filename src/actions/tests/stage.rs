@@ -15,6 +15,7 @@ use domain::ports::datacenter::{DatacenterControls, Pace};
 use domain::ports::provider_error::ProviderError;
 use domain::ports::spaces::{SpaceQuota, Spaces};
 use domain::resource::{LedgerChange, Resource, ResourceState};
+use domain::site::SIMULATED;
 use engine::{Action, ActionError, Outcome, Record, StepLog, Work};
 use providers::clock::ManualClock;
 use providers::simulated::Datacenter;
@@ -280,6 +281,7 @@ impl Stage {
             run: RunId::from(Uuid::nil()),
             deployment: DeploymentId::from(Uuid::nil()),
             project: Uuid::nil().into(),
+            site: SIMULATED.into(),
             step_key: step_key.to_owned(),
             key: format!("deployment/{step_key}"),
             input,

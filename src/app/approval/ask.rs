@@ -159,7 +159,7 @@ pub(super) async fn matter(app: &App, tx: &Tx, subject: &Subject<'_>, level: i32
     let blueprint = catalog::pinned(app, &request.blueprint, &request.version).await?;
     let weighed = Weighed {
         why: level_of(request, level).map(|level| level.why).unwrap_or_default(),
-        chosen: blueprint.in_words(plan.action.as_deref(), &plan.parameters),
+        chosen: catalog::chosen(app, &request.site, plan).await?,
         quota: quota_after(tx, request.project, plan, !request.state.is_over()).await?,
     };
     Ok(Matter {

@@ -118,7 +118,8 @@ async fn question(app: &App, approval: Approval) -> Result<Question, Trouble> {
     let person = |id: PersonId| people.get(&id).cloned().ok_or_else(gone);
     let (quota, chosen) = match &request.plan {
         Some(plan) => {
-            (quota_after(on, request.project, plan, !request.state.is_over()).await?, catalog::chosen(app, plan).await?)
+            let chosen = catalog::chosen(app, &request.site, plan).await?;
+            (quota_after(on, request.project, plan, !request.state.is_over()).await?, chosen)
         }
         None => (Vec::new(), Vec::new()),
     };

@@ -185,8 +185,16 @@ mod tests {
     fn catalog() -> Catalog {
         let nothing = json!({ "type": "object", "properties": {}, "additionalProperties": false });
         let (input, output) = (nothing.clone(), nothing);
-        let rest =
-            Signature { name: "rest", title: "Rest", undo_title: "", summary: "", input, output, provider: None };
+        let rest = Signature {
+            name: "rest",
+            title: "Rest",
+            undo_title: "",
+            summary: "",
+            input,
+            output,
+            provider: None,
+            is_of_site: true,
+        };
         Catalog::new(vec![rest], || Ok(Vec::new()))
     }
 

@@ -36,6 +36,7 @@ fn ordered(request: &Request, plan: &Plan, lease: blueprint::Lease, now: DateTim
     Deployment {
         id: request.deployment,
         project: request.project,
+        site: request.site.clone(),
         request: request.id,
         owner: request.requester,
         name: plan.deployment_name().unwrap_or(&plan.title).to_owned(),

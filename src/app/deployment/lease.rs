@@ -122,6 +122,7 @@ async fn last_run(app: &App, tx: &Tx, deployment: &Deployment) -> Result<NewRun,
     Ok(NewRun {
         deployment: deployment.id,
         project: deployment.project,
+        site: deployment.site.clone(),
         request: None,
         kind: RunKind::Retire,
         title: format!("Retire {}: its lease is over", deployment.name),

@@ -18,7 +18,7 @@ use super::submit::{acceptable_reason, check_names, open, void_questions};
 use crate::approval::{check_levels, note};
 use crate::catalog::{self, Draft, OrderForm};
 use crate::idempotency::Sent;
-use crate::{App, database, quota};
+use crate::{App, database, quota, site};
 
 /// Takes a request back; its open questions are void at once.
 pub async fn withdraw(app: &App, who: &Principal, id: RequestId, sent: &Sent) -> Result<Request, Trouble> {
@@ -40,6 +40,8 @@ pub async fn withdraw(app: &App, who: &Principal, id: RequestId, sent: &Sent) ->
 pub struct NewTerms {
     /// The revision that was looked at; another one is not changed.
     pub revision: i32,
+    /// None keeps the site that was asked for.
+    pub site: Option<String>,
     pub parameters: Map<String, Value>,
     /// None keeps the lease that was asked for.
     pub lease: Option<Period>,
@@ -103,7 +105,9 @@ async fn change_once(
     let before = to_change(app, who, id).await?;
     let project = super::submit::project_to_order_in(app, who, before.project).await?;
     let plan = replan(app, who, &project, &before, &terms).await;
-    let (plan, reason) = Trouble::both(plan, acceptable_reason(&terms.reason))?;
+    let site = terms.site.as_deref().unwrap_or(&before.site);
+    let plan = Trouble::both(plan, site::choose(app, &project, Some(site)));
+    let ((plan, site), reason) = Trouble::both(plan, acceptable_reason(&terms.reason))?;
     let tx = app.store.begin().await.map_err(database)?;
     let request = own(&tx, who, id).await?;
     if !sent.is_new(app, &tx, who).await? {
@@ -111,8 +115,8 @@ async fn change_once(
     }
     refuse_stale(&request, terms.revision)?;
     let read_as = (request.state, request.revision);
-    let old = request.parameters.clone();
-    let revised = request.revised(plan, reason).map_err(refused)?;
+    let (old, old_site) = (request.parameters.clone(), request.site.clone());
+    let revised = request.revised(plan, site.name, reason).map_err(refused)?;
     let requester = store::person::find(&tx, who.person).await.map_err(database)?;
     let requester = requester.ok_or_else(|| Trouble::not_found("person"))?;
     void_questions(&tx, &revised, ApprovalState::Revoked).await?;
@@ -123,7 +127,10 @@ async fn change_once(
         quota::reserve(app, &tx, &revised, plan).await?;
     }
     save(&tx, &revised, read_as).await?;
-    let data = json!({ "before": old, "after": revised.parameters, "revision": revised.revision });
+    let mut data = json!({ "before": old, "after": revised.parameters, "revision": revised.revision });
+    if revised.site != old_site {
+        data["site"] = json!({ "before": old_site, "after": revised.site });
+    }
     note(app, &tx, Actor::person(who, sent.via), "request.changed", &revised, data).await?;
     let revised = open(app, &tx, revised, &requester, &project).await?;
     tx.commit().await.map_err(database)?;

@@ -16,7 +16,7 @@ use store::{DbErr, Reads, Tx};
 use super::submit::{Filing, acceptable_reason, file, project_to_order_in};
 use crate::deployment::refuse_unless_live;
 use crate::idempotency::{self, Once};
-use crate::{App, catalog, database};
+use crate::{App, catalog, database, site};
 
 /// What somebody orders.
 #[derive(Clone, Debug)]
@@ -35,6 +35,9 @@ pub struct Order {
 pub enum What {
     Provision {
         project: ProjectId,
+        /// Where it is to be built; none takes the project's first site.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        site: Option<String>,
         blueprint: String,
         /// The version whose form was filled in; none takes what is offered now.
         version: Option<String>,
@@ -94,11 +97,13 @@ async fn read(app: &App, who: &Principal, order: Order) -> Result<Filing, Troubl
 /// What it comes to, as yet without its reason.
 async fn planned(app: &App, who: &Principal, what: What) -> Result<Filing, Trouble> {
     match what {
-        What::Provision { project, blueprint, version, parameters, lease } => {
+        What::Provision { project, site, blueprint, version, parameters, lease } => {
             let project = project_to_order_in(app, who, project).await?;
-            let plan = catalog::plan(app, who, project.id, &blueprint, &parameters, lease).await?;
+            let plan = catalog::plan(app, who, project.id, &blueprint, &parameters, lease).await;
+            let (plan, site) = Trouble::both(plan, site::choose(app, &project, site.as_deref()))?;
             refuse_stale_version(version.as_deref(), &plan)?;
-            Ok(of_plan(RequestKind::Provision, project, store::fresh_id(), plan.order_title(), plan))
+            let place = Place { project, site: site.name, deployment: store::fresh_id() };
+            Ok(of_plan(RequestKind::Provision, place, plan.order_title(), plan))
         }
         What::Action { deployment, action, parameters, seen } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
@@ -111,7 +116,8 @@ async fn planned(app: &App, who: &Principal, what: What) -> Result<Filing, Troub
             let request = catalog::facts(who, Some(&project));
             let plan = catalog::plan_action(app, &request, edition, &action, &parameters, &facts).await?;
             let title = format!("{} of {}", plan.title, deployment.name);
-            Ok(Filing { seen, ..of_plan(RequestKind::Action, project, deployment.id, title, plan) })
+            let place = Place { project, site: deployment.site, deployment: deployment.id };
+            Ok(Filing { seen, ..of_plan(RequestKind::Action, place, title, plan) })
         }
         What::Retire { deployment } => {
             let (deployment, project) = deployment_to_change(app, who, deployment).await?;
@@ -132,10 +138,19 @@ pub(super) fn refuse_stale_version(version: Option<&str>, plan: &Plan) -> Result
     }
 }
 
-fn of_plan(kind: RequestKind, project: Project, deployment: DeploymentId, title: String, plan: Plan) -> Filing {
+/// What a request is about, and where that stands or will stand.
+struct Place {
+    project: Project,
+    site: String,
+    deployment: DeploymentId,
+}
+
+fn of_plan(kind: RequestKind, place: Place, title: String, plan: Plan) -> Filing {
+    let Place { project, site, deployment } = place;
     Filing {
         kind,
         project,
+        site,
         deployment,
         title,
         blueprint: plan.blueprint.clone(),
@@ -153,6 +168,7 @@ fn retirement(project: Project, deployment: &Deployment) -> Filing {
     Filing {
         kind: RequestKind::Retire,
         project,
+        site: deployment.site.clone(),
         deployment: deployment.id,
         title: format!("Retire {}", deployment.name),
         blueprint: deployment.blueprint.clone(),

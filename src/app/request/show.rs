@@ -195,7 +195,8 @@ pub async fn show(app: &App, who: &Principal, id: RequestId) -> Result<Page, Tro
     let due_at = store::approval_level::open_of(on, &[id]).await.map_err(database)?.first().map(|level| level.due_at);
     let (quota, chosen) = match &request.plan {
         Some(plan) => {
-            (quota_after(on, request.project, plan, !request.state.is_over()).await?, catalog::chosen(app, plan).await?)
+            let chosen = catalog::chosen(app, &request.site, plan).await?;
+            (quota_after(on, request.project, plan, !request.state.is_over()).await?, chosen)
         }
         None => (Vec::new(), Vec::new()),
     };

@@ -39,6 +39,7 @@ async fn new_run(app: &App, tx: &Tx, request: &Request) -> Result<NewRun, Troubl
         deployment,
         responsible: Responsibilities { platform: stands.platform, application: stands.application },
         project: request.project,
+        site: stands.site,
         request: Some(request.id),
         kind: request.kind.of_run(),
         title: format!("{} ({})", request.title, number(request.number)),

@@ -28,6 +28,7 @@ const REASON_MAX: usize = 2_000;
 pub(super) struct Filing {
     pub kind: RequestKind,
     pub project: Project,
+    pub site: String,
     /// The deployment it is about, or the id of the one it will leave.
     pub deployment: DeploymentId,
     pub title: String,
@@ -99,6 +100,7 @@ pub(super) async fn file(app: &App, who: &Principal, filing: Filing, once: &Once
         "version": request.version,
         "action": request.action,
         "deployment": request.deployment,
+        "site": request.site,
         "parameters": request.parameters,
         "reason": request.reason,
     });
@@ -114,6 +116,7 @@ fn new_request(app: &App, who: &Principal, filing: &Filing) -> Request {
         id: store::fresh_id(),
         number: 0,
         project: filing.project.id,
+        site: filing.site.clone(),
         requester: who.person,
         kind: filing.kind,
         title: filing.title.clone(),

@@ -9,6 +9,7 @@ use domain::project::Project;
 use domain::request::{Request, RequestKind, RequestState};
 use domain::resource::{Resource, ResourceState};
 use domain::run::{Run, RunKind, RunState};
+use domain::site::SIMULATED;
 use domain::step::{Step, StepState};
 use domain::workflow::WorkflowStep;
 use serde_json::{Map, Value, json};
@@ -71,6 +72,7 @@ impl<'p> Story<'p> {
             id: self.request,
             number: 0,
             project: self.project.id,
+            site: SIMULATED.into(),
             requester: self.requester,
             kind: RequestKind::Provision,
             title: TITLE.into(),
@@ -97,6 +99,7 @@ impl<'p> Story<'p> {
         Deployment {
             id: self.deployment,
             project: self.project.id,
+            site: SIMULATED.into(),
             request: self.request,
             owner: self.requester,
             name: self.name.clone(),
@@ -137,6 +140,7 @@ impl<'p> Story<'p> {
             id: self.run,
             deployment: self.deployment,
             project: self.project.id,
+            site: SIMULATED.into(),
             request: Some(self.request),
             kind: RunKind::Provision,
             title: format!("{TITLE} for {}", self.name),

@@ -1,6 +1,6 @@
 //! Following container engines: each is asked when something happens on it, and from time to time all the same.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use chrono::{DateTime, Utc};
 use domain::ids::CiId;
 use domain::ports::container_host::ContainerHost;
 use domain::trouble::Trouble;
-use store::workload::Engine;
+use store::workload::{Answer, Engine};
 use tokio::sync::Semaphore;
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
 
-use super::observe;
+use super::{note, observe};
 use crate::{App, database};
 
 /// How often it is seen which engines there are.
@@ -28,9 +28,12 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// So many engines are asked at a time.
 const AT_A_TIME: usize = 8;
 
+/// The systems that know the container engines, by site.
+pub type Hosts = BTreeMap<String, Arc<dyn ContainerHost>>;
+
 /// Follows every operational container engine for as long as it is awaited. One that fails keeps nobody from following
 /// the others.
-pub async fn follow(app: &App, hosts: Arc<dyn ContainerHost>) -> Result<(), Trouble> {
+pub async fn follow(app: &App, hosts: Hosts) -> Result<(), Trouble> {
     let places = Arc::new(Semaphore::new(AT_A_TIME));
     let mut followed: HashMap<CiId, (Engine, AbortHandle)> = HashMap::new();
     let mut tasks = JoinSet::new();
@@ -46,8 +49,13 @@ pub async fn follow(app: &App, hosts: Arc<dyn ContainerHost>) -> Result<(), Trou
         });
         there.retain(|ci, _| !followed.contains_key(ci));
         for (ci, engine) in there {
-            let task = follow_one(app.clone(), Arc::clone(&hosts), engine.clone(), Arc::clone(&places));
-            followed.insert(ci, (engine, tasks.spawn(task)));
+            // One that is of no deployment is asked for at the first site.
+            let host = engine.site.as_ref().map_or_else(|| hosts.values().next(), |site| hosts.get(site));
+            let task = match host {
+                Some(host) => tasks.spawn(follow_one(app.clone(), host.clone(), engine.clone(), Arc::clone(&places))),
+                None => tasks.spawn(leave_alone(app.clone(), engine.clone())),
+            };
+            followed.insert(ci, (engine, task));
         }
         sleep(ENGINES).await;
         while let Some(ended) = tasks.try_join_next() {
@@ -57,6 +65,16 @@ pub async fn follow(app: &App, hosts: Arc<dyn ContainerHost>) -> Result<(), Trou
                 Err(panicked) => return Err(Trouble::bug(panicked)),
             }
         }
+    }
+}
+
+/// Notes why an engine can't be asked: its site is not there. Ends only when that can't be recorded.
+async fn leave_alone(app: App, engine: Engine) -> Trouble {
+    let site = engine.site.as_deref().unwrap_or_default();
+    let why = format!("The site `{site}`, where this engine is, is not in the settings. Put `[sites.{site}]` back.");
+    match note(&app, &engine, Answer::Failed(why)).await {
+        Ok(()) => std::future::pending().await,
+        Err(trouble) => trouble,
     }
 }
 

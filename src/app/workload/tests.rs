@@ -7,6 +7,7 @@ use domain::finding::FindingKind;
 use domain::ports::clock::Clock;
 use domain::ports::container_host::EngineInfo;
 use domain::ports::provider_error::ProviderError;
+use domain::site::SIMULATED;
 use serde_json::json;
 
 use tokio::sync::Notify;
@@ -182,7 +183,8 @@ async fn an_engine_that_tells_nothing_for_a_day_is_blind_in_the_report() {
 async fn what_is_started_behind_the_portals_back_is_known_within_seconds() {
     let house = docker_machine().await;
     let host = Arc::new(Told::new(Vec::new()));
-    let (app, hosts) = (house.app.clone(), host.clone());
+    let hosts = Hosts::from([(SIMULATED.to_owned(), Arc::clone(&host) as Arc<dyn ContainerHost>)]);
+    let app = house.app.clone();
     let following = tokio::spawn(async move { follow(&app, hosts).await });
     let engine = find(&house, CiClass::ContainerEngine).await;
     let reported = || async {

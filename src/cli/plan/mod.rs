@@ -9,12 +9,14 @@ use clap::Args;
 use domain::blueprint::plan::{DeploymentFacts, Order, Plan, RequestFacts, Unplannable};
 use domain::blueprint::schema::Parameters;
 use domain::blueprint::{Blueprint, nearest};
+use domain::site::{Site, Sites};
 use domain::trouble::FieldError;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{Failure, print};
 use crate::settings::Settings;
-use crate::workflows;
+use crate::{systems, workflows};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -29,6 +31,9 @@ pub struct Arguments {
     /// A parameter of the deployment that the action is on; may be repeated, defaults are filled in
     #[arg(long, value_name = "NAME=VALUE", value_parser = pair, requires = "action")]
     deployed: Vec<(String, String)>,
+    /// The site where it would be built, by its name in the settings
+    #[arg(long, value_name = "NAME", conflicts_with = "action")]
+    site: Option<String>,
     /// The plan as JSON, for programs
     #[arg(long)]
     json: bool,
@@ -39,9 +44,31 @@ pub fn run(settings: &Settings, arguments: &Arguments) -> Result<(), Failure> {
     refuse_twice("--set", &arguments.set)?;
     refuse_twice("--deployed", &arguments.deployed)?;
     let blueprint = find(settings, &arguments.blueprint)?;
+    let site = arguments.site.as_deref().map(|name| site(&systems::sites(settings), name)).transpose()?;
     let plan = planned(&blueprint, arguments)?;
-    let text = if arguments.json { serde_json::to_string_pretty(&plan)? } else { readable::readable(&plan)? };
+    let text = match arguments.json {
+        true => serde_json::to_string_pretty(&Placed { site: site.as_ref().map(|site| &site.name), plan: &plan })?,
+        false => readable::readable(&plan, site.as_ref())?,
+    };
     print(&text)
+}
+
+/// The plan with the site for which it was asked.
+#[derive(Serialize)]
+struct Placed<'p> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    site: Option<&'p String>,
+    #[serde(flatten)]
+    plan: &'p Plan,
+}
+
+fn site(sites: &Sites, name: &str) -> Result<Site, String> {
+    sites.find(name).cloned().ok_or_else(|| {
+        let names: Vec<&str> = sites.names().collect();
+        let hint = nearest(name, names.iter().copied()).map(|near| format!("did you mean `{near}`?"));
+        let hint = hint.unwrap_or_else(|| format!("there are {}", names.join(", ")));
+        format!("the settings have no site `{name}`; {hint}")
+    })
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

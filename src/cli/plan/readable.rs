@@ -4,9 +4,10 @@ use std::fmt::{Error, Write};
 
 use domain::blueprint::plan::{Plan, PlannedStep, PlannedWork, Verdict};
 use domain::blueprint::schema::plain;
+use domain::site::Site;
 
 /// Everything that an approver would see, in sections.
-pub(super) fn readable(plan: &Plan) -> Result<String, Error> {
+pub(super) fn readable(plan: &Plan, site: Option<&Site>) -> Result<String, Error> {
     let mut text = String::new();
     writeln!(text, "{} ({} {})", plan.title, plan.blueprint, plan.version)?;
     let before = plan.action.is_some();
@@ -15,7 +16,9 @@ pub(super) fn readable(plan: &Plan) -> Result<String, Error> {
         let before = if before { format!(" (now {})", line.before) } else { String::new() };
         format!("{} {}{before}", line.title, line.amount)
     });
+    let site = site.map(|site| format!("{} ({})", site.title, site.name));
     let mut facts = vec![
+        ("Site".to_owned(), site.unwrap_or_default()),
         ("Price".to_owned(), format!("{} a month{monthly_before}, {} in {}", plan.monthly, plan.total, plan.lease)),
         ("Quota".to_owned(), quota.collect::<Vec<_>>().join(", ")),
         ("Names".to_owned(), plan.names.join(", ")),

@@ -32,6 +32,7 @@ impl Action for Held {
             input: json!({ "type": "object", "properties": { "title": { "type": "string" } } }),
             output: json!({ "type": "object", "required": ["answer"], "properties": { "answer": { "type": "string" } } }),
             provider: None,
+            is_of_site: true,
         }
     }
 

@@ -10,6 +10,7 @@ mod mending;
 mod outage;
 mod queueing;
 mod saga;
+mod sites;
 mod time;
 mod together;
 mod turns;
@@ -143,6 +144,7 @@ impl Action for Make {
             }),
             output: json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" } } }),
             provider: Some("world"),
+            is_of_site: true,
         }
     }
 
@@ -235,6 +237,7 @@ impl Action for Join {
             input: shape.clone(),
             output: shape,
             provider: None,
+            is_of_site: true,
         }
     }
 

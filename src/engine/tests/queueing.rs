@@ -124,6 +124,7 @@ impl Action for Echo {
             input: json!({ "type": "object" }),
             output: json!({}),
             provider: None,
+            is_of_site: true,
         }
     }
 

@@ -51,6 +51,7 @@ impl House {
         let deployment = Deployment {
             id: fresh_id(),
             project,
+            site: "dc1".into(),
             request: fresh_id(),
             owner: fresh_id(),
             name: name.to_owned(),

@@ -117,7 +117,7 @@ async fn decide(house: Data<App>, caller: Caller, id: Path<ApprovalId>, Body(mut
 impl From<Question> for QuestionDetails {
     fn from(question: Question) -> Self {
         Self {
-            plan: question.request.plan.as_ref().map(PlanDetails::from),
+            plan: question.request.plan.as_ref().map(|plan| PlanDetails::of(plan, question.request.site.clone())),
             approval: ApprovalDetails::from((question.approval, question.request)),
             can_be_decided: matches!(question.standing, Standing::Open { .. }),
             closed: match question.standing {

@@ -8,7 +8,9 @@ use domain::blueprint::Period;
 use domain::blueprint::plan::{Level, Plan, PlannedWork};
 use domain::ids::ProjectId;
 use domain::person::Principal;
+use domain::site::Site;
 use domain::token::TokenScope;
+use domain::trouble::Trouble;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -68,8 +70,19 @@ pub struct BlueprintDetails {
     parameters: Value,
     /// Where the caller may order.
     projects: Vec<ProjectReference>,
+    /// Where it may be built for one of them, the usual place of the first of them first.
+    sites: Vec<SiteReference>,
     /// Days that a deployment lives unless the order says otherwise, and at most.
     lease_days: LeaseDays,
+}
+
+/// A place where things are built.
+#[derive(Serialize, ToSchema)]
+pub struct SiteReference {
+    name: String,
+    title: String,
+    /// Ids of those of the caller's projects that may use it.
+    projects: Vec<String>,
 }
 
 /// How many days a deployment may live.
@@ -85,6 +98,8 @@ pub struct LeaseDays {
 pub struct PlanOrder {
     /// The project's id.
     project: String,
+    /// Where it is to be built, by the site's name; absent, the project's first site.
+    site: Option<String>,
     /// By the blueprint's schema; what is absent takes its default.
     #[schema(value_type = Option<Object>)]
     parameters: Option<Value>,
@@ -96,6 +111,8 @@ pub struct PlanOrder {
 pub struct PlanDetails {
     blueprint: String,
     version: String,
+    /// The name of the site where it would be built.
+    site: String,
     /// Every parameter, defaults filled in.
     #[schema(value_type = Object)]
     parameters: Value,
@@ -169,8 +186,10 @@ async fn plan(house: Data<App>, caller: Caller, blueprint: Path<String>, Body(mu
     let ordered = Ordered::of(&mut body);
     ordered.add_mistakes(&house, who, Some(&blueprint), &mut body).await?;
     let project = body.finish(project)?;
-    let plan = catalog::plan(&house, who, project, &blueprint, &ordered.parameters, ordered.lease);
-    Ok(HttpResponse::Ok().json(PlanDetails::from(&plan.await.map_err(in_order)?)))
+    let plan = catalog::plan(&house, who, project, &blueprint, &ordered.parameters, ordered.lease).await;
+    let site = app::site::chosen(&house, who, project, ordered.site.as_deref()).await;
+    let (plan, site) = Trouble::both(plan, site).map_err(in_order)?;
+    Ok(HttpResponse::Ok().json(PlanDetails::of(&plan, site.name)))
 }
 
 /// How long it is to live, if the order says so.
@@ -192,21 +211,23 @@ pub fn reason(body: &mut Fields) -> String {
     reason
 }
 
-/// What every order says: the parameters and how long.
+/// What every order says: where, the parameters and how long.
 pub struct Ordered {
+    pub site: Option<String>,
     pub parameters: Map<String, Value>,
     pub lease: Option<Period>,
 }
 
 impl Ordered {
     pub fn of(body: &mut Fields) -> Self {
-        Self { parameters: body.optional("parameters").unwrap_or_default(), lease: lease(body) }
+        let site = body.optional("site");
+        Self { site, parameters: body.optional("parameters").unwrap_or_default(), lease: lease(body) }
     }
 
     /// What an order is to be instead, whose parameters have to be said.
     pub fn anew(body: &mut Fields) -> Option<Self> {
-        let (parameters, lease) = (body.required("parameters"), lease(body));
-        Some(Self { parameters: parameters?, lease })
+        let (site, parameters, lease) = (body.optional("site"), body.required("parameters"), lease(body));
+        Some(Self { site, parameters: parameters?, lease })
     }
 
     /// Adds what is wrong with the parameters to a body that is refused anyway, so that all is told at once.
@@ -251,7 +272,13 @@ impl From<&Level> for ApprovalLevel {
 impl From<OrderForm> for BlueprintDetails {
     fn from(form: OrderForm) -> Self {
         let blueprint = &form.blueprint;
+        let reference = |site: &Site| SiteReference {
+            name: site.name.clone(),
+            title: site.title.clone(),
+            projects: form.projects.iter().filter(|it| site.is_open_to(it)).map(|it| it.id.to_string()).collect(),
+        };
         Self {
+            sites: form.sites.iter().map(reference).collect(),
             name: blueprint.name.clone(),
             version: blueprint.version.to_string(),
             title: blueprint.title.clone(),
@@ -264,8 +291,8 @@ impl From<OrderForm> for BlueprintDetails {
     }
 }
 
-impl From<&Plan> for PlanDetails {
-    fn from(plan: &Plan) -> Self {
+impl PlanDetails {
+    pub fn of(plan: &Plan, site: String) -> Self {
         let steps = plan.steps.iter().map(|step| PlanStep {
             key: step.key.clone(),
             title: step.title.clone(),
@@ -278,6 +305,7 @@ impl From<&Plan> for PlanDetails {
         Self {
             blueprint: plan.blueprint.clone(),
             version: plan.version.to_string(),
+            site,
             parameters: Value::Object(plan.parameters.clone()),
             monthly: plan.monthly.euros(),
             total: plan.total.euros(),

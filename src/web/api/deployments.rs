@@ -46,6 +46,8 @@ pub struct DeploymentEntry {
     name: String,
     /// The project's id.
     project: String,
+    /// The name of the site where it stands.
+    site: String,
     /// Who ordered it.
     owner: String,
     blueprint: String,
@@ -224,6 +226,7 @@ impl DeploymentEntry {
             id: deployment.id.to_string(),
             name: deployment.name,
             project: deployment.project.to_string(),
+            site: deployment.site,
             owner,
             blueprint: deployment.blueprint,
             version: deployment.version,

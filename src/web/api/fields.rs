@@ -133,6 +133,7 @@ fn placed_in_order(wrong: FieldError) -> FieldError {
     let field = match wrong.field.as_str() {
         "lease" => "/lease_days".to_owned(),
         "reason" => "/reason".to_owned(),
+        "site" => "/site".to_owned(),
         placed if placed.starts_with('/') || placed.ends_with(':') => return wrong,
         parameter => format!("/parameters/{}", escaped(parameter)),
     };

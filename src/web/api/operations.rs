@@ -72,7 +72,7 @@ pub struct DutyDetails {
 /// An outside system, as its callers find it.
 #[derive(Serialize, ToSchema)]
 pub struct ProviderDetails {
-    name: &'static str,
+    name: String,
     /// `answers` or `away`.
     state: &'static str,
     away_since: Option<DateTime<Utc>>,
@@ -157,7 +157,6 @@ impl From<Provider> for ProviderDetails {
     fn from(provider: Provider) -> Self {
         let outage = provider.outage.as_ref();
         Self {
-            name: provider.name,
             state: provider.state(),
             away_since: outage.map(|outage| outage.since),
             next_try: outage.map(|outage| outage.next_try),
@@ -168,6 +167,7 @@ impl From<Provider> for ProviderDetails {
             shared: provider.shared,
             in_line: provider.in_line,
             in_line_since: provider.in_line_since,
+            name: provider.name,
         }
     }
 }

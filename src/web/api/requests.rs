@@ -35,6 +35,8 @@ pub struct RequestDetails {
     version: String,
     action: Option<String>,
     project: String,
+    /// Where it is, or will be, built.
+    site: String,
     deployment: String,
     #[schema(value_type = Object)]
     parameters: Value,
@@ -88,6 +90,8 @@ pub struct Revision {
     parameters: Value,
     /// The revision that was looked at; another one is not changed.
     revision: i32,
+    /// None keeps the site that was asked for.
+    site: Option<String>,
     /// None keeps the lease that was asked for.
     lease_days: Option<u32>,
     reason: Option<String>,
@@ -105,6 +109,8 @@ pub struct NewRequest {
     project: String,
     /// The blueprint's name.
     blueprint: String,
+    /// Where it is to be built, by the site's name; absent, the project's first site.
+    site: Option<String>,
     /// Refused unless this version is what the catalog offers.
     version: Option<String>,
     /// By the blueprint's schema; what is absent takes its default.
@@ -177,7 +183,8 @@ async fn submit(house: Data<App>, caller: Caller, Body(mut body): Body) -> Reply
     let ordered = Ordered::of(&mut body);
     ordered.add_mistakes(&house, who, place.1.as_deref(), &mut body).await?;
     let (project, blueprint) = body.finish(place.0.zip(place.1))?;
-    let what = What::Provision { project, blueprint, version, parameters: ordered.parameters, lease: ordered.lease };
+    let Ordered { site, parameters, lease } = ordered;
+    let what = What::Provision { project, site, blueprint, version, parameters, lease };
     file(&house, who, Order { what, reason, via: VIA, key }).await
 }
 
@@ -196,8 +203,8 @@ async fn change(house: Data<App>, caller: Caller, id: Path<RequestId>, Body(mut 
         let before = request::show(&house, who, *id).await?.request;
         ordered.add_mistakes(&house, who, Some(&before.blueprint), &mut body).await?;
     }
-    let (revision, Ordered { parameters, lease }) = body.finish(revision.zip(ordered))?;
-    let terms = NewTerms { revision, parameters, lease, reason };
+    let (revision, Ordered { site, parameters, lease }) = body.finish(revision.zip(ordered))?;
+    let terms = NewTerms { revision, site, parameters, lease, reason };
     let changed = request::change(&house, who, *id, terms, &sent).await.map_err(in_order)?;
     Ok(HttpResponse::Ok().json(RequestDetails::of(changed, Waits::default())))
 }
@@ -228,6 +235,7 @@ impl RequestDetails {
             version: request.version,
             action: request.action,
             project: request.project.to_string(),
+            site: request.site,
             deployment: request.deployment.to_string(),
             parameters: Value::Object(request.parameters),
             reason: request.reason,

@@ -83,6 +83,8 @@ pub struct RunDetails {
     deployment: String,
     /// The id of the request it carries out.
     request: Option<String>,
+    /// The name of the site where it works.
+    site: String,
     blueprint: String,
     version: String,
     /// `queued`, `running`, `waiting`, `paused`, `stuck`, `compensating`, `cancelling`, `done`, `compensated`,
@@ -242,6 +244,7 @@ impl From<Details> for RunDetails {
             kind: run.kind.word().to_owned(),
             deployment: run.deployment.to_string(),
             request: run.request.map(|request| request.to_string()),
+            site: run.site.clone(),
             blueprint: run.blueprint.clone(),
             version: run.version.clone(),
             state: reads.word,

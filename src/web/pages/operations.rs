@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::ids::RunId;
 use domain::mail::MailState;
 use domain::run::{RunKind, RunState};
+use domain::site::provider_in_words;
 use domain::trouble::{FieldError, Kind, Trouble};
 
 use super::runs::{Typed, run_id, told, wish};
@@ -83,7 +84,7 @@ fn refused_mails(it: &Overview) -> String {
 
 /// A provider's name as people write it.
 fn provider_name(name: &str) -> String {
-    if name == "cmdb" { name.to_uppercase() } else { look::words(name) }
+    if name == "cmdb" { name.to_uppercase() } else { look::words(provider_in_words(name)) }
 }
 
 /// How many calls a provider gets, of how many.

@@ -19,6 +19,8 @@ pub(super) struct Typed {
     /// The texts, to show them again as they were typed.
     texts: Vec<(String, String)>,
     pub(super) project: ProjectId,
+    /// Empty takes the project's first.
+    pub(super) site: String,
     /// In days.
     pub(super) lease: String,
     pub(super) reason: String,
@@ -36,6 +38,7 @@ impl Typed {
             parameters: Map::new(),
             texts: Vec::new(),
             project,
+            site: String::new(),
             lease: form.blueprint.lease.default.days().to_string(),
             reason: String::new(),
             key: app::secret::fresh(),
@@ -53,6 +56,7 @@ impl Typed {
             texts: parameters.iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
             parameters,
             project: project.map_or(fresh.project, |project| project.id),
+            site: before.site,
             lease: before.plan.map_or(fresh.lease, |plan| plan.lease.days().to_string()),
             reason: before.reason,
             ..fresh
@@ -66,6 +70,7 @@ impl Typed {
             parameters: form.blueprint.order.parameters.read_form(|field| sent.typed(field)),
             texts: sent.pairs.clone(),
             project: typed("project").parse().unwrap_or(fresh.project),
+            site: typed("site"),
             lease: typed("lease"),
             reason: typed("reason"),
             key: typed("key"),
@@ -78,6 +83,11 @@ impl Typed {
         self.lease.trim().parse().ok().filter(|days| *days <= 36_500).map_or(Period::default(), Period::of_days)
     }
 
+    /// The site that was chosen, if one was.
+    pub(super) fn site(&self) -> Option<String> {
+        Some(self.site.clone()).filter(|site| !site.is_empty())
+    }
+
     /// The text of a field: as it was typed, else the default.
     fn value(&self, field: &FormField) -> String {
         let typed = self.texts.iter().find(|(name, _)| *name == field.name).map(|(_, text)| text.clone());
@@ -88,6 +98,16 @@ impl Typed {
         let value = self.parameters.get(&field.name).or(field.default.as_ref());
         value == Some(&Value::Bool(true))
     }
+}
+
+/// The sites to choose from, as pairs of a list; none where there is but one.
+pub(super) fn site_options(form: &OrderForm) -> Vec<(String, String)> {
+    if form.sites.len() < 2 {
+        return Vec::new();
+    }
+    let usual = (String::new(), "The project's usual site".to_owned());
+    let named = form.sites.iter().map(|site| (site.name.clone(), site.title.clone()));
+    std::iter::once(usual).chain(named).collect()
 }
 
 /// The fields with what was typed and what is wrong with it.

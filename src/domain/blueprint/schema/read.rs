@@ -23,7 +23,7 @@ const SCHEMA_KEYS: [(&str, &[&str]); 8] = [
     ("pattern", &["string"]),
 ];
 /// Fields that every form has beside its parameters.
-const TAKEN: [&str; 7] = ["check", "csrf", "key", "lease", "project", "reason", "version"];
+const TAKEN: [&str; 8] = ["check", "csrf", "key", "lease", "project", "reason", "site", "version"];
 /// No parameter needs a longer text.
 const MAX_TEXT: u64 = 2_000;
 

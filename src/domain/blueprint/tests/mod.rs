@@ -33,7 +33,7 @@ pub(super) fn actions() -> Vec<Signature> {
             "puppet.apply" => "Forget role",
             _ => "",
         };
-        Signature { name, title, undo_title, summary: "", input, output, provider: None }
+        Signature { name, title, undo_title, summary: "", input, output, provider: None, is_of_site: true }
     };
     let text = json!({ "type": "string" });
     let machine = json!({ "id": text, "name": text, "fqdn": text, "address": text, "ci": text });

@@ -16,7 +16,7 @@ use serde::Deserialize;
 
 use super::icon;
 use crate::csrf::{AnyFields, Form};
-use crate::pages::order_form::{Fields, Typed};
+use crate::pages::order_form::{Fields, Typed, site_options};
 use crate::pages::see_other;
 use crate::pages::summary::Summary;
 use crate::problem::{self, Problem};
@@ -62,6 +62,10 @@ impl OrderPage {
     fn project_options(&self) -> Vec<(String, String)> {
         let projects = self.form.projects.iter();
         projects.map(|project| (project.id.to_string(), project.title.clone())).collect()
+    }
+
+    fn sites(&self) -> Vec<(String, String)> {
+        site_options(&self.form)
     }
 }
 
@@ -114,12 +118,10 @@ pub(super) async fn order(
 ) -> Result<HttpResponse, Problem> {
     let form = app::catalog::form(&app, &visitor.principal, &name, visitor.project).await?;
     let typed = Typed::of(&form, &sent)?;
-    let who = &visitor.principal;
     let outcome = if sent.typed("check").is_some() {
-        let lease = Some(typed.lease());
-        app::catalog::plan(&app, who, typed.project, &name, &typed.parameters, lease).await.map(|_| None)
+        check(&app, &visitor, &name, &typed).await.map(|()| None)
     } else {
-        app::request::submit(&app, who, wanted(&form, &typed)).await.map(Some)
+        app::request::submit(&app, &visitor.principal, wanted(&form, &typed)).await.map(Some)
     };
     match outcome {
         Ok(Some(request)) => {
@@ -132,10 +134,19 @@ pub(super) async fn order(
     }
 }
 
+/// Whether an order as it was typed would be taken.
+async fn check(app: &App, visitor: &Visitor, blueprint: &str, typed: &Typed) -> Result<(), Trouble> {
+    let (who, lease) = (&visitor.principal, Some(typed.lease()));
+    let plan = app::catalog::plan(app, who, typed.project, blueprint, &typed.parameters, lease).await;
+    let site = app::site::chosen(app, who, typed.project, typed.site().as_deref()).await;
+    Trouble::both(plan, site).map(drop)
+}
+
 fn wanted(form: &OrderForm, typed: &Typed) -> Order {
     Order {
         what: What::Provision {
             project: typed.project,
+            site: typed.site(),
             blueprint: form.blueprint.name.clone(),
             version: Some(typed.version.clone()),
             parameters: typed.parameters.clone(),

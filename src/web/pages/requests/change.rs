@@ -12,7 +12,7 @@ use domain::request::number;
 use domain::trouble::{FieldError, Kind, Trouble};
 
 use crate::csrf::{AnyFields, Form};
-use crate::pages::order_form::{Fields, Typed};
+use crate::pages::order_form::{Fields, Typed, site_options};
 use crate::pages::see_other;
 use crate::pages::summary::Summary;
 use crate::problem::{self, Problem};
@@ -41,6 +41,10 @@ impl Change {
 
     fn error(&self, field: &str) -> &str {
         problem::message_at(&self.errors, field)
+    }
+
+    fn sites(&self) -> Vec<(String, String)> {
+        site_options(&self.it.form)
     }
 
     /// The page of the request.
@@ -101,7 +105,7 @@ pub(super) async fn change(
 
 fn terms(typed: &Typed, revision: i32) -> NewTerms {
     let (parameters, reason) = (typed.parameters.clone(), typed.reason.clone());
-    NewTerms { revision, parameters, lease: Some(typed.lease()), reason }
+    NewTerms { revision, site: typed.site(), parameters, lease: Some(typed.lease()), reason }
 }
 
 async fn summary(app: &App, visitor: &Visitor, it: &ChangeForm, typed: &Typed) -> Result<Summary, Trouble> {
