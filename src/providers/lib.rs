@@ -4,3 +4,4 @@ pub mod clock;
 pub mod docker;
 pub mod simulated;
 pub mod smtp;
+pub mod vsphere;

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::machine_change::Changes;
 use super::provider_error::ProviderError;
 use crate::first_boot::FirstBoot;
 
@@ -79,4 +80,12 @@ pub trait Machines: Send + Sync {
 
     /// Destroys the machine. Destroying what is gone is no error; what carries another key is `NotOurs`.
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError>;
+
+    /// What others did to machines with a key since `since`, the cursor of an earlier answer: waits for it, for some
+    /// seconds at most. Without a cursor, and after more than is kept, the answer is not complete.
+    ///
+    /// A hypervisor that tells nothing by itself says so at once: all there is to do is to look at [`Machines::list`].
+    async fn changes(&self, _since: Option<&str>) -> Result<Changes, ProviderError> {
+        Ok(Changes::untold())
+    }
 }

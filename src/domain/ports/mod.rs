@@ -9,6 +9,7 @@ pub mod cmdb;
 pub mod configuration;
 pub mod container_host;
 pub mod datacenter;
+pub mod machine_change;
 pub mod machines;
 pub mod mailer;
 pub mod names;
