@@ -27,6 +27,8 @@ mod m0071_bounds;
 mod m0072_cheap_steps;
 mod m0073_task_mails;
 mod m0074_room;
+mod m0075_nodes;
+mod m0076_node_reports;
 mod m0080_sites;
 
 /// All migrations, in the order in which they run.
@@ -61,6 +63,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0072_cheap_steps::Migration),
             Box::new(m0073_task_mails::Migration),
             Box::new(m0074_room::Migration),
+            Box::new(m0075_nodes::Migration),
+            Box::new(m0076_node_reports::Migration),
             Box::new(m0080_sites::Migration),
         ]
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use domain::ci::{CiChange, CiClass, Relation};
-use domain::ports::configuration::{Configuration, ConfigurationOrder, ConfigurationState, ConfiguredNode};
+use domain::ports::configuration::{Configuration, ConfigurationOrder, ConfigurationState, ConfiguredNode, RunFailure};
 use domain::resource::Intent;
 use engine::{ActionError, Outcome, Work};
 use schemars::JsonSchema;
@@ -123,6 +123,24 @@ fn watch(work: &Work, node: &ConfiguredNode) -> Outcome {
 }
 
 fn failed(node: &ConfiguredNode) -> ActionError {
+    let ConfiguredNode { certname, role, .. } = node;
+    match &node.failure {
+        Some(RunFailure::NoCatalog { why }) => ActionError::permanent(
+            format!("No catalog could be made for {certname} with the role {role}: {why}."),
+            "Correct the role's facts, or the server's code of the role, and retry.",
+        ),
+        Some(RunFailure::NoReport { minutes, seen }) => ActionError::permanent(
+            format!("No run on {certname} was reported within {minutes} minutes: {seen}."),
+            "Look at the machine's agent and at its server's log, mend what keeps it, and retry.",
+        ),
+        Some(RunFailure::CertificateRefused { why, next }) => {
+            ActionError::permanent(format!("{certname} was not let in: {why}."), next.as_str())
+        }
+        Some(RunFailure::Resources) | None => resources_failed(node),
+    }
+}
+
+fn resources_failed(node: &ConfiguredNode) -> ActionError {
     let first = node.lines.iter().find(|line| line.level == "err");
     let why =
         first.map_or_else(|| "no line says why".to_owned(), |line| format!("{}: {}", line.resource, line.message));
@@ -133,17 +151,24 @@ fn failed(node: &ConfiguredNode) -> ActionError {
 }
 
 fn finish(work: &Work, node: &ConfiguredNode, server: &str) -> Result<Outcome, ActionError> {
-    work.say(format!("{} resources, {} changed, none failed.", node.resources, node.changed));
+    let seconds = (node.ends_at - node.started_at).num_seconds();
+    let catalog = node.catalog_seconds.map_or_else(String::new, |took| format!(", {took:.1} s of it for the catalog"));
+    let ConfiguredNode { resources, changed, .. } = node;
+    work.say(format!("{resources} resources, {changed} changed, none failed; {seconds} s{catalog}."));
     let cis = software(work, node, server);
     let output = ApplyOutput {
         certname: node.certname.clone(),
         role: node.role.clone(),
         resources: node.resources,
         changed: node.changed,
-        seconds: (node.ends_at - node.started_at).num_seconds(),
+        seconds,
         ci: if cis.is_empty() { server.to_owned() } else { ci_key(work, SOFTWARE_CI) },
     };
-    let attributes = json!({ "role": node.role, "facts": node.facts, "resources": node.resources, "changed": node.changed, "endpoint": endpoint(node) });
+    // What a later run finds changed is told of the CI that stands for the role.
+    let attributes = json!({
+        "role": node.role, "facts": node.facts, "resources": node.resources, "changed": node.changed,
+        "endpoint": endpoint(node), "ci": output.ci,
+    });
     done(&output, live(work, &node.id, attributes), cis)
 }
 

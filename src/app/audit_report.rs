@@ -17,7 +17,7 @@ use domain::workload::BLIND_AFTER;
 use store::audit_report::Facts;
 pub use store::audit_report::{Engine, Ordered, Running};
 
-use crate::ci::describes;
+use crate::ci::{describes, drift_of};
 use crate::{App, database};
 
 mod press;
@@ -133,7 +133,7 @@ pub async fn rows(
     read(app, &scope, at, (after, limit), &engines).await
 }
 
-/// Reads a page of the population as it was then: at most six statements whatever its length.
+/// Reads a page of the population as it was then: at most seven statements whatever its length.
 async fn read(
     app: &App,
     scope: &Scope,
@@ -152,9 +152,13 @@ async fn read(
     deployments.sort_unstable();
     deployments.dedup();
     let facts = store::audit_report::facts(&app.store, &deployments, at).await.map_err(database)?;
+    let drifts = store::node::drifts(&app.store, &deployments, at).await.map_err(database)?;
     let reports: HashMap<CiId, &Engine> = engines.iter().map(|engine| (engine.id.into(), engine)).collect();
-    let rows = then.into_iter().map(|ci| row(ci, &facts, &reports, at)).collect();
-    Ok((rows, next))
+    let row_of = |ci: Ci| {
+        let drift = ci.deployment.and_then(|deployment| drift_of(&ci, drifts.get(&deployment)));
+        row(ci, &facts, &reports, drift, at)
+    };
+    Ok((then.into_iter().map(row_of).collect(), next))
 }
 
 /// The CIs as they were at an instant; those that did not change since cost nothing.
@@ -175,7 +179,13 @@ async fn as_then(app: &App, cis: Vec<Ci>, at: DateTime<Utc>) -> Result<Vec<Ci>, 
     Ok(cis.into_iter().filter_map(then).collect())
 }
 
-fn row(ci: Ci, facts: &HashMap<DeploymentId, Facts>, engines: &HashMap<CiId, &Engine>, at: DateTime<Utc>) -> Row {
+fn row(
+    ci: Ci,
+    facts: &HashMap<DeploymentId, Facts>,
+    engines: &HashMap<CiId, &Engine>,
+    drift: Option<String>,
+    at: DateTime<Utc>,
+) -> Row {
     let facts = ci.deployment.and_then(|deployment| facts.get(&deployment));
     let made_by_a_step = ci.class != CiClass::Workload;
     let views = Views {
@@ -183,6 +193,7 @@ fn row(ci: Ci, facts: &HashMap<DeploymentId, Facts>, engines: &HashMap<CiId, &En
         lease_until: facts.and_then(|facts| facts.lease_until),
         // A later answer says that the engine could be asked then as well.
         reported_at: engines.get(&ci.id).and_then(|engine| engine.complete_at).map(|told| told.min(at)),
+        drift,
     };
     let findings = findings(&ci, &views, at);
     Row { origin: facts.map(|facts| facts.origin.clone()), findings, ci }
@@ -198,7 +209,7 @@ pub fn formulas() -> BTreeMap<&'static str, &'static str> {
         ("complete", "Current CIs with every attribute that their class requires, divided by all current CIs."),
         (
             "correct",
-            "Current CIs with no finding of ghost, expired but running, blind container host or wrong kind of value, divided by all current CIs.",
+            "Current CIs with no finding of ghost, expired but running, blind container host, drifted or wrong kind of value, divided by all current CIs.",
         ),
         (
             "owned",

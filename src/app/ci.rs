@@ -112,7 +112,7 @@ pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<U
     let history = store::ci::history(&app.store, id, at, SHOWN_HISTORY).await.map_err(database)?;
     let containers = store::workload::containers(&app.store, &[id], at, SHOWN_CONTAINERS).await.map_err(database)?;
     let report = store::workload::reports(&app.store, &[id]).await.map_err(database)?.pop();
-    let views = views(app, &ci, report.as_ref()).await?;
+    let views = views(app, &ci, report.as_ref(), at).await?;
     let project = store::project::find(&app.store, ci.project).await.map_err(database)?;
     Ok(CiView {
         findings: findings(&ci, &views, at),
@@ -150,7 +150,7 @@ fn not_yet(ci: &Ci) -> Trouble {
     )
 }
 
-async fn views(app: &App, ci: &Ci, report: Option<&Report>) -> Result<Views, Trouble> {
+async fn views(app: &App, ci: &Ci, report: Option<&Report>, at: DateTime<Utc>) -> Result<Views, Trouble> {
     let live = match ci.deployment {
         Some(deployment) if ci.class != CiClass::Workload => {
             let rows = store::resource::standing(&app.store, deployment).await.map_err(database)?;
@@ -163,7 +163,20 @@ async fn views(app: &App, ci: &Ci, report: Option<&Report>) -> Result<Views, Tro
         None => None,
     };
     let lease_until = deployment.filter(|it| it.ended_at.is_none()).map(|it| it.lease.removal(it.lease.until));
-    Ok(Views { live, lease_until, reported_at: report.and_then(|report| report.complete_at) })
+    let drift = match ci.deployment {
+        Some(deployment) => {
+            let drifts = store::node::drifts(&app.store, &[deployment], at).await.map_err(database)?;
+            drift_of(ci, drifts.get(&deployment))
+        }
+        None => None,
+    };
+    Ok(Views { live, lease_until, reported_at: report.and_then(|report| report.complete_at), drift })
+}
+
+/// What was found on the machine of this CI, of all that drifted in its deployment.
+pub(crate) fn drift_of(ci: &Ci, drifts: Option<&Vec<(String, String)>>) -> Option<String> {
+    let of_it = drifts?.iter().find(|(about, _)| ci.key == *about || describes(&ci.key, about));
+    of_it.map(|(_, drift)| drift.clone())
 }
 
 /// What runs in the containers of a deployment, and what its engine told last; nothing for one that holds none.

@@ -67,6 +67,7 @@ impl House {
             mailer: None,
             datacenter: None,
             press: Default::default(),
+            node_servers: Default::default(),
         };
         Self { app, clock, shop, website, _database: database }
     }

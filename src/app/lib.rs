@@ -21,6 +21,7 @@ pub mod idempotency;
 mod letter;
 mod link;
 pub mod mail;
+pub mod node;
 mod notice;
 pub mod operations;
 pub mod page;
@@ -79,6 +80,8 @@ pub struct App {
     pub datacenter: Option<Arc<dyn DatacenterControls>>,
     /// Where audit reports are compiled.
     pub press: audit_report::Press,
+    /// The configuration servers that may ask about nodes and report on them.
+    pub node_servers: Arc<[node::NodeServer]>,
 }
 
 impl App {

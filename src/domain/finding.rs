@@ -19,6 +19,8 @@ pub enum FindingKind {
     ExpiredButRunning,
     /// A container engine told nothing for a day: nobody knows what runs there.
     BlindContainerHost,
+    /// A run of the machine's own found that it is not, or was not, as ordered.
+    Drifted,
     /// Nobody answers for the platform, the application, or both.
     Ownerless,
     /// Required attributes are missing.
@@ -33,6 +35,7 @@ impl FindingKind {
         Self::Ghost,
         Self::ExpiredButRunning,
         Self::BlindContainerHost,
+        Self::Drifted,
         Self::Ownerless,
         Self::Incomplete,
         Self::Misfit,
@@ -45,6 +48,7 @@ impl FindingKind {
             Self::Ghost => "ghost",
             Self::ExpiredButRunning => "expired_but_running",
             Self::BlindContainerHost => "blind_container_host",
+            Self::Drifted => "drifted",
             Self::Ownerless => "ownerless",
             Self::Incomplete => "incomplete",
             Self::Misfit => "misfit",
@@ -58,6 +62,7 @@ impl FindingKind {
             Self::Ghost => "Ghost",
             Self::ExpiredButRunning => "Expired but running",
             Self::BlindContainerHost => "Blind container host",
+            Self::Drifted => "Drifted",
             Self::Ownerless => "Without owner",
             Self::Incomplete => "Incomplete",
             Self::Misfit => "Wrong kind of value",
@@ -75,6 +80,10 @@ impl FindingKind {
             Self::BlindContainerHost => {
                 "An operational container engine without a complete container report in 24 hours."
             }
+            Self::Drifted => {
+                "A CI whose machine was as ordered until a configuration run of its own failed, or in the last 24 \
+                 hours changed what nobody had ordered."
+            }
             Self::Ownerless => {
                 "A CI that is not retired and has no platform responsible or no application responsible."
             }
@@ -90,6 +99,9 @@ impl FindingKind {
             Self::Ghost => "Check whether the object still exists; retire the deployment, or build it anew.",
             Self::ExpiredButRunning => "Retire the deployment, or have its owner order an extension of the lease.",
             Self::BlindContainerHost => "Check that the engine answers and that Gatehouse may ask it.",
+            Self::Drifted => {
+                "Ask who changed it, and order what is to stay; mend what failed, then have the agent run again."
+            }
             Self::Ownerless => "Name who answers in the blueprint's `responsible` and in the project's team.",
             Self::Incomplete => "Look at the step that registered it: it must tell what the class requires.",
             Self::Misfit => "Correct the step or blueprint that told the value.",
@@ -98,7 +110,7 @@ impl FindingKind {
 
     /// Whether it says that the record is wrong, rather than that it is incomplete.
     pub(crate) const fn against_correctness(self) -> bool {
-        matches!(self, Self::Ghost | Self::ExpiredButRunning | Self::BlindContainerHost | Self::Misfit)
+        matches!(self, Self::Ghost | Self::ExpiredButRunning | Self::BlindContainerHost | Self::Drifted | Self::Misfit)
     }
 }
 
@@ -119,6 +131,8 @@ pub struct Views {
     pub lease_until: Option<DateTime<Utc>>,
     /// When a container engine last told everything that it runs.
     pub reported_at: Option<DateTime<Utc>>,
+    /// What a configuration run found on its machine that nobody had ordered, as a sentence.
+    pub drift: Option<String>,
 }
 
 /// Everything that is wrong with a CI at an instant.
@@ -144,6 +158,9 @@ pub fn findings(ci: &Ci, views: &Views, at: DateTime<Utc>) -> Vec<Finding> {
             None if at - ci.created_at < BLIND_AFTER => {}
             None => add(FindingKind::BlindContainerHost, "It never told what it runs.".into()),
         }
+    }
+    if let Some(drift) = views.drift.as_ref().filter(|_| operational) {
+        add(FindingKind::Drifted, drift.clone());
     }
     match (&ci.platform, &ci.application) {
         (Some(_), Some(_)) => {}
@@ -206,6 +223,14 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_found_changed_is_told_of_what_is_in_operation() {
+        let views = Views { drift: Some("Its run failed.".into()), ..Views::default() };
+        let at = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        assert_eq!(kinds(&engine(), &views, at), [FindingKind::Drifted]);
+        assert_eq!(kinds(&Ci { lifecycle: Lifecycle::Building, ..engine() }, &views, at), []);
+    }
+
+    #[test]
     fn a_retired_ci_is_nobodys_trouble() {
         let ci = Ci { lifecycle: Lifecycle::Retired, platform: None, ..engine() };
         assert_eq!(kinds(&ci, &Views { live: Some(false), ..Views::default() }, DateTime::UNIX_EPOCH), []);
@@ -215,7 +240,8 @@ mod tests {
     fn what_is_gone_expired_and_unowned_says_all_three() {
         let at = DateTime::UNIX_EPOCH + TimeDelta::hours(5);
         let ci = Ci { application: None, ..engine() };
-        let views = Views { live: Some(false), lease_until: Some(DateTime::UNIX_EPOCH), reported_at: Some(at) };
+        let views =
+            Views { live: Some(false), lease_until: Some(DateTime::UNIX_EPOCH), reported_at: Some(at), drift: None };
         assert_eq!(
             kinds(&ci, &views, at),
             [FindingKind::Ghost, FindingKind::ExpiredButRunning, FindingKind::Ownerless]

@@ -19,6 +19,7 @@ pub mod ids;
 pub mod mail;
 pub mod moment;
 pub mod money;
+pub mod node;
 pub mod organisation;
 pub mod outage;
 pub mod person;

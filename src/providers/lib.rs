@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod docker;
+pub mod puppet;
 pub mod simulated;
 pub mod smtp;
 pub mod vsphere;

@@ -21,6 +21,7 @@ pub mod job;
 pub mod journal;
 pub mod mail;
 mod neighbour;
+pub mod node;
 pub mod organisation;
 pub mod page;
 pub mod person;

@@ -11,6 +11,7 @@ pub mod limits;
 mod list;
 mod look;
 pub mod metrics;
+mod nodes;
 pub mod observe;
 mod pages;
 mod parameters;
@@ -39,6 +40,7 @@ pub fn configure(house: App, metrics: Metrics, limits: Limits) -> impl FnOnce(&m
             .route("/metrics", get().to(metrics::show))
             .configure(static_files::configure)
             .configure(api::configure)
+            .configure(nodes::configure)
             .configure(pages::configure)
             .default_service(web::to(problem::nothing_here));
         service

@@ -12,6 +12,7 @@ use actix_web::{Error, HttpMessage};
 use domain::trouble::{Kind, Trouble};
 use futures::StreamExt;
 
+use crate::nodes;
 use crate::problem::{Audience, Problem};
 
 /// The largest form of a page and the largest document of the API, in bytes; honest ones have a few KB.
@@ -51,7 +52,7 @@ pub(crate) async fn keep(
         return Ok(request.error_response(Problem(zero_byte("This address"))));
     }
     let announced = announced_length(&request);
-    if announced > LARGEST_BODY {
+    if announced > largest(request.path()) {
         if announced <= LARGEST_DRAINED {
             drain(&mut request, time).await;
         }
@@ -66,6 +67,11 @@ pub(crate) async fn keep(
             Err(InternalError::from_response(Problem(too_slow(time)), answer).into())
         }
     }
+}
+
+/// The largest body that an address takes, in bytes.
+fn largest(path: &str) -> usize {
+    if path == nodes::REPORTS { nodes::LARGEST_REPORT } else { LARGEST_BODY }
 }
 
 fn announced_length(request: &ServiceRequest) -> usize {

@@ -33,6 +33,7 @@ pub struct Metrics {
     registry: Arc<Registry>,
     requests: Family<Answered, Counter>,
     seconds: Family<Route, Histogram>,
+    node_reports: Family<Outcome, Counter>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -45,6 +46,11 @@ struct Answered {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct State {
     state: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Outcome {
+    outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,7 +70,13 @@ impl Default for Metrics {
         let mut registry = Registry::with_prefix("gatehouse");
         registry.register("http_requests", "Requests by route and status", requests.clone());
         registry.register("http_request_seconds", "Time to the answer's head, by route", seconds.clone());
-        Self { registry: Arc::new(registry), requests, seconds }
+        let node_reports = Family::default();
+        registry.register(
+            "node_reports",
+            "Reports of configuration runs, by what became of them",
+            node_reports.clone(),
+        );
+        Self { registry: Arc::new(registry), requests, seconds, node_reports }
     }
 }
 
@@ -74,6 +86,13 @@ impl Metrics {
         let route = route.to_owned();
         self.seconds.get_or_create(&Route { route: route.clone() }).observe(took.as_secs_f64());
         self.requests.get_or_create(&Answered { method: method.to_owned(), route, status }).inc();
+    }
+}
+
+impl Metrics {
+    /// Counts a report of a configuration run.
+    pub(crate) fn count_node_report(&self, outcome: &'static str) {
+        self.node_reports.get_or_create(&Outcome { outcome }).inc();
     }
 }
 

@@ -12,6 +12,7 @@ use askama::Template;
 use domain::trouble::{FieldError, Kind, Trouble};
 use serde_json::{Value, json};
 
+use crate::nodes;
 use crate::shell::{Shell, page};
 use crate::visitor;
 
@@ -142,7 +143,7 @@ pub(crate) enum Audience {
 impl Audience {
     /// Who sent this request.
     pub(crate) fn of(request: &HttpRequest) -> Self {
-        if request.path().starts_with("/api/") {
+        if request.path().starts_with("/api/") || request.path().starts_with(nodes::BASE) {
             Self::Program
         } else if request.headers().contains_key("HX-Request") {
             Self::Part

@@ -29,7 +29,7 @@ const OWNED: [(&str, &[&str]); 10] = [
     ("cel", &["domain"]),
     ("jsonschema", &["domain"]),
     ("clap", &["gatehouse"]),
-    ("serde-saphyr", &["domain"]),
+    ("serde-saphyr", &["domain", "providers"]),
 ];
 
 #[test]

@@ -17,6 +17,7 @@ mod failing_steps;
 mod fixes;
 mod house;
 mod lists;
+mod nodes;
 mod openapi;
 mod operations;
 mod process;

@@ -35,8 +35,22 @@ pub struct ReportLine {
 pub enum ConfigurationState {
     Running,
     Applied,
-    /// The agent finished and some resources failed; the lines say which.
+    /// It came to nothing; the node's `failure` says why.
     Failed,
+}
+
+/// Why a run came to nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunFailure {
+    /// Some resources could not be brought about; the lines say which.
+    Resources,
+    /// The server could make no catalog of what was ordered; why, as the agent heard it.
+    NoCatalog { why: String },
+    /// No run has told of itself within so many minutes; what is known of it.
+    NoReport { minutes: i64, seen: String },
+    /// The machine was not let in; why, and what to do.
+    CertificateRefused { why: String, next: String },
 }
 
 /// A node with the outcome of its latest run: the agent's report.
@@ -48,12 +62,18 @@ pub struct ConfiguredNode {
     pub role: String,
     pub facts: Map<String, Value>,
     pub state: ConfigurationState,
+    /// Why the run failed; nothing while it runs and when it succeeded.
+    #[serde(default)]
+    pub failure: Option<RunFailure>,
     /// Resources in the catalog, of these changed, of these failed.
     pub resources: u32,
     pub changed: u32,
     pub failed: u32,
     /// The lines that have been reported until now, oldest first.
     pub lines: Vec<ReportLine>,
+    /// How long the agent took to get its catalog, in seconds, where it says so.
+    #[serde(default)]
+    pub catalog_seconds: Option<f64>,
     pub started_at: DateTime<Utc>,
     /// When the run ended, or is expected to end.
     pub ends_at: DateTime<Utc>,

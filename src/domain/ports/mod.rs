@@ -13,6 +13,7 @@ pub mod machine_change;
 pub mod machines;
 pub mod mailer;
 pub mod names;
+pub mod nodes;
 pub mod probe;
 pub mod provider_error;
 pub mod spaces;

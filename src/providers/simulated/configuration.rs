@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::first_boot::Enrolment;
-use domain::ports::configuration::{Configuration, ConfigurationOrder, ConfigurationState, ConfiguredNode, ReportLine};
+use domain::ports::configuration::{
+    Configuration, ConfigurationOrder, ConfigurationState, ConfiguredNode, ReportLine, RunFailure,
+};
 use domain::ports::datacenter::Operation;
 use domain::ports::provider_error::ProviderError;
 
@@ -88,10 +90,12 @@ fn start_run(
         role: order.role,
         facts: order.facts,
         state: ConfigurationState::Running,
+        failure: None,
         resources: role.in_order + lines.len() as u32,
         changed: lines.len() as u32 - failed,
         failed,
         lines,
+        catalog_seconds: None,
         started_at: moment.now,
         ends_at: moment.after(role.seconds),
     })
@@ -117,8 +121,9 @@ fn seen(node: &ConfiguredNode, now: DateTime<Utc>) -> ConfiguredNode {
         (false, 0) => ConfigurationState::Applied,
         (false, _) => ConfigurationState::Failed,
     };
+    let failure = (state == ConfigurationState::Failed).then_some(RunFailure::Resources);
     let changed = lines.iter().filter(|line| line.level != "err").count() as u32;
-    ConfiguredNode { state, changed, lines, ..node.clone() }
+    ConfiguredNode { state, failure, changed, lines, ..node.clone() }
 }
 
 /// Whether the machine at `address` runs and serves at `port` because its role says so.

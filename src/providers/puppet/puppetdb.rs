@@ -1,0 +1,162 @@
+//! PuppetDB 7's reports, for when one does not come by itself.
+//!
+//! <https://www.puppet.com/docs/puppetdb/7/api/query/v4/reports.html>
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::node::{NodeReport, ReportStatus};
+use domain::ports::configuration::ReportLine;
+use domain::ports::provider_error::ProviderError;
+use reqwest::{Client, Url};
+use serde::Deserialize;
+use serde_json::json;
+
+use super::PuppetSettingsError;
+use super::ca::{Access, client, reasons};
+
+/// A PuppetDB.
+pub(super) struct PuppetDb {
+    http: Client,
+    reports: Url,
+}
+
+#[derive(Deserialize)]
+struct Row {
+    certname: String,
+    transaction_uuid: String,
+    status: ReportStatus,
+    #[serde(default)]
+    noop: Option<bool>,
+    start_time: DateTime<Utc>,
+    metrics: Data<Metric>,
+    logs: Data<Log>,
+    resource_events: Data<Event>,
+}
+
+/// What stands in a row in whole.
+#[derive(Deserialize)]
+struct Data<T> {
+    data: Option<Vec<T>>,
+}
+
+#[derive(Deserialize)]
+struct Metric {
+    category: String,
+    name: String,
+    value: f64,
+}
+
+#[derive(Deserialize)]
+struct Log {
+    level: String,
+    message: String,
+    source: Option<String>,
+    time: DateTime<Utc>,
+}
+
+#[derive(Deserialize)]
+struct Event {
+    resource_type: String,
+    resource_title: String,
+    status: String,
+    message: Option<String>,
+    timestamp: DateTime<Utc>,
+}
+
+impl PuppetDb {
+    /// Prepares the connections to the PuppetDB at this address.
+    pub(super) fn new(url: &Url, access: &Access<'_>) -> Result<Self, PuppetSettingsError> {
+        let unprotected = || PuppetSettingsError::Unprotected(url.to_string());
+        let is_here = url.host_str().is_some_and(|host| ["localhost", "127.0.0.1", "[::1]"].contains(&host));
+        let http = match url.scheme() {
+            "https" => client(access, true)?,
+            "http" if is_here => client(access, false)?,
+            _ => return Err(unprotected()),
+        };
+        Self::at(http, url).map_err(|_| unprotected())
+    }
+
+    /// The PuppetDB at this address, asked by this client.
+    pub(super) fn at(http: Client, url: &Url) -> Result<Self, url::ParseError> {
+        Ok(Self { http, reports: url.join("/pdb/query/v4/reports")? })
+    }
+
+    /// The latest report of this name that arrived there after.
+    pub(super) async fn report(
+        &self,
+        certname: &str,
+        after: DateTime<Utc>,
+    ) -> Result<Option<NodeReport>, ProviderError> {
+        let after = after.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let query = json!(["and", ["=", "certname", certname], [">", "receive_time", after]]);
+        let order = json!([{ "field": "receive_time", "order": "desc" }]);
+        let mut address = self.reports.clone();
+        address
+            .query_pairs_mut()
+            .append_pair("query", &query.to_string())
+            .append_pair("order_by", &order.to_string())
+            .append_pair("limit", "1");
+        let answer = self.http.get(address).send().await.and_then(reqwest::Response::error_for_status);
+        let rows: Vec<Row> = match answer {
+            Ok(answer) => answer.json().await.map_err(|cause| self.silent(&cause))?,
+            Err(cause) => return Err(self.silent(&cause)),
+        };
+        Ok(rows.into_iter().next().map(told))
+    }
+
+    fn silent(&self, cause: &reqwest::Error) -> ProviderError {
+        let place = self.reports.host_str().unwrap_or_default();
+        ProviderError::transient(
+            format!("The PuppetDB at {place} did not answer: {}.", reasons(cause)),
+            "It is asked again; if it goes on, check that it runs, or leave it out of the site's settings.",
+        )
+    }
+}
+
+fn told(row: Row) -> NodeReport {
+    let metrics = row.metrics.data.unwrap_or_default();
+    let metric = |category: &str, name: &str| {
+        metrics.iter().find(|it| it.category == category && it.name == name).map(|it| it.value)
+    };
+    let number = |name| metric("resources", name).map_or(0, |value| value as u32);
+    let mut lines: Vec<ReportLine> =
+        row.resource_events.data.unwrap_or_default().into_iter().filter_map(line).collect();
+    if row.status == ReportStatus::Failed && !lines.iter().any(|line| line.level == "err") {
+        let errors = row.logs.data.unwrap_or_default().into_iter();
+        let errors = errors.filter(|log| log.level == "err" && log.source.as_deref() != Some("Facter"));
+        lines.extend(errors.map(|log| ReportLine {
+            at: log.time,
+            level: log.level,
+            resource: String::new(),
+            message: log.message,
+        }));
+    }
+    lines.sort_by_key(|line| line.at);
+    NodeReport {
+        certname: row.certname,
+        transaction: row.transaction_uuid,
+        status: row.status,
+        noop: row.noop.unwrap_or_default(),
+        began_at: row.start_time,
+        seconds: metric("time", "total").unwrap_or_default(),
+        catalog_seconds: metric("time", "config_retrieval"),
+        resources: number("total"),
+        changed: number("changed"),
+        failed: number("failed") + number("failed_to_restart"),
+        corrected: number("corrective_change"),
+        lines,
+    }
+}
+
+fn line(event: Event) -> Option<ReportLine> {
+    let level = match event.status.as_str() {
+        "success" => "notice",
+        "failure" => "err",
+        _ => return None,
+    };
+    Some(ReportLine {
+        at: event.timestamp,
+        level: level.to_owned(),
+        resource: format!("{}[{}]", event.resource_type, event.resource_title),
+        message: event.message.unwrap_or_default(),
+    })
+}
