@@ -59,8 +59,7 @@ pub(super) async fn listing(
     digests: &Digests,
 ) -> Result<ContainerListing, ProviderError> {
     // Before the list, so that what changes while it is made is told afterwards.
-    let info = engine.ask("Asking the engine for its time", engine.docker.info()).await?;
-    let asked_at = moment(info.system_time.as_deref(), &engine.at)?;
+    let asked_at = time(engine).await?;
     let listed = engine.docker.list_containers(None::<ListContainersOptions>);
     let listed = engine.ask("Listing containers", listed).await?;
     let looks = listed.into_iter().map(|container| look(engine, host, digests, container));
@@ -71,12 +70,20 @@ pub(super) async fn listing(
 
 /// Returns when the first thing after `since` happened that changes what the engine runs.
 pub(super) async fn changed(engine: &Session, since: DateTime<Utc>) -> Result<(), ProviderError> {
-    let filters = HashMap::from([
-        ("type".to_owned(), vec!["container".to_owned()]),
-        ("event".to_owned(), EVENTS.map(str::to_owned).to_vec()),
-    ]);
+    happened(engine, since, [("event", &EVENTS)]).await
+}
+
+/// Returns when something that passes these filters happened to a container after `since`, by the engine's clock.
+pub(super) async fn happened<const N: usize>(
+    engine: &Session,
+    since: DateTime<Utc>,
+    filters: [(&str, &[&str]); N],
+) -> Result<(), ProviderError> {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let mut all: HashMap<String, Vec<String>> = filters.map(|(name, passing)| (name.to_owned(), words(passing))).into();
+    all.insert("type".to_owned(), words(&["container"]));
     let since = format!("{}.{:09}", since.timestamp(), since.timestamp_subsec_nanos());
-    let options = EventsOptionsBuilder::new().since(&since).filters(&filters).build();
+    let options = EventsOptionsBuilder::new().since(&since).filters(&all).build();
     let mut events = pin!(engine.docker.events(Some(options)));
     match events.next().await {
         Some(Ok(_)) => Ok(()),
@@ -86,6 +93,12 @@ pub(super) async fn changed(engine: &Session, since: DateTime<Utc>) -> Result<()
             "It is asked again; see whether it was restarted.",
         )),
     }
+}
+
+/// The engine's own time.
+pub(super) async fn time(engine: &Session) -> Result<DateTime<Utc>, ProviderError> {
+    let info = engine.ask("Asking the engine for its time", engine.docker.info()).await?;
+    moment(info.system_time.as_deref(), &engine.at)
 }
 
 /// The container with what only a closer look tells; nothing when it ended meanwhile.

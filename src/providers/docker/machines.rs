@@ -5,6 +5,7 @@
 //! them counts as stopped, and is driven on when it is created again.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use bollard::models::{
@@ -16,10 +17,14 @@ use bollard::query_parameters::{
     UploadToContainerOptionsBuilder,
 };
 use chrono::DateTime;
+use domain::ports::machine_change::Changes;
 use domain::ports::machines::{Machine, MachineOrder, MachineState, Machines};
 use domain::ports::provider_error::{ProviderError, ProviderErrorKind};
+use tokio::time::{sleep, timeout};
 
 use super::client::{Client, Session};
+use super::containers::{happened, time};
+use super::watched::{Seen, Watched};
 use super::{DockerSettings, DockerSettingsError, KEY, seed};
 
 const FQDN: &str = "org.gatehouse.fqdn";
@@ -28,6 +33,13 @@ const IMAGE: &str = "org.gatehouse.image";
 const CPU: &str = "org.gatehouse.cpu";
 const MEMORY: &str = "org.gatehouse.memory-gb";
 const DISK: &str = "org.gatehouse.disk-gb";
+
+/// What becomes of machines.
+const EVENTS: [&str; 5] = ["create", "start", "die", "rename", "destroy"];
+/// How long somebody who asks for changes is kept waiting for one.
+const NEWS: Duration = Duration::from_secs(20);
+/// One deed of a person is several events: they are looked at together.
+const SETTLE: Duration = Duration::from_millis(500);
 
 const GB: i64 = 1 << 30;
 const NANO: i64 = 1_000_000_000;
@@ -50,12 +62,13 @@ pub struct MachineSettings {
 pub struct DockerMachines {
     pub(super) client: Client,
     pub(super) settings: MachineSettings,
+    watched: Watched,
 }
 
 impl DockerMachines {
     /// Prepares the way to the engine; nothing is connected before the first call.
     pub fn new(settings: MachineSettings) -> Result<Self, DockerSettingsError> {
-        Ok(Self { client: Client::new(&settings.engine)?, settings })
+        Ok(Self { client: Client::new(&settings.engine)?, settings, watched: Watched::new() })
     }
 
     /// The containers to which the engine's filter applies, whether they run or not.
@@ -157,6 +170,19 @@ impl DockerMachines {
         }
     }
 
+    /// Looks at all machines with a key: what became of them since the last look.
+    async fn look(&self, engine: &Session) -> Result<Changes, ProviderError> {
+        let number = self.watched.begin();
+        let at = time(engine).await?;
+        let containers = self.select(engine, "label", KEY).await?;
+        let seen = |container: ContainerSummary| {
+            let seen =
+                Seen { key: label(&container, KEY)?.to_owned(), name: name(&container), state: state(&container) };
+            Some((container.id?, seen))
+        };
+        Ok(self.watched.end(number, at, containers.into_iter().filter_map(seen).collect()))
+    }
+
     /// The container in our words.
     fn machine(&self, container: &ContainerSummary, info: &SystemInfo) -> Machine {
         let name = name(container);
@@ -191,6 +217,7 @@ impl DockerMachines {
 #[async_trait]
 impl Machines for DockerMachines {
     async fn create(&self, key: &str, order: &MachineOrder) -> Result<Machine, ProviderError> {
+        let _ours = self.watched.working_on(key);
         let engine = self.client.meet().await?;
         let id = match self.by_key(&engine, key).await? {
             Some(found) => {
@@ -232,6 +259,7 @@ impl Machines for DockerMachines {
     }
 
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError> {
+        let _ours = self.watched.working_on(key);
         let engine = self.client.meet().await?;
         let Some(container) = self.by_id(&engine, id).await? else { return Ok(()) };
         let name = name(&container);
@@ -247,6 +275,20 @@ impl Machines for DockerMachines {
             Err(error) if error.kind != ProviderErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+
+    async fn changes(&self, since: Option<&str>) -> Result<Changes, ProviderError> {
+        let engine = self.client.meet().await?;
+        let Some(at) = self.watched.at(since) else {
+            let Changes { cursor, .. } = self.look(&engine).await?;
+            return Ok(Changes { cursor, complete: false, changes: Vec::new() });
+        };
+        match timeout(NEWS, happened(&engine, at, [("event", &EVENTS), ("label", &[KEY])])).await {
+            Ok(news) => news?,
+            Err(_) => return Ok(Changes { cursor: since.map(str::to_owned), complete: true, changes: Vec::new() }),
+        }
+        sleep(SETTLE).await;
+        self.look(&engine).await
     }
 }
 

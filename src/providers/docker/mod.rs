@@ -11,6 +11,7 @@ mod machines;
 mod seed;
 mod spaces;
 mod survey;
+mod watched;
 
 #[cfg(test)]
 mod tests;

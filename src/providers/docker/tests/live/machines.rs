@@ -1,9 +1,13 @@
 //! Machines on the lab's engine.
 
+use std::time::Duration;
+
 use chrono::Utc;
+use domain::ports::machine_change::{Changes, MachineChange, MachineEvent};
 use domain::ports::machines::{MachineOrder, MachineState, Machines};
 use domain::ports::provider_error::ProviderErrorKind;
 use domain::ports::survey::{Standing, Survey};
+use tokio::time::timeout;
 
 use super::{address, docker, lab, machines, order, over_socket, over_tls, spaces, text, unique, until};
 
@@ -89,4 +93,42 @@ async fn a_survey_names_what_orders_need_and_what_of_it_is_missing() {
     // The lab's certificates are good for 30 days, which is just too short for a site.
     assert_eq!(standing("client certificate"), Standing::Missing);
     assert_eq!(spaces().survey(Utc::now()).await.expect("the engine answers").len(), 1);
+}
+
+#[tokio::test]
+async fn what_somebody_does_to_a_machine_is_told_and_what_we_do_is_not() {
+    let (machines, name) = (machines(over_socket()), unique("watched"));
+    let first = machines.changes(None).await.expect("it answers");
+    assert!(!first.complete && first.changes.is_empty(), "before the first look nothing is known: {first:?}");
+    let machine = machines.create(&name, &order(&name, address(8))).await.expect("it is made");
+    let made = machines.changes(first.cursor.as_deref()).await.expect("it answers");
+    assert!(made.changes.iter().all(|change| change.key != name), "that was us: {made:?}");
+    let mut cursor = made.cursor;
+    let deeds: [(&[&str], fn(&MachineEvent) -> bool); 4] = [
+        (&["stop", "-t", "1", &name], |event| *event == MachineEvent::Stopped),
+        (&["start", &name], |event| *event == MachineEvent::Started),
+        (&["rename", &name, &format!("{name}-x")], |event| matches!(event, MachineEvent::Renamed { .. })),
+        (&["rm", "-f", &machine.id], |event| *event == MachineEvent::Vanished),
+    ];
+    for (deed, is_told) in deeds {
+        // What is under way elsewhere on this engine is told, too.
+        let of_ours = |changes: &Changes| -> Vec<MachineChange> {
+            changes.changes.iter().filter(|change| change.key == name).cloned().collect()
+        };
+        docker(deed).expect("somebody does it");
+        let told = timeout(Duration::from_secs(15), async {
+            loop {
+                let changes = machines.changes(cursor.as_deref()).await.expect("it answers");
+                cursor = changes.cursor.clone();
+                assert!(changes.complete);
+                let told = of_ours(&changes);
+                if !told.is_empty() {
+                    return told;
+                }
+            }
+        });
+        let told = told.await.expect("it is told in time");
+        assert!(told.len() == 1 && is_told(&told[0].event), "{deed:?} is told alone: {told:?}");
+        assert_eq!(told[0].id, machine.id);
+    }
 }
