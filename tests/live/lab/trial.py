@@ -74,10 +74,7 @@ class Trial:
             yield f"a machine becomes {role} in {time.monotonic() - began:.0f} s: {status}", status == "changed"
             for question in questions:
                 yield f"{role}: {question}", self.holds(question, name, address, facts)
-            again = subprocess.run([*self.docker("exec", name), "puppet", "agent", "--onetime", "--no-daemonize",
-                                    "--no-usecacheonfailure", "--detailed-exitcodes", "--verbose", "--color", "false"],
-                                   capture_output=True, text=True, check=False)
-            yield f"{role}: a second run changes nothing", again.returncode == 0 or print(again.stdout, again.stderr)
+            yield f"{role}: a second run changes nothing", self.run_again(name)
             docker.docker(self.lab, "restart", "-t", "5", name)
             for question in questions:
                 yield f"{role}, after a reboot: {question}", self.lab.until(
@@ -126,6 +123,15 @@ class Trial:
             if not self.reported.wait_for(lambda: name in self.reports, FIRST_RUN):
                 raise Trouble(f"{name} did not report within {FIRST_RUN} s:\n" + run(*self.docker("logs", name))[-1500:])
             return self.reports.pop(name)
+
+    def run_again(self, name):
+        """Whether a run finds everything as it should be; else it is shown."""
+        again = subprocess.run(self.docker("exec", name, "puppet", "agent", "--onetime", "--no-daemonize",
+                                           "--no-usecacheonfailure", "--detailed-exitcodes", "--verbose", "--color", "false"),
+                               capture_output=True, text=True, check=False)
+        if again.returncode:
+            print(again.stdout, again.stderr)
+        return again.returncode == 0
 
     def holds(self, question, name, address, facts):
         """What a person would ask from this machine, with the client that belongs to it."""

@@ -6,15 +6,20 @@ class docker {
   $given = Sensitive(generate("${settings::confdir}/engine-certificate", $trusted['certname'], $facts['networking']['ip']))
   $parts = $given.unwrap.split("\n---\n")
 
-  package { ['docker.io', 'iptables']: ensure => installed }
+  # The package starts the engine; it finds its configuration already there.
+  package { ['docker.io', 'iptables']:
+    ensure  => installed,
+    require => File['/etc/docker/daemon.json', '/etc/default/docker'],
+  }
 
   file { '/etc/docker':
     ensure => directory,
     mode   => '0700',
   }
-  { 'ca.pem' => $parts[0], 'cert.pem' => $parts[1], 'key.pem' => $parts[2] }.each |$name, $text| {
+  $files = { 'ca.pem' => $parts[0], 'cert.pem' => $parts[1], 'key.pem' => $parts[2] }
+  $files.each |$name, $text| {
     file { "/etc/docker/${name}":
-      content   => Sensitive("${text}\n"),
+      content   => Sensitive("${text.strip}\n"),
       mode      => '0600',
       show_diff => false,
       notify    => Service['docker'],
@@ -25,10 +30,23 @@ class docker {
     notify => Service['docker'],
   }
 
+  file { '/etc/default/docker':
+    source => 'puppet:///modules/docker/default',
+  }
+
   service { 'docker':
     ensure    => running,
     enable    => true,
     hasstatus => true,
     require   => Package['docker.io', 'iptables'],
+  }
+
+  # A run ends well when the engine answers.
+  exec { 'docker version':
+    path        => '/usr/bin',
+    refreshonly => true,
+    tries       => 60,
+    try_sleep   => 1,
+    subscribe   => Service['docker'],
   }
 }
