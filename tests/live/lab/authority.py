@@ -1,4 +1,5 @@
-"""The lab's own certificate authority: every system that speaks TLS has a certificate of it, so that verifying is real."""
+"""The lab's own certificate authority: every system that speaks TLS has a certificate of it, so that
+verifying is real."""
 
 import secrets
 from types import SimpleNamespace

@@ -1,5 +1,5 @@
-"""BIND's `named`: the lab's zones, forward and reverse, which take updates that are signed with the lab's key (RFC 2136,
-RFC 8945). Machines ask it too; what it does not know it asks this machine's own name servers."""
+"""BIND's `named`: the lab's zones, forward and reverse, which take updates that are signed with the lab's key (RFC
+2136, RFC 8945). Machines ask it too; what it does not know it asks this machine's own name servers."""
 
 import base64
 import re

@@ -66,7 +66,8 @@ def configure(lab, place, engine, tls):
         wrapper = shutil.copy(HERE / "files" / "docker" / "runc", place / "runc")
         runtime = f'"runtimes": {{"lab": {{"path": "{wrapper}"}}}}, "default-runtime": "lab",'
     lab.write(place / "daemon.json", "docker/daemon.json", place=place, cache=lab.cache, runtime=runtime,
-              engine=engine, port=TLS_PORT, ca=tls.ca, cert=tls.cert, key=tls.key, dns=lab.address, bridge=f"{lab.unnamed[1]}/24")
+              engine=engine, port=TLS_PORT, ca=tls.ca, cert=tls.cert, key=tls.key, dns=lab.address,
+              bridge=f"{lab.unnamed[1]}/24")
 
 
 def may_take_resources():

@@ -25,10 +25,10 @@ class Trouble(Exception):
     """Something a person must mend; its words say what."""
 
 
-def run(*command, **options):
-    """Runs a command to its end and returns what it says; a failure carries its last words."""
-    said = subprocess.run([str(word) for word in command], stdin=options.pop("stdin", subprocess.DEVNULL),
-                          capture_output=True, text=True, check=False, **options)
+def run(*command, told="", **options):
+    """Runs a command that is told something to its end and returns what it says; a failure carries its last words."""
+    said = subprocess.run([str(word) for word in command], input=told, capture_output=True, text=True, check=False,
+                          **options)
     if said.returncode:
         last_words = "\n".join((said.stdout + said.stderr).strip().splitlines()[-15:])
         raise Trouble(f"{' '.join(map(str, command))} ended with {said.returncode}:\n{last_words}")
@@ -160,15 +160,18 @@ class Lab:
 
     def until(self, what, look, process=None, patience=PATIENCE):
         """Waits until `look` says yes. Ends early when `process` died, with the end of its log."""
-        until, pause = time.monotonic() + patience, 0.02
+        until, pause, trouble = time.monotonic() + patience, 0.02, "it says no"
         while True:
-            with contextlib.suppress(OSError, Trouble):
+            try:
                 if found := look():
                     return found
+            except (OSError, Trouble) as said:
+                trouble = said
+            words = f"\n{process.last_words()}" if process else ""
             if process and not process.alive():
-                raise Trouble(f"{process.name} ended before {what}:\n{process.last_words()}")
+                raise Trouble(f"{process.name} ended before {what}:{words}")
             if time.monotonic() > until:
-                raise Trouble(f"waited {patience} s in vain: {what}" + (f"\n{process.last_words()}" if process else ""))
+                raise Trouble(f"waited {patience} s in vain: {what}: {trouble}{words}")
             time.sleep(pause)
             pause = min(pause * 1.5, 1)
 

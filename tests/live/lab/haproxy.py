@@ -1,5 +1,5 @@
 """HAProxy, the balancer: a master with its worker, told at run time over its socket, told for good by the files in its
-folder. Pools bind the lab's pool addresses. `haproxy.cfg` is the site's; whoever configures pools writes into `conf.d`."""
+folder. Pools bind the lab's pool addresses. `haproxy.cfg` is the site's; who configures pools writes into `conf.d`."""
 
 from .ground import program, run
 
@@ -18,11 +18,15 @@ def start(lab):
     if not process.alive():
         run(balancer, "-c", *files)
         process.start(balancer, "-W", "-S", place / "master.sock", *files)
-    lab.until("the balancer answers", lambda: run("socat", "-t2", "-", f"UNIX-CONNECT:{place}/run.sock", input="show info\n",
-                                                   stdin=None), process)
+    lab.until("the balancer answers", lambda: tell(place / "run.sock", "show info"), process)
     return {"program": balancer, "config": str(place / "haproxy.cfg"), "folder": str(place / "conf.d"),
             "socket": str(place / "run.sock"), "tcp": f"{lab.address}:{runtime}", "master": str(place / "master.sock"),
             "addresses": str(lab.pools), "stats": f"http://{lab.address}:{stats}/"}
+
+
+def tell(socket, words):
+    """Says something to the balancer or its master, and returns the answer."""
+    return run("socat", "-t2", "-", f"UNIX-CONNECT:{socket}", told=words + "\n")
 
 
 def stop(lab):

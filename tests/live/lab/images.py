@@ -1,5 +1,6 @@
-"""The images of the lab: `gatehouse/base`, a small Debian, and `gatehouse/machine`, a machine that boots as a virtual one
-does: cloud-init, sshd, a Puppet agent, and an init that needs no systemd. What the roles install lies ready in it."""
+"""The images of the lab: `gatehouse/base`, a small Debian, and `gatehouse/machine`, a machine that boots as a virtual
+one does: cloud-init, sshd, a Puppet agent, and an init that needs no systemd. What the roles install
+lies ready in it."""
 
 import shutil
 import subprocess

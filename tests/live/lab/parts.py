@@ -10,7 +10,8 @@ import time
 from . import packages
 from .ground import Trouble
 
-NAMES = ["network", "dns", "docker", "images", "vcenter", "puppet", "puppetdb", "haproxy", "registry", "postgres", "smtp"]
+NAMES = ["network", "dns", "docker", "images", "vcenter", "puppet", "haproxy", "registry", "postgres", "smtp",
+         "puppetdb"]
 
 
 def part(name):
@@ -67,8 +68,8 @@ def up(lab, names):
 
 
 def down(lab, names, everything=False):
-    """Stops `names` as a power cut would: their data stay, `up` goes on. Without names all parts are stopped and nothing
-    is left but the cache, and with `everything` not even that."""
+    """Stops `names` as a power cut would: their data stay, `up` goes on. Without names all parts are stopped and
+    nothing is left but the cache, and with `everything` not even that."""
     leaving = [name for name in reversed(NAMES) if name in names or not names]
     for name in leaving:
         if not names and hasattr(part(name), "clear"):

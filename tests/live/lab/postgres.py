@@ -30,11 +30,13 @@ def start(lab):
             run(programs() / "initdb", "-D", place / "data", "-U", USER, "-A", "scram-sha-256", "--pwfile", first, "-N",
                 user="postgres", group="postgres", extra_groups=[], cwd="/")
             first.unlink()
-            lab.write(place / "data" / "pg_hba.conf", text="local all all scram-sha-256\nhostssl all all all scram-sha-256\n")
-        process.start(programs() / "postgres", "-D", place / "data", "-p", port, "-c", f"listen_addresses={lab.address}",
-                      "-k", place, "-c", "ssl=on", "-c", f"ssl_cert_file={place}/server.pem",
-                      "-c", f"ssl_key_file={place}/server.key", "-c", "fsync=off", "-c", "max_connections=300",
-                      user="postgres")
+            lab.write(place / "data" / "pg_hba.conf",
+                      text="local all all scram-sha-256\nhostssl all all all scram-sha-256\n")
+        settings = {"listen_addresses": lab.address, "port": port, "unix_socket_directories": place, "ssl": "on",
+                    "ssl_cert_file": place / "server.pem", "ssl_key_file": place / "server.key", "fsync": "off",
+                    "max_connections": 300}
+        process.start(programs() / "postgres", "-D", place / "data",
+                      *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")), user="postgres")
     url = f"postgres://{USER}:{password}@{lab.address}:{port}"
     verified = f"sslmode=verify-full&sslrootcert={tls.ca}"
     lab.until("PostgreSQL answers", lambda: psql(f"{url}/postgres?{verified}", "select 1"), process)

@@ -1,6 +1,6 @@
-"""Puppet Server 7 with its own CA, which signs nothing by itself: Gatehouse's certificate may. What a node is, the server
-asks Gatehouse (`enc`), and what came of a run it tells Gatehouse (`relay`); who writes a file with a URL and a token into
-the folder `gatehouses` is a Gatehouse of this lab."""
+"""Puppet Server 7 with its own CA, which signs nothing by itself: Gatehouse's certificate may. What a node is, the
+server asks Gatehouse (`enc`), and what came of a run it tells Gatehouse (`relay`); who writes a file with a URL and a
+token into the folder `gatehouses` is a Gatehouse of this lab."""
 
 import http.client
 import shutil

@@ -1,5 +1,5 @@
-"""PuppetDB, which keeps the facts, catalogs and reports of all nodes, over the lab's PostgreSQL. The lab may run without
-it."""
+"""PuppetDB, which keeps the facts, catalogs and reports of all nodes, over the lab's PostgreSQL. The lab may run
+without it."""
 
 import shutil
 import ssl

@@ -121,13 +121,14 @@ class Trial:
     def report(self, name):
         with self.reported:
             if not self.reported.wait_for(lambda: name in self.reports, FIRST_RUN):
-                raise Trouble(f"{name} did not report within {FIRST_RUN} s:\n" + run(*self.docker("logs", name))[-1500:])
+                raise Trouble(f"no report of {name} in {FIRST_RUN} s:\n" + run(*self.docker("logs", name))[-1500:])
             return self.reports.pop(name)
 
     def run_again(self, name):
         """Whether a run finds everything as it should be; else it is shown."""
         again = subprocess.run(self.docker("exec", name, "puppet", "agent", "--onetime", "--no-daemonize",
-                                           "--no-usecacheonfailure", "--detailed-exitcodes", "--verbose", "--color", "false"),
+                                           "--no-usecacheonfailure", "--detailed-exitcodes", "--verbose", "--color",
+                                           "false"),
                                capture_output=True, text=True, check=False)
         if again.returncode:
             print(again.stdout, again.stderr)
@@ -139,6 +140,7 @@ class Trial:
         words = {"ADDRESS": address, "NAME": name, "CA": tls["ca"], "CERT": tls["cert"], "KEY": tls["key"]}
         command = re.sub("|".join(words), lambda word: words[word[0]], question)
         password = facts.get("password", "")
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PGPASSWORD": password, "MYSQL_PWD": password}
         asked = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False, timeout=PATIENCE,
-                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "PGPASSWORD": password, "MYSQL_PWD": password})
+                               env=environment)
         return asked.returncode == 0

@@ -34,8 +34,8 @@ def start(lab):
         shutil.copy(HERE / "files" / "vcenter" / "docker", place / "docker")
         process.start(tools / "vcsim", "-l", f"{lab.address}:{port}", "-username", USER, "-password", password,
                       "-tlscert", tls.cert, "-tlskey", tls.key, "-ds", "2", env={
-                          "DOCKER_HOST": docker.socket(lab), "LAB_DOCKER": docker.client(), "LAB_NETWORK": docker.NETWORK,
-                          "VCSIM_BUSYBOX": BASE, "TMPDIR": lab.place("vcenter/tmp"),
+                          "DOCKER_HOST": docker.socket(lab), "LAB_DOCKER": docker.client(),
+                          "LAB_NETWORK": docker.NETWORK, "VCSIM_BUSYBOX": BASE, "TMPDIR": lab.place("vcenter/tmp"),
                           "PATH": f"{place}:{os.environ['PATH']}"})
         context = ssl.create_default_context(cafile=tls.ca)
         lab.until("vCenter answers", lambda: urllib.request.urlopen(
