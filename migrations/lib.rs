@@ -29,6 +29,8 @@ mod m0073_task_mails;
 mod m0074_room;
 mod m0075_nodes;
 mod m0076_node_reports;
+mod m0078_names;
+mod m0079_addresses;
 mod m0080_sites;
 
 /// All migrations, in the order in which they run.
@@ -65,6 +67,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0074_room::Migration),
             Box::new(m0075_nodes::Migration),
             Box::new(m0076_node_reports::Migration),
+            Box::new(m0078_names::Migration),
+            Box::new(m0079_addresses::Migration),
             Box::new(m0080_sites::Migration),
         ]
     }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use domain::ports::provider_error::ProviderError;
 use domain::trouble::{Kind, Trouble};
 use store::{DbErr, Fault};
 
@@ -36,5 +37,13 @@ pub(crate) fn full() -> Trouble {
         Kind::Unavailable,
         "The disk of the database is full, so nothing can be written. What is there can still be read.",
         "Tell the operators to make room there; what is under way goes on by itself then. Then try again.",
+    )
+}
+
+/// A failed statement of a register that is kept in the database, as actions are told of outside systems.
+pub(crate) fn of_register(cause: DbErr) -> ProviderError {
+    ProviderError::transient(
+        format!("The register of names and addresses did not answer: {cause}."),
+        "It is asked again in a moment.",
     )
 }

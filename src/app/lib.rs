@@ -1,6 +1,7 @@
 //! Use cases: one file a noun, one function for each thing a person can do. This room alone decides order,
 //! authorisation and transactions.
 
+pub mod address;
 pub mod ailment;
 pub mod approval;
 pub mod audit;
@@ -21,6 +22,7 @@ pub mod idempotency;
 mod letter;
 mod link;
 pub mod mail;
+pub mod name;
 pub mod node;
 mod notice;
 pub mod operations;

@@ -52,6 +52,8 @@ ids! {
     DeploymentId,
     /// A mail in the outbox.
     MailId,
+    /// A reservation of a host name.
+    NameId,
     /// A tenant: the company or department that projects belong to.
     OrganisationId,
     /// A person with an account.

@@ -4,6 +4,7 @@
 //! arguments. [`ports`] holds the traits of the systems outside, in our words.
 
 pub mod action;
+pub mod address;
 pub mod ailment;
 pub mod allocation;
 pub mod approval;
@@ -19,6 +20,7 @@ pub mod ids;
 pub mod mail;
 pub mod moment;
 pub mod money;
+pub mod name;
 pub mod node;
 pub mod organisation;
 pub mod outage;

@@ -4,6 +4,7 @@
 //! through [`Reads`].
 
 pub mod absence;
+pub mod address;
 pub mod ailment;
 pub mod allocation;
 pub mod approval;
@@ -20,6 +21,7 @@ pub mod idempotency;
 pub mod job;
 pub mod journal;
 pub mod mail;
+pub mod name;
 mod neighbour;
 pub mod node;
 pub mod organisation;

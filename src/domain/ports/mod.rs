@@ -9,6 +9,8 @@ pub mod cmdb;
 pub mod configuration;
 pub mod container_host;
 pub mod datacenter;
+pub mod dns;
+pub mod ipam;
 pub mod machine_change;
 pub mod machines;
 pub mod mailer;
