@@ -1,7 +1,10 @@
 //! Clients of the systems outside, one folder each; siblings never meet.
 
 pub mod clock;
+pub mod dns;
 pub mod docker;
+pub mod haproxy;
+pub mod nautobot;
 pub mod puppet;
 pub mod simulated;
 pub mod smtp;
