@@ -69,8 +69,13 @@ async fn a_restarted_container_has_another_id_and_some_are_started_behind_the_po
 
     let named = |containers: &[Container], name: &str| containers.iter().find(|it| it.name == name).cloned();
     house.clock.wind(TimeDelta::minutes(3));
-    let early = house.datacenter.containers(&held.fqdn).await.unwrap().containers;
+    let listing = house.datacenter.containers(&held.fqdn).await.unwrap();
+    let changed = || house.datacenter.changed(&held.fqdn, listing.asked_at);
+    let waited = tokio::time::timeout(std::time::Duration::from_millis(100), changed()).await;
+    assert!(waited.is_err(), "nothing has happened yet");
+    let early = listing.containers.clone();
     house.clock.wind(TimeDelta::minutes(7));
+    changed().await.unwrap();
     let later = house.datacenter.containers(&held.fqdn).await.unwrap().containers;
     let (before, after) = (named(&early, "report-batch").unwrap(), named(&later, "report-batch").unwrap());
     assert_ne!(before.id, after.id);

@@ -65,12 +65,10 @@ fn spaces() -> DockerSpaces {
     DockerSpaces::new(SpaceSettings { engine: over_socket(), name: "lab".to_owned(), endpoint }).expect("they fit")
 }
 
-/// The last address of the lab's machines but so many; each test has its own.
+/// The last of the addresses that nobody gets unasked but so many; each test has its own.
 fn address(from_the_end: u32) -> Ipv4Addr {
-    let subnet = text(&lab()["docker"]["subnet"]);
-    let (base, bits) = subnet.split_once('/').expect("a subnet");
-    let (base, bits): (Ipv4Addr, u32) = (base.parse().expect("an address"), bits.parse().expect("a number"));
-    Ipv4Addr::from_bits(base.to_bits() + (1 << (32 - bits)) - 2 - from_the_end)
+    let last: Ipv4Addr = text(&lab()["docker"]["addresses"]["last"]).parse().expect("an address");
+    Ipv4Addr::from_bits(last.to_bits() - from_the_end)
 }
 
 fn order(name: &str, address: Ipv4Addr) -> MachineOrder {
