@@ -27,7 +27,7 @@ use super::containers::{happened, time};
 use super::watched::{Seen, Watched};
 use super::{DockerSettings, DockerSettingsError, KEY, seed};
 
-const FQDN: &str = "org.gatehouse.fqdn";
+pub(super) const FQDN: &str = "org.gatehouse.fqdn";
 const ADDRESS: &str = "org.gatehouse.address";
 const IMAGE: &str = "org.gatehouse.image";
 const CPU: &str = "org.gatehouse.cpu";
@@ -72,7 +72,7 @@ impl DockerMachines {
     }
 
     /// The containers to which the engine's filter applies, whether they run or not.
-    async fn select(
+    pub(super) async fn select(
         &self,
         engine: &Session,
         filter: &str,
@@ -318,7 +318,7 @@ fn labels(key: &str, order: &MachineOrder) -> HashMap<String, String> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
-fn label<'c>(container: &'c ContainerSummary, name: &str) -> Option<&'c str> {
+pub(super) fn label<'c>(container: &'c ContainerSummary, name: &str) -> Option<&'c str> {
     container.labels.as_ref()?.get(name).map(String::as_str)
 }
 

@@ -3,6 +3,7 @@
 //! One engine carries machines, as system containers on the site's network, or container spaces; the engines inside
 //! of machines are asked what they run. Whatever is made carries our key in the label [`KEY`].
 
+mod agent;
 mod client;
 mod container_host;
 mod containers;

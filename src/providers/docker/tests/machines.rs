@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::engine::{Answer, Engine};
 use crate::docker::{DockerMachines, MachineSettings};
 
-fn machines(engine: &Engine) -> DockerMachines {
+pub(super) fn machines(engine: &Engine) -> DockerMachines {
     let settings = MachineSettings {
         engine: engine.settings(),
         name: "lab".to_owned(),

@@ -1,5 +1,6 @@
 //! Our calls against an engine that says what a test wants, faults above all. Real engines are met in the live tests.
 
+mod agents;
 mod engine;
 mod faults;
 mod hosts;

@@ -18,6 +18,8 @@ use register::Register;
 mod authority;
 mod doors;
 mod elsewhere;
+#[cfg(feature = "live")]
+mod live;
 mod register;
 mod reports;
 mod runs;

@@ -9,8 +9,6 @@ use domain::ports::clock::Clock;
 use domain::ports::nodes::{NodeEvent, NodeRegister};
 use domain::ports::provider_error::ProviderError;
 
-use crate::clock::ManualClock;
-
 #[derive(Default)]
 struct Kept {
     nodes: HashMap<String, Node>,
@@ -22,11 +20,11 @@ struct Kept {
 #[derive(Clone)]
 pub struct Register {
     kept: Arc<Mutex<Kept>>,
-    clock: Arc<ManualClock>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Register {
-    pub fn new(clock: Arc<ManualClock>) -> Self {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self { kept: Arc::default(), clock }
     }
 
@@ -39,6 +37,23 @@ impl Register {
         let now = self.clock.now();
         if let Some(node) = self.kept().nodes.get_mut(key) {
             node.asked_at.get_or_insert(now);
+        }
+    }
+
+    /// The node of this name.
+    #[cfg(feature = "live")]
+    pub fn of(&self, certname: &str) -> Option<Node> {
+        self.kept().nodes.values().find(|node| node.order.certname == certname).cloned()
+    }
+
+    /// A report arrives; says whether it is of a node that is known.
+    #[cfg(feature = "live")]
+    pub fn receive(&self, report: &NodeReport) -> bool {
+        let received = ReceivedReport { received_at: self.clock.now(), report: report.clone() };
+        let known = self.of(&report.certname).is_some();
+        known && {
+            self.kept().reports.insert(report.certname.clone(), received);
+            true
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The lab's real engine (`tests/live/up`), with Docker's own client as the hand that is not ours.
 
+mod agents;
 mod hosts;
 mod machines;
 mod spaces;
