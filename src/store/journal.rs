@@ -42,7 +42,7 @@ pub async fn open(tx: &Tx, run: &Run, queued: &RunEvent, job: NewJob<'_>) -> Res
 fn opening(run: &Run, queued: &RunEvent, job: NewJob<'_>) -> Result<Sql, DbErr> {
     let mut sql = Sql::default();
     let (run, pinned) = (sql.insert(run::active(run)), sql.insert(run::pinned::active(run)?));
-    let told = sql.insert(run_event::active(queued));
+    let told = sql.insert(run_event::active(queued, &[])?);
     let job = job::insertion(&mut sql, DbBackend::Postgres, job);
     sql.text = format!("WITH opened AS ({run}), pinned AS ({pinned}), told AS ({told}) {job}");
     Ok(sql)
@@ -98,7 +98,7 @@ async fn written(sql: Sql, on: &impl ConnectionTrait) -> Result<HashSet<RunId>, 
 /// All of it in one statement of PostgreSQL, which answers the runs that still were as their workers know them.
 fn in_one(moves: &[Move<'_>]) -> Result<Sql, DbErr> {
     let runs = records::records(&run::held::COLUMNS, moves.iter().map(|it| run::held::row(it.run)))?;
-    let events = moves.iter().flat_map(|it| it.events).map(|event| values(run_event::active(event)));
+    let events = run_event::rows(moves.iter().flat_map(|it| it.events))?.into_iter().map(values);
     let steps = moves.iter().flat_map(|it| it.steps).map(|step| values(step::active(step)));
     let mut sql = Sql::default();
     sql.bind(runs);
@@ -123,26 +123,36 @@ impl InOne {
         let runs = records::source(1, &run::held::COLUMNS);
         let held = run::held::save(&runs, |at| records::value(&run::held::COLUMNS[at]));
         let told = insert("run_event", &records::source(2, &events), &events);
-        let done = insert("step", &records::source(3, &steps), &steps);
-        let changed: Vec<String> = step::CHANGING.iter().map(|it| format!("{0} = excluded.{0}", it.as_str())).collect();
+        let moved = format!("SELECT * FROM {} WHERE v.run_id IN (SELECT id FROM held)", records::source(3, &steps));
         let text = format!(
-            "WITH held AS ({held}), told AS ({told}), \
-             done AS ({done} ON CONFLICT (run_id, position) DO UPDATE SET {}) SELECT id FROM held",
-            changed.join(", ")
+            "WITH held AS ({held}), told AS ({told} WHERE v.run_id IN (SELECT id FROM held)), \
+             moved AS MATERIALIZED ({moved}), changed AS ({}), begun AS ({} WHERE NOT EXISTS \
+             (SELECT FROM changed c WHERE c.run_id = v.run_id AND c.position = v.position)) SELECT id FROM held",
+            change_steps(&steps),
+            insert("step", "moved v", &steps)
         );
         Self { events, steps, text }
     }
 }
 
-/// The rows of those runs that are `held`.
+/// Writes those of the steps that `moved` which have a row. To insert each and change it upon a conflict would take the
+/// database three to four records in its log for each, rather than one or two.
+fn change_steps(columns: &[Column]) -> String {
+    let changing = |name: &str| step::CHANGING.iter().any(|it| it.as_str() == name);
+    let changed = columns.iter().filter(|(name, _)| changing(name));
+    let changed: Vec<String> = changed.map(|it| format!("{} = {}", it.0, records::value(it))).collect();
+    format!(
+        "UPDATE step SET {} FROM moved v WHERE step.run_id = v.run_id AND step.position = v.position \
+         RETURNING step.run_id, step.position",
+        changed.join(", ")
+    )
+}
+
+/// Inserts rows.
 fn insert(table: &str, source: &str, columns: &[Column]) -> String {
     let names: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let values: Vec<String> = columns.iter().map(records::value).collect();
-    format!(
-        "INSERT INTO {table} ({}) SELECT {} FROM {source} WHERE v.run_id IN (SELECT id FROM held)",
-        names.join(", "),
-        values.join(", ")
-    )
+    format!("INSERT INTO {table} ({}) SELECT {} FROM {source}", names.join(", "), values.join(", "))
 }
 
 fn columns<C: ColumnTrait + Iterable>() -> Vec<Column> {

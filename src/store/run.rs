@@ -105,7 +105,8 @@ pub async fn lock(tx: &Tx, id: RunId) -> Result<(), DbErr> {
 }
 
 /// Takes runs for a worker until then, but for those that another one holds. Answers those that were taken, each with
-/// a token that has grown.
+/// a token that has grown. Each has a move written next in the transaction; when they are looked at again is in an index,
+/// and is written only with that.
 pub async fn take(
     tx: &Tx,
     ids: &[RunId],
@@ -121,13 +122,14 @@ pub async fn take(
     let (worker, now, until) = (sql.bind(worker), sql.bind(now), sql.bind(until));
     let ids = sql.bind_all(ids.iter().map(|id| id.0));
     let taken = format!(
-        "UPDATE run SET token = token + 1, worker = {worker}, lease_until = {until}, wake_at = {until} \
+        "UPDATE run SET token = token + 1, worker = {worker}, lease_until = {until} \
          WHERE id IN ({ids}) AND state IN ({}) AND (lease_until IS NULL OR lease_until <= {now}) RETURNING *",
         driven()
     );
     sql.text = pinned::beside(&taken, backend);
     let taken = sql.rows(tx).await?;
-    pinned::whole(tx, &taken).await?.into_iter().map(run).collect()
+    let taken = pinned::whole(tx, &taken).await?.into_iter().map(run);
+    taken.map(|taken| taken.map(|run| Run { wake_at: run.lease_until, ..run })).collect()
 }
 
 /// What a renewal of the lease found.

@@ -12,6 +12,7 @@ mod queueing;
 mod saga;
 mod sites;
 mod time;
+mod timeline;
 mod together;
 mod turns;
 mod versions;
