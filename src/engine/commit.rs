@@ -14,9 +14,9 @@ use std::sync::{Arc, OnceLock};
 use domain::ids::RunId;
 use domain::run::RunEvent;
 use futures::FutureExt;
+use store::job::Front;
 use store::{DbErr, Store, Tx};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use crate::Engine;
 use crate::draft::Draft;
@@ -65,8 +65,8 @@ pub(crate) struct Begun {
 pub(crate) struct Batch {
     pub(crate) begun: Vec<Begun>,
     pub(crate) found: Found,
-    /// When it was looked.
-    pub(crate) looked: Instant,
+    /// Where jobs may wait from then on.
+    pub(crate) front: Option<Front>,
 }
 
 /// How much of what was wished for was in the queue.
@@ -272,7 +272,7 @@ enum Moves<'p> {
     First {
         firsts: Vec<First>,
         found: Found,
-        looked: Instant,
+        front: Option<Front>,
     },
     Later(&'p Entry),
     /// Nothing: the run was taken from its worker.
@@ -298,11 +298,11 @@ impl Moves<'_> {
     /// `written` is what was written of the entries, in their order.
     fn came(self, written: &mut impl Iterator<Item = Option<Vec<RunEvent>>>) -> Came {
         match self {
-            Self::First { firsts, found, looked } => {
+            Self::First { firsts, found, front } => {
                 let each = firsts.into_iter().zip(written);
                 let begun = each
                     .filter_map(|(First { driver, draft, .. }, events)| Some(Begun { driver, draft, events: events? }));
-                Came::Begun(Batch { begun: begun.collect(), found, looked })
+                Came::Begun(Batch { begun: begun.collect(), found, front })
             }
             Self::Later(_) => Came::Written(written.next().flatten()),
             Self::Lost => Came::Written(None),
@@ -318,14 +318,13 @@ async fn moves<'p>(tx: &Tx, parts: &'p [Part], alone: &OnceLock<RunId>) -> Resul
         moves.push(match part {
             Part::Entry(entry, _) => Moves::Later(entry),
             Part::Begin(wish, _) => {
-                let looked = Instant::now();
                 let drawn = wish.drawn(tx).await?;
                 if let ([run], 1) = (drawn.runs.as_slice(), parts.len()) {
                     alone.get_or_init(|| *run);
                 }
                 let firsts = begin(tx, wish, &drawn.runs).await?;
                 taken.extend(firsts.iter().map(|first| first.entry.run.id));
-                Moves::First { firsts, found: wish.found(drawn.jobs), looked }
+                Moves::First { firsts, found: wish.found(drawn.jobs), front: drawn.front }
             }
         });
     }
@@ -343,7 +342,7 @@ impl Wish {
         match self.runs {
             Wanted::Next { most, thoroughly } => self.engine.draw(tx, most, thoroughly).await,
             #[cfg(test)]
-            Wanted::This(run) => Ok(Drawn { runs: vec![run], jobs: 0 }),
+            Wanted::This(run) => Ok(Drawn { runs: vec![run], ..Drawn::default() }),
         }
     }
 

@@ -133,13 +133,13 @@ impl Engine {
             },
             Err(cause) => return Err(cause),
             Ok(batch) => {
-                if matches!(batch.found, Found::Nothing | Found::Some) {
-                    self.0.lull.begins(batch.looked);
+                if let Some(front) = batch.front {
+                    self.0.queued.looked(front);
                 }
                 return Ok(batch);
             }
         }
-        Ok(Batch { begun: Vec::new(), found: Found::Unknown, looked: Instant::now() })
+        Ok(Batch { begun: Vec::new(), found: Found::Unknown, front: None })
     }
 
     /// Carries a run that was taken as far as it goes now.

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::task::AtomicWaker;
+use store::job::Front;
 use tokio::time::{Instant, Sleep};
 
 use crate::commit::Found;
@@ -16,6 +17,9 @@ use crate::commit::Found;
 pub(crate) const IDLE_POLL: Duration = Duration::from_secs(1);
 /// When somebody rang and nothing was found, it is looked at thoroughly after so long at the latest.
 const LATE: Duration = Duration::from_secs(5);
+/// A job that was put there so long ago may not have been seen yet: its transaction was under way. What takes longer is
+/// found by a thorough look.
+const UNSEEN: Duration = Duration::from_millis(500);
 /// How often they are looked for all the same while they are heard of.
 const QUIET_POLL: Duration = Duration::from_secs(15);
 
@@ -104,18 +108,47 @@ impl Look {
     }
 }
 
-/// What is known of the queue without a look into it: since when no job has waited that was there before.
+/// What is known of the queue without a look into it: where jobs may wait.
 #[derive(Default)]
-pub(crate) struct Lull(Mutex<Option<Instant>>);
+pub(crate) struct Queued(Mutex<Fronts>);
 
-impl Lull {
-    /// How long ago nothing waited; nothing when that is not known.
-    pub(crate) fn since(&self) -> Option<Duration> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).map(|seen| seen.elapsed())
+#[derive(Default)]
+struct Fronts {
+    /// What was seen long enough ago.
+    known: Option<Front>,
+    /// What was seen since, and when.
+    seen: Option<(Front, Instant)>,
+}
+
+impl Queued {
+    /// Where jobs may wait; nothing when that is not known.
+    pub(crate) fn front(&self) -> Option<Front> {
+        let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fronts.age();
+        fronts.known
     }
 
-    /// Nothing waited at that time.
-    pub(crate) fn begins(&self, seen: Instant) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(seen);
+    /// Nothing waited before this place when it was looked. Had jobs been thought to wait only behind it, that was wrong.
+    pub(crate) fn looked(&self, front: Front) {
+        let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fronts.age();
+        fronts.known = fronts.known.map(|known| known.or_before(front));
+        fronts.seen.get_or_insert_with(|| (front, Instant::now()));
+    }
+
+    /// As if what was seen of the queue had been seen long ago.
+    #[cfg(test)]
+    pub(crate) fn let_time_pass(&self) {
+        let mut fronts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        fronts.known = fronts.seen.take().map(|(front, _)| front).or(fronts.known);
+    }
+}
+
+impl Fronts {
+    /// What was seen holds as soon as whatever was being written at that time is committed.
+    fn age(&mut self) {
+        if let Some((front, _)) = self.seen.take_if(|(_, at)| at.elapsed() > UNSEEN) {
+            self.known = Some(front);
+        }
     }
 }

@@ -21,7 +21,7 @@ use domain::run::{Run, RunEvent, RunKind, RunState};
 use futures::FutureExt;
 use futures::task::AtomicWaker;
 use serde::{Deserialize, Serialize};
-use store::job::{Backlog, NewJob, Rank, Waiting};
+use store::job::{Backlog, Front, NewJob, Rank, Waiting};
 use store::{DbErr, Neighbour, Pool, Store, Tx};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinHandle;
@@ -85,15 +85,15 @@ impl Engine {
     }
 
     fn job<'j>(&self, payload: &'j [u8], id: &'j str, project: ProjectId, rank: Rank) -> NewJob<'j> {
-        NewJob { queue: QUEUE, id, payload, project, rank, since: self.0.lull.since() }
+        NewJob { queue: QUEUE, id, payload, project, rank, front: self.0.queued.front() }
     }
 
     /// Takes the runs that are next out of the queue, at most so many, in their order. They are in it as before should
-    /// the transaction not commit. What has waited since before the queue was last seen empty is found only when it is
-    /// looked for thoroughly.
+    /// the transaction not commit. What waits where nothing is known to wait is found only when it is looked for
+    /// thoroughly.
     pub(crate) async fn draw(&self, tx: &Tx, most: usize, thoroughly: bool) -> Result<Drawn, DbErr> {
-        let since = if thoroughly { None } else { self.0.lull.since() };
-        let payloads = store::job::draw(tx, QUEUE, most, since).await?;
+        let front = if thoroughly { None } else { self.0.queued.front() };
+        let drawn = store::job::draw(tx, QUEUE, most, front).await?;
         let run = |payload: &Vec<u8>| match serde_json::from_slice(payload) {
             Ok(DriveRun { run }) => Some(run),
             Err(cause) => {
@@ -101,7 +101,8 @@ impl Engine {
                 None
             }
         };
-        Ok(Drawn { runs: payloads.iter().filter_map(run).collect(), jobs: payloads.len() })
+        let runs = drawn.payloads.iter().filter_map(run).collect();
+        Ok(Drawn { runs, jobs: drawn.payloads.len(), front: drawn.front })
     }
 }
 
@@ -111,6 +112,8 @@ pub(crate) struct Drawn {
     pub(crate) runs: Vec<RunId>,
     /// How many jobs it was; one that can't be read is of no run.
     pub(crate) jobs: usize,
+    /// Where jobs may wait from then on.
+    pub(crate) front: Option<Front>,
 }
 
 fn payload(run: RunId) -> Result<Vec<u8>, DbErr> {
@@ -148,17 +151,18 @@ impl Engine {
     }
 }
 
-/// Takes runs out of the queue and drives them, until told to stop; returns when all its drives have come to rest.
-pub(crate) async fn serve(engine: Engine, worker: String, stop: watch::Receiver<bool>) -> Result<(), QueueError> {
-    let all = u32::try_from(engine.0.settings.runs_per_worker).unwrap_or(u32::MAX);
-    let desk = Arc::new(Desk::new(engine.0.settings.runs_per_worker));
-    let carrier = Carrier { engine, worker, stop, desk: Arc::clone(&desk) };
+/// Takes runs out of the queue and drives them, until told to stop or the queue breaks off.
+pub(crate) async fn serve(
+    engine: Engine,
+    worker: String,
+    stop: watch::Receiver<bool>,
+    desk: Arc<Desk>,
+) -> Result<(), QueueError> {
+    let carrier = Carrier { engine, worker, stop, desk };
     let served = match carrier.engine.0.store.pool().clone() {
         Pool::Sqlite(pool) => carrier.serve_sqlite(&pool).await,
         Pool::Postgres(pool) => carrier.serve_postgres(&pool).await,
     };
-    // Each drive holds a place; when all are free, all have come to rest.
-    let _all = desk.places.acquire_many(all).await;
     served.map_err(QueueError::Worker)
 }
 
@@ -250,15 +254,26 @@ async fn go(taken: Taken) -> Result<(), BoxDynError> {
 }
 
 /// Where runs are taken in: a place for each that is driven side by side.
-struct Desk {
+pub(crate) struct Desk {
     places: Arc<Semaphore>,
+    /// How many there are.
+    all: u32,
     /// Wakes whoever waits for a place before it draws more.
     waker: AtomicWaker,
 }
 
 impl Desk {
-    fn new(places: usize) -> Self {
-        Self { places: Arc::new(Semaphore::new(places)), waker: AtomicWaker::new() }
+    /// The desk of a worker.
+    pub(crate) fn of(engine: &Engine) -> Arc<Self> {
+        let all = u32::try_from(engine.0.settings.runs_per_worker).unwrap_or(u32::MAX);
+        let places = Arc::new(Semaphore::new(engine.0.settings.runs_per_worker));
+        Arc::new(Self { places, all, waker: AtomicWaker::new() })
+    }
+
+    /// Returns when all that is driven has come to rest: each drive holds a place.
+    pub(crate) async fn rest(&self) {
+        // Only a semaphore that was closed gives none; ours never is.
+        let _all = self.places.acquire_many(self.all).await;
     }
 
     /// Keeps the places that are free.

@@ -66,11 +66,12 @@ impl Engine {
 
     /// Lets a run that has waited for too long behind urgent ones go before them: at each look one.
     async fn let_one_pass(&self) -> Result<(), DbErr> {
-        if !store::job::is_passed_over(&self.0.store, queue::QUEUE, TOO_LONG).await? {
+        let front = self.0.queued.front();
+        if !store::job::is_passed_over(&self.0.store, queue::QUEUE, TOO_LONG, front).await? {
             return Ok(());
         }
         let tx = self.0.store.begin_step().await?;
-        store::job::let_pass(&tx, queue::QUEUE, TOO_LONG).await?;
+        store::job::let_pass(&tx, queue::QUEUE, TOO_LONG, front).await?;
         tx.commit().await
     }
 

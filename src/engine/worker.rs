@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::queue::Desk;
 use crate::{Engine, queue};
 
 /// How often a worker tells that it lives.
@@ -48,13 +49,21 @@ impl Worker {
     }
 }
 
-/// Serves the queue; after a fault, such as a database that is away, takes it up again under a new name.
-async fn serve(engine: Engine, name: String, mut stop: watch::Receiver<bool>) {
+/// Serves the queue until told to stop; returns when all its drives have come to rest.
+async fn serve(engine: Engine, name: String, stop: watch::Receiver<bool>) {
+    let desk = Desk::of(&engine);
+    serve_again_and_again(&engine, &name, stop, &desk).await;
+    desk.rest().await;
+}
+
+/// Serves the queue; after a fault, such as a database that is away, takes it up again under a new name. What is driven
+/// goes on meanwhile.
+async fn serve_again_and_again(engine: &Engine, name: &str, mut stop: watch::Receiver<bool>, desk: &Arc<Desk>) {
     let mut life = 0_u32;
     while !*stop.borrow() {
         life += 1;
-        let name = if life == 1 { name.clone() } else { format!("{name}-{life}") };
-        match queue::serve(engine.clone(), name, stop.clone()).await {
+        let name = if life == 1 { name.to_owned() } else { format!("{name}-{life}") };
+        match queue::serve(engine.clone(), name, stop.clone(), Arc::clone(desk)).await {
             Ok(()) if *stop.borrow() => return,
             Ok(()) => tracing::warn!("the queue ended by itself; it is taken up again"),
             Err(cause) => {

@@ -2,7 +2,6 @@
 //! queue library's own.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ids::ProjectId;
@@ -28,12 +27,10 @@ pub enum Rank {
 
 /// Turns are counted from this second on: in October 2025.
 const BEGINNING: i64 = 1_760_000_000;
-/// A job that was put there so many seconds ago may not have been seen yet: its transaction was under way.
-const UNSEEN: i64 = 2;
 /// So many jobs that were let pass may stand before the urgent ones: see [`let_pass`].
 const PASSED: i64 = 60;
-/// A new job does not ask after those that have waited for longer: it stands behind them anyway.
-const LONG: Duration = Duration::from_secs(3_600);
+/// A new job does not ask after those that have waited for so many seconds more: it stands behind them anyway.
+const LONG: i64 = 3_600;
 
 impl Rank {
     /// What the priorities of the rank go down from: the highest is taken first, and each turn is one lower. What has
@@ -56,16 +53,14 @@ impl Rank {
         format!("({} - {passed})", self.first())
     }
 
-    /// The condition that a job of the rank may wait: none has waited for longer than this.
-    fn may_wait(self, sql: &mut Sql, backend: DbBackend, since: Option<Duration>) -> String {
-        let longest = since.map(|since| {
-            let passed = if matches!(self, Self::Urgent) { PASSED } else { 0 };
-            let seconds = i64::try_from(since.as_secs()).unwrap_or(i64::MAX / 2) + 1 + UNSEEN + passed;
-            format!(" AND priority <= {} + {}", self.now(backend, "now()"), sql.bind(seconds))
-        });
-        let below =
-            if matches!(self, Self::Urgent) { String::new() } else { format!(" AND priority <= {}", self.first()) };
-        format!("priority > {}{below}{}", self.above(), longest.unwrap_or_default())
+    /// The condition that a job of the rank may wait.
+    fn may_wait(self, sql: &mut Sql, front: Option<Front>) -> String {
+        let highest = match self {
+            Self::Urgent => front.map(|front| front.urgent.saturating_add(PASSED)),
+            Self::Begun | Self::New => Some(front.map_or(self.first(), |front| front.others.min(self.first()))),
+        };
+        let highest = highest.map(|highest| format!(" AND priority <= {}", sql.bind(highest)));
+        format!("priority > {}{}", self.above(), highest.unwrap_or_default())
     }
 
     /// No priority of the rank is as low.
@@ -85,6 +80,37 @@ impl Rank {
     }
 }
 
+/// The first places at which jobs may wait, by rank: nothing waits before. PostgreSQL walks through all that has left the
+/// queue as long as a transaction that has been open for long keeps it from clearing that away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Front {
+    urgent: i64,
+    others: i64,
+}
+
+impl Front {
+    /// Before both of them nothing waits that does not wait before one of them.
+    #[must_use]
+    pub fn or_before(self, other: Self) -> Self {
+        Self { urgent: self.urgent.max(other.urgent), others: self.others.max(other.others) }
+    }
+
+    /// Where `most` jobs were drawn, nothing waits before the last of them; where fewer were, before what comes `now`.
+    fn after(drawn: &[Drawn], most: usize, looked: Option<Self>, now: Self) -> Self {
+        let last = |urgent: bool| {
+            let of_rank = drawn.iter().map(|it| it.priority).filter(|&it| (it > Rank::New.first()) == urgent);
+            of_rank.min()
+        };
+        match (last(true), last(false)) {
+            _ if drawn.len() < most => now,
+            (_, Some(others)) => Self { urgent: now.urgent, others },
+            // The others were not looked at.
+            (Some(urgent), None) => Self { urgent, others: looked.map_or(Rank::New.first(), |looked| looked.others) },
+            (None, None) => now,
+        }
+    }
+}
+
 /// A job to be put into a queue.
 #[derive(Clone, Copy, Debug)]
 pub struct NewJob<'j> {
@@ -94,8 +120,8 @@ pub struct NewJob<'j> {
     pub payload: &'j [u8],
     pub project: ProjectId,
     pub rank: Rank,
-    /// No job has waited for longer, as far as is known.
-    pub since: Option<Duration>,
+    /// Where jobs may wait, as far as is known.
+    pub front: Option<Front>,
 }
 
 /// Puts a job into its queue; workers see it when the transaction commits.
@@ -117,50 +143,89 @@ pub(crate) fn insertion(sql: &mut Sql, backend: DbBackend, job: NewJob<'_>) -> S
         _ => (format!("json_object('flow', {flow})"), "unixepoch()"),
     };
     let (payload, id, queue) = (sql.bind(job.payload.to_vec()), sql.bind(job.id), sql.bind(job.queue));
-    let may_wait = job.rank.may_wait(sql, backend, Some(job.since.unwrap_or(LONG)));
+    let now = job.rank.now(backend, "clock_timestamp()");
+    let may_wait = match job.front {
+        None => format!("{} AND priority <= {} + {LONG}", job.rank.may_wait(sql, None), job.rank.now(backend, "now()")),
+        front => job.rank.may_wait(sql, front),
+    };
     let waiting = format!("SELECT priority FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait}");
+    // Where nothing waits, nothing of the project does.
     format!(
         "INSERT INTO {jobs} (job, id, job_type, status, attempts, max_attempts, metadata, run_at, priority) \
-         SELECT {payload}, {id}, {queue}, 'Pending', 0, 1000, {metadata}, {due}, COALESCE(\
-         ({waiting} AND {} = {flow} ORDER BY priority LIMIT 1) - 1, ({waiting} ORDER BY priority DESC LIMIT 1), {})",
-        flow_of(backend),
-        job.rank.now(backend, "clock_timestamp()")
+         WITH next AS ({waiting} ORDER BY priority DESC LIMIT 1) \
+         SELECT {payload}, {id}, {queue}, 'Pending', 0, 1000, {metadata}, {due}, \
+         CASE WHEN (SELECT priority FROM next) IS NULL THEN {now} ELSE COALESCE(\
+         ({waiting} AND {} = {flow} ORDER BY priority LIMIT 1) - 1, (SELECT priority FROM next)) END",
+        flow_of(backend)
     )
 }
 
-/// Whether a job that is not urgent has waited for so long, and urgent ones go before it.
-pub async fn is_passed_over(on: &impl Reads, queue: &str, waited: TimeDelta) -> Result<bool, DbErr> {
+/// Whether a job that is not urgent has waited for so long, and urgent ones go before it; no job waits before the `front`.
+pub async fn is_passed_over(
+    on: &impl Reads,
+    queue: &str,
+    waited: TimeDelta,
+    front: Option<Front>,
+) -> Result<bool, DbErr> {
     let mut sql = Sql::default();
-    let (next, urgent) = passed_over(on.db().get_database_backend(), &sql.bind(queue), waited);
+    let (next, urgent) = passed_over(&mut sql, on.db().get_database_backend(), queue, waited, front);
     sql.text = format!("SELECT COUNT(*) FROM ({next}) AS next WHERE EXISTS ({urgent})");
     Ok(sql.number(on).await? > 0)
 }
 
 /// Lets that job go before the urgent ones: however many of them come, what is not urgent goes on.
-pub async fn let_pass(tx: &Tx, queue: &str, waited: TimeDelta) -> Result<(), DbErr> {
+pub async fn let_pass(tx: &Tx, queue: &str, waited: TimeDelta, front: Option<Front>) -> Result<(), DbErr> {
     let mut sql = Sql::default();
     let backend = tx.db().get_database_backend();
-    let (next, urgent) = passed_over(backend, &sql.bind(queue), waited);
+    let (next, urgent) = passed_over(&mut sql, backend, queue, waited, front);
     let first = format!("({urgent} ORDER BY priority DESC LIMIT 1) + 1");
     sql.text = format!("UPDATE {} SET priority = {first} WHERE id = ({next}) AND EXISTS ({urgent})", jobs(backend));
     sql.execute(tx).await.map(drop)
 }
 
 /// The job that would be next, were there no urgent ones, if it has waited for so long; and the urgent ones.
-fn passed_over(backend: DbBackend, queue: &str, waited: TimeDelta) -> (String, String) {
-    let waiting = format!("FROM {} WHERE job_type = {queue} AND {WAITS} AND priority", jobs(backend));
-    let (first, long_ago) = (Rank::New.first(), is_before(backend, "run_at", waited));
+fn passed_over(
+    sql: &mut Sql,
+    backend: DbBackend,
+    queue: &str,
+    waited: TimeDelta,
+    front: Option<Front>,
+) -> (String, String) {
+    let queue = sql.bind(queue);
+    let waiting = format!("FROM {} WHERE job_type = {queue} AND {WAITS}", jobs(backend));
+    let (others, urgent) = (Rank::New.may_wait(sql, front), Rank::Urgent.may_wait(sql, front));
+    let long_ago = is_before(backend, "run_at", waited);
     (
-        format!("SELECT id {waiting} <= {first} AND {long_ago} ORDER BY priority DESC, run_at LIMIT 1"),
-        format!("SELECT priority {waiting} > {first}"),
+        format!("SELECT id {waiting} AND {others} AND {long_ago} ORDER BY priority DESC, run_at LIMIT 1"),
+        format!("SELECT priority {waiting} AND {urgent}"),
     )
 }
 
-/// Takes the jobs that are next out of their queue, at most so many; answers their payloads, in their order. What other
-/// transactions are taking at the same time is passed over, and so is what has waited for longer than `since`.
-pub async fn draw(tx: &Tx, queue: &str, most: usize, since: Option<Duration>) -> Result<Vec<Vec<u8>>, DbErr> {
+/// Jobs that were taken out of their queue.
+#[derive(Debug, Default)]
+pub struct Draw {
+    /// What they say, in their order.
+    pub payloads: Vec<Vec<u8>>,
+    /// Where jobs may wait now; nothing is to be known of that on SQLite, which keeps nothing of what has left the queue.
+    pub front: Option<Front>,
+}
+
+/// Takes the jobs that are next out of their queue, at most so many. What other transactions are taking at the same time
+/// is passed over, and so is what waits before the `front`.
+pub async fn draw(tx: &Tx, queue: &str, most: usize, front: Option<Front>) -> Result<Draw, DbErr> {
     let backend = tx.db().get_database_backend();
     let mut sql = Sql::default();
+    sql.text = drawing(&mut sql, backend, queue, most, front);
+    let rows: Vec<DrawnRow> = sql.all(tx).await?;
+    let now = rows.iter().find_map(|row| Some(Front { urgent: row.urgent?, others: row.others? }));
+    let mut drawn: Vec<Drawn> = rows.into_iter().filter_map(DrawnRow::job).collect();
+    drawn.sort_by(|one, other| (other.priority, &one.id).cmp(&(one.priority, &other.id)));
+    let front = now.map(|now| Front::after(&drawn, most, front, now));
+    Ok(Draw { payloads: drawn.into_iter().map(|it| it.job).collect(), front })
+}
+
+/// The statement that does it. On PostgreSQL it says where jobs stand that come now, too.
+fn drawing(sql: &mut Sql, backend: DbBackend, queue: &str, most: usize, front: Option<Front>) -> String {
     let (jobs, queue) = (jobs(backend), sql.bind(queue));
     let most = sql.bind(i64::try_from(most).unwrap_or(i64::MAX));
     let (due, lock) = match backend {
@@ -169,7 +234,7 @@ pub async fn draw(tx: &Tx, queue: &str, most: usize, since: Option<Duration>) ->
     };
     // Each rank is a walk of its own through the index; no job is locked that is not taken.
     let mut next_of = |rank: Rank, most: &str| {
-        let may_wait = rank.may_wait(&mut sql, backend, since);
+        let may_wait = rank.may_wait(sql, front);
         format!(
             "SELECT id FROM {jobs} WHERE job_type = {queue} AND {WAITS} AND {may_wait} AND run_at <= {due} \
              ORDER BY priority DESC, run_at LIMIT {most} {lock}"
@@ -180,17 +245,34 @@ pub async fn draw(tx: &Tx, queue: &str, most: usize, since: Option<Duration>) ->
     let next = format!(
         "WITH urgent AS ({urgent}), others AS ({others}) SELECT id FROM urgent UNION ALL SELECT id FROM others"
     );
-    let next = match backend {
-        DbBackend::Postgres => format!("= ANY(ARRAY({next}))"),
-        _ => format!("IN ({next})"),
-    };
-    sql.text = format!("DELETE FROM {jobs} WHERE id {next} RETURNING job, CAST(priority AS bigint) AS priority, id");
-    let mut drawn: Vec<Drawn> = sql.all(tx).await?;
-    drawn.sort_by(|one, other| (other.priority, &one.id).cmp(&(one.priority, &other.id)));
-    Ok(drawn.into_iter().map(|it| it.job).collect())
+    let drawn = "RETURNING job, CAST(priority AS bigint) AS priority, id";
+    match backend {
+        DbBackend::Postgres => format!(
+            "WITH drawn AS (DELETE FROM {jobs} WHERE id = ANY(ARRAY({next})) {drawn}) \
+             SELECT job, priority, id, NULL AS urgent, NULL AS others FROM drawn \
+             UNION ALL SELECT NULL, NULL, NULL, {}, {}",
+            Rank::Urgent.now(backend, "now()"),
+            Rank::New.now(backend, "now()")
+        ),
+        _ => format!("DELETE FROM {jobs} WHERE id IN ({next}) {drawn}, NULL AS urgent, NULL AS others"),
+    }
 }
 
 #[derive(FromQueryResult)]
+struct DrawnRow {
+    job: Option<Vec<u8>>,
+    priority: Option<i64>,
+    id: Option<String>,
+    urgent: Option<i64>,
+    others: Option<i64>,
+}
+
+impl DrawnRow {
+    fn job(self) -> Option<Drawn> {
+        Some(Drawn { job: self.job?, priority: self.priority?, id: self.id? })
+    }
+}
+
 struct Drawn {
     job: Vec<u8>,
     priority: i64,

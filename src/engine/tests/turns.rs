@@ -94,14 +94,17 @@ async fn however_much_is_urgent_what_has_waited_for_long_goes_on_too() {
     let retire = |n: u32| NewRun { kind: RunKind::Retire, ..order(&proof, store::fresh_id(), &format!("retire{n}")) };
     enqueue(&proof, (0..5).map(retire).collect()).await;
     let minute = TimeDelta::minutes(1);
-    assert!(!store::job::is_passed_over(&proof.store, QUEUE, minute).await.unwrap(), "it has not waited for long");
+    assert!(
+        !store::job::is_passed_over(&proof.store, QUEUE, minute, None).await.unwrap(),
+        "it has not waited for long"
+    );
     // As if it were later.
     let later = TimeDelta::seconds(-2);
-    assert!(store::job::is_passed_over(&proof.store, QUEUE, later).await.unwrap());
+    assert!(store::job::is_passed_over(&proof.store, QUEUE, later, None).await.unwrap());
     let tx = proof.store.begin().await.unwrap();
-    store::job::let_pass(&tx, QUEUE, later).await.unwrap();
+    store::job::let_pass(&tx, QUEUE, later, None).await.unwrap();
     tx.commit().await.unwrap();
-    assert!(!store::job::is_passed_over(&proof.store, QUEUE, later).await.unwrap(), "nobody else has waited");
+    assert!(!store::job::is_passed_over(&proof.store, QUEUE, later, None).await.unwrap(), "nobody else has waited");
     let called = first_calls(&proof, &world, 2).await;
     assert_eq!(called, ["build", "retire0"]);
 }
