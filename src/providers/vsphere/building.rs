@@ -348,7 +348,7 @@ impl Vsphere {
     ) -> Result<Vec<DeviceChange>, ProviderError> {
         let mut changes = Vec::new();
         if let Some(network) = &self.settings.network
-            && let Some(card) = devices.iter().find(|device| device.mac_address.is_some())
+            && let Some(card) = devices.iter().find(|device| device.is_card())
             && !card.is_on(network)
         {
             let backing = self.network_backing(network).await?;
@@ -357,10 +357,11 @@ impl Vsphere {
         // The disk of a linked or instant clone leans on another one, which fixes its size.
         if image.cloning == Cloning::Full
             && let Some(disk) = devices.iter().find(|device| device.capacity_in_kb.is_some())
+            && let Some(backing) = BackingSpec::file(disk)
         {
             let wanted = i64::from(order.disk_gb) << 20;
             if disk.capacity_in_kb.is_some_and(|has| has < wanted) {
-                changes.push(DeviceChange::edit(DeviceSpec::of(disk, BackingSpec::file(disk), Some(wanted))));
+                changes.push(DeviceChange::edit(DeviceSpec::of(disk, backing, Some(wanted))));
             }
         }
         Ok(changes)

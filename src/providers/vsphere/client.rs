@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, Semaphore};
 
 use super::failure::Failure;
@@ -27,6 +28,8 @@ pub(super) struct Session {
     cookie: Option<String>,
     /// Its key, by which rights are asked for.
     pub key: String,
+    /// When the server's certificate ends.
+    pub trusted_until: Option<DateTime<Utc>>,
     pub content: ServiceContent,
 }
 
@@ -57,12 +60,12 @@ impl Client {
             return Ok(Arc::clone(session));
         }
         let instance = Moref::new("ServiceInstance", "ServiceInstance");
-        let (content, _) = self.exchange(&RetrieveServiceContent { this: &instance }, None, LIMIT).await?;
+        let (content, ..) = self.exchange(&RetrieveServiceContent { this: &instance }, None, LIMIT).await?;
         let content = content.returnval;
         let login = Login { this: &content.session_manager, user_name: &self.username, password: &self.password };
-        let (opened, cookie) = self.exchange(&login, None, LIMIT).await?;
+        let (opened, cookie, trusted_until) = self.exchange(&login, None, LIMIT).await?;
         tracing::info!(vcenter = %content.about.full_name, "signed in");
-        let session = Arc::new(Session { cookie, key: opened.returnval.key, content });
+        let session = Arc::new(Session { cookie, key: opened.returnval.key, trusted_until, content });
         *held = Some(Arc::clone(&session));
         Ok(session)
     }
@@ -85,13 +88,13 @@ impl Client {
     pub async fn call_within<M: Method>(&self, method: &M, limit: Duration) -> Result<M::Answer, Failure> {
         let session = self.session().await?;
         let refused = match self.exchange(method, session.cookie.as_deref(), limit).await {
-            Ok((answer, _)) => return Ok(answer),
+            Ok((answer, ..)) => return Ok(answer),
             Err(failure) if failure.is("NotAuthenticated") => session,
             Err(failure) => return Err(failure),
         };
         self.forget(&refused).await;
         let session = self.session().await?;
-        let (answer, _) = self.exchange(method, session.cookie.as_deref(), limit).await?;
+        let (answer, ..) = self.exchange(method, session.cookie.as_deref(), limit).await?;
         Ok(answer)
     }
 
@@ -138,10 +141,10 @@ impl Client {
         method: &M,
         cookie: Option<&str>,
         limit: Duration,
-    ) -> Result<(M::Answer, Option<String>), Failure> {
+    ) -> Result<(M::Answer, Option<String>, Option<DateTime<Utc>>), Failure> {
         let message = Message { body: soap::request(method)?, cookie: cookie.map(str::to_owned), limit };
         let answer = self.transport.exchange(message).await?;
-        Ok((soap::reply(&answer.body)?, answer.cookie))
+        Ok((soap::reply(&answer.body)?, answer.cookie, answer.trusted_until))
     }
 
     /// Forgets the session that vCenter has ended, unless somebody has opened another one meanwhile.

@@ -11,6 +11,8 @@ pub(super) enum Failure {
     Fault(Box<VimFault>),
     /// No connection, or it broke; the work may have been done all the same.
     Unreachable(String),
+    /// What answers can't prove that it is our vCenter.
+    Untrusted(String),
     /// No answer within the limit; the work may have been done all the same.
     Late(String),
     /// What answered does not speak SOAP as vCenter does: a proxy, a page of an error, half an answer.
@@ -70,6 +72,10 @@ impl Failure {
                 format!("vCenter can't be reached to {doing}: {why}."),
                 "Gatehouse asks again; look whether vCenter runs and the network lets us through.",
             ),
+            Self::Untrusted(why) => ProviderError::permanent(
+                format!("vCenter was not asked to {doing}: its certificate is not trusted ({why})."),
+                "Name the authority that issued it in the site's settings, or pin the certificate's fingerprint.",
+            ),
             Self::Late(after) => ProviderError::transient(
                 format!("vCenter did not answer within {after} when asked to {doing}; it may be at it all the same."),
                 "Gatehouse looks what came of it and asks again; look at vCenter's load if this goes on.",
@@ -102,7 +108,7 @@ impl VimFault {
                 "Ask vCenter's administrator for it; `gatehouse check --connect` lists every right that is needed.",
             ),
             "InvalidLogin" => ProviderError::permanent(
-                format!("vCenter lets us not {doing}: it does not know our user name and password (InvalidLogin)."),
+                format!("vCenter does not let us {doing}: it does not know our user name and password (InvalidLogin)."),
                 "Correct the site's user name and password.",
             ),
             "NotAuthenticated" => ProviderError::transient(

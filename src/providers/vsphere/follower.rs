@@ -24,6 +24,8 @@ const WAIT: Duration = Duration::from_secs(50);
 const GRACE: Duration = Duration::from_secs(25);
 /// Objects in one answer; there may be thousands when it begins.
 const PART: u32 = 200;
+/// Of so many changes at once it is asked who made them; of more there are only after vCenter was away.
+const ASKED_FOR: usize = 20;
 /// How long it rests after the first failure, and after many.
 const REST: Duration = Duration::from_millis(500);
 const LONGEST_REST: Duration = Duration::from_secs(30);
@@ -152,8 +154,8 @@ async fn updates(client: &Client, collector: &Moref, version: &str) -> Result<Op
 
 /// Puts down what others did, with their names where vCenter knows them.
 async fn tell(client: &Client, followed: &Followed, noted: Vec<Noted>) {
-    for Noted { id, key, name, event } in noted {
-        let by = who(client, &id, &event).await;
+    for (at, Noted { id, key, name, event }) in noted.into_iter().enumerate() {
+        let by = if at < ASKED_FOR { who(client, &id, &event).await } else { None };
         tracing::info!(machine = %name, %id, ?event, ?by, "a machine was changed in vCenter");
         followed.tell(MachineChange { id, key, name, event, by });
     }

@@ -147,7 +147,7 @@ impl DeviceSpec {
 #[serde(rename_all = "camelCase")]
 pub(super) struct BackingSpec {
     #[serde(rename = "@xsi:type")]
-    pub kind: &'static str,
+    pub kind: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -162,23 +162,28 @@ pub(super) struct BackingSpec {
 
 impl BackingSpec {
     /// The file that a disk has already.
-    pub fn file(disk: &Device) -> Self {
-        let backing = disk.backing.clone();
-        Self {
-            kind: "VirtualDiskFlatVer2BackingInfo",
-            file_name: backing.as_ref().and_then(|backing| backing.file_name.clone()),
-            disk_mode: backing.and_then(|backing| backing.disk_mode),
-            ..Self::default()
-        }
+    pub fn file(disk: &Device) -> Option<Self> {
+        let backing = disk.backing.clone()?;
+        let (kind, file_name, disk_mode) = (backing.kind, backing.file_name, backing.disk_mode);
+        Some(Self { kind, file_name, disk_mode, ..Self::default() })
     }
 
     pub fn network(name: &str, network: Moref) -> Self {
         let device_name = name.rsplit('/').next().map(str::to_owned);
-        Self { kind: "VirtualEthernetCardNetworkBackingInfo", device_name, network: Some(network), ..Self::default() }
+        Self {
+            kind: "VirtualEthernetCardNetworkBackingInfo".to_owned(),
+            device_name,
+            network: Some(network),
+            ..Self::default()
+        }
     }
 
     pub fn port_group(port: PortSpec) -> Self {
-        Self { kind: "VirtualEthernetCardDistributedVirtualPortBackingInfo", port: Some(port), ..Self::default() }
+        Self {
+            kind: "VirtualEthernetCardDistributedVirtualPortBackingInfo".to_owned(),
+            port: Some(port),
+            ..Self::default()
+        }
     }
 }
 

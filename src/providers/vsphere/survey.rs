@@ -35,8 +35,8 @@ fn rights(place: Place) -> &'static [&'static str] {
 
 #[async_trait]
 impl Survey for Vsphere {
-    async fn survey(&self, _now: DateTime<Utc>) -> Result<Vec<Line>, ProviderError> {
-        let lines = self.look_around().await;
+    async fn survey(&self, now: DateTime<Utc>) -> Result<Vec<Line>, ProviderError> {
+        let lines = self.look_around(now).await;
         if self.follower.get().is_none() {
             self.client.logout().await;
         }
@@ -45,10 +45,13 @@ impl Survey for Vsphere {
 }
 
 impl Vsphere {
-    async fn look_around(&self) -> Result<Vec<Line>, ProviderError> {
+    async fn look_around(&self, now: DateTime<Utc>) -> Result<Vec<Line>, ProviderError> {
         let session = self.client.session().await.map_err(|failure| failure.told("sign us in"))?;
         let about = &session.content.about;
         let mut lines = vec![Line::there("vCenter", format!("{}, API {}", about.full_name, about.api_version))];
+        if let Some(until) = session.trusted_until {
+            lines.push(Line::lasting("certificate of vCenter", until, now));
+        }
         for (place, name, purpose) in self.needed() {
             let what = format!("{} {}", place.word(), place.path(&self.settings.datacenter, &name));
             let what = if purpose.is_empty() { what } else { format!("{what} ({purpose})") };

@@ -3,9 +3,12 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_TYPE, COOKIE, SET_COOKIE};
 use reqwest::redirect::Policy;
+use reqwest::tls::TlsInfo;
 use reqwest::{Certificate, Client, Response, Url};
+use x509_parser::parse_x509_certificate;
 
 use super::failure::Failure;
 use super::settings::VsphereSettings;
@@ -30,6 +33,8 @@ pub(super) struct Answer {
     pub body: String,
     /// The cookie of a session that this answer opened.
     pub cookie: Option<String>,
+    /// With it, when the server's certificate ends.
+    pub trusted_until: Option<DateTime<Utc>>,
 }
 
 /// A way to a vCenter.
@@ -52,7 +57,7 @@ impl Https {
         if url.scheme() != "https" {
             return Err(format!("`{}` would send the password unprotected; write https://", settings.url));
         }
-        let mut builder = Client::builder().connect_timeout(CONNECT).redirect(Policy::none()).no_proxy();
+        let mut builder = Client::builder().connect_timeout(CONNECT).redirect(Policy::none()).no_proxy().tls_info(true);
         if let Some(fingerprint) = &settings.fingerprint {
             builder = builder.tls_backend_preconfigured(trust::pinned(fingerprint)?);
         } else if let Some(pem) = &settings.ca {
@@ -88,7 +93,8 @@ impl Transport for Https {
             return Err(Failure::Garbled(format!("it answered with HTTP {status}")));
         }
         let cookie = session_cookie(&response);
-        Ok(Answer { body: text(response, limit).await?, cookie })
+        let trusted_until = cookie.as_ref().and_then(|_| certificate_end(&response));
+        Ok(Answer { body: text(response, limit).await?, cookie, trusted_until })
     }
 }
 
@@ -96,6 +102,13 @@ impl Transport for Https {
 fn session_cookie(response: &Response) -> Option<String> {
     let set = response.headers().get(SET_COOKIE)?.to_str().ok()?;
     set.split(';').next().map(|pair| pair.trim().to_owned())
+}
+
+/// When the certificate ends by which the server was known.
+fn certificate_end(response: &Response) -> Option<DateTime<Utc>> {
+    let certificate = response.extensions().get::<TlsInfo>()?.peer_certificate()?;
+    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 /// The answer's text; one that is too large is not read to its end.
@@ -114,7 +127,10 @@ fn broken(cause: &reqwest::Error, limit: Duration) -> Failure {
     if cause.is_timeout() && !cause.is_connect() {
         return Failure::Late(format!("{} s", limit.as_secs()));
     }
-    Failure::Unreachable(in_whole(cause))
+    match in_whole(cause) {
+        why if why.contains("certificate") => Failure::Untrusted(why),
+        why => Failure::Unreachable(why),
+    }
 }
 
 /// The deepest cause, which says most: the others name the url and say that something failed.

@@ -130,10 +130,15 @@ pub(super) struct Device {
     pub backing: Option<Backing>,
     #[serde(rename = "capacityInKB")]
     pub capacity_in_kb: Option<i64>,
-    pub mac_address: Option<String>,
 }
 
 impl Device {
+    /// Whether it is a network card of any make.
+    pub fn is_card(&self) -> bool {
+        const MAKES: [&str; 4] = ["VirtualE1000", "VirtualVmxnet", "VirtualPCNet32", "VirtualSriovEthernetCard"];
+        MAKES.iter().any(|make| self.kind.starts_with(make))
+    }
+
     /// Whether it is a card on this plain network.
     pub fn is_on(&self, network: &str) -> bool {
         let name = self.backing.as_ref().and_then(|backing| backing.device_name.as_deref());
@@ -153,6 +158,8 @@ pub(super) struct Description {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Backing {
+    #[serde(rename = "@xsitype", default)]
+    pub kind: String,
     /// Of a card on a plain network.
     pub device_name: Option<String>,
     pub file_name: Option<String>,

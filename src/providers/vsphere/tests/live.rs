@@ -268,6 +268,7 @@ async fn a_linked_clone_leans_on_a_snapshot_and_a_customized_guest_gets_its_addr
 async fn a_survey_names_what_is_there_and_what_is_missing() {
     let whole = vcenter(settings()).survey(SystemClock.now()).await.unwrap();
     assert!(whole.iter().all(|line| line.standing == Standing::There), "{whole:#?}");
+    assert!(whole.iter().any(|line| line.what == "certificate of vCenter"), "{whole:#?}");
     let mut lacking = settings();
     lacking.datastores.push("nowhere".to_owned());
     lacking.images.get_mut("debian-12").unwrap().template = "debian-99".to_owned();
@@ -294,7 +295,7 @@ async fn only_the_pinned_certificate_is_taken_and_no_unknown_one() {
     assert!(vcenter(pinned).survey(SystemClock.now()).await.is_ok());
     let mut other = settings();
     (other.ca, other.fingerprint) = (None, Some("00".repeat(32)));
-    assert_eq!(vcenter(other).survey(SystemClock.now()).await.unwrap_err().kind, ProviderErrorKind::Transient);
+    assert_eq!(vcenter(other).survey(SystemClock.now()).await.unwrap_err().kind, ProviderErrorKind::Permanent);
     let mut public = settings();
     public.ca = None;
     let error = vcenter(public).survey(SystemClock.now()).await.unwrap_err();

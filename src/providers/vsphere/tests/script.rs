@@ -125,7 +125,8 @@ impl Transport for Script {
                 None => panic!("nobody said what {method} answers"),
             },
         };
-        Ok(Answer { body, cookie: (method == "Login").then(|| "vmware_soap_session=\"one\"".to_owned()) })
+        let cookie = (method == "Login").then(|| "vmware_soap_session=\"one\"".to_owned());
+        Ok(Answer { body, cookie, trusted_until: None })
     }
 }
 
