@@ -46,7 +46,7 @@ pub struct Changes {
 
 impl Changes {
     /// The answer of a hypervisor that tells nothing by itself.
-    pub const fn untold() -> Self {
+    pub(super) const fn untold() -> Self {
         Self { cursor: None, complete: false, changes: Vec::new() }
     }
 }

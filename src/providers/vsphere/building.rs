@@ -16,8 +16,8 @@ use super::method::{
 use super::places::{Place, roomiest};
 use super::settings::{Cloning, FirstBootBy, VsphereImage};
 use super::spec::{
-    BackingSpec, CloneSpec, ConfigSpec, CustomizationSpec, DeviceChange, DeviceSpec, FilterSpec, InstantCloneSpec,
-    ObjectSpec, OptionSet, PortSpec, PropertySpec, RelocateSpec,
+    BackingSpec, CloneSpec, ConfigSpec, CustomizationSpec, DeviceChange, DeviceSpec, InstantCloneSpec, OptionSet,
+    PortSpec, RelocateSpec,
 };
 use super::underway::Copying;
 use super::vim::{Device, Moref, ObjectContent};
@@ -145,7 +145,7 @@ impl Vsphere {
         let told = |failure: Failure| failure.told(&doing);
         let image = self.image(&order.image)?;
         let machine = Moref::machine(id);
-        let content = self.look(&machine, &["name", "parent", "config.hardware.device"]).await.map_err(told)?;
+        let content = self.client.look(&machine, &["name", "parent", "config.hardware.device"]).await.map_err(told)?;
         let content = content.ok_or_else(|| gone(&order.name))?;
         self.put_right(&machine, &content, order).await?;
         self.set_custom_values(&machine, order).await?;
@@ -185,7 +185,8 @@ impl Vsphere {
     /// The machine as vCenter has it at this moment; `None` when it is gone.
     pub(super) async fn read(&self, id: &str) -> Result<Option<Seen>, ProviderError> {
         let machine = Moref::machine(id);
-        let content = self.look(&machine, OF_MACHINES).await.map_err(|failure| failure.told(&format!("read {id}")))?;
+        let content =
+            self.client.look(&machine, OF_MACHINES).await.map_err(|failure| failure.told(&format!("read {id}")))?;
         match content {
             Some(content) => Ok(Some(self.followed().learn(&content))),
             None => {
@@ -204,15 +205,6 @@ impl Vsphere {
                 format!("Choose one of {}.", known.join(", ")),
             )
         })
-    }
-
-    async fn look(&self, object: &Moref, paths: &[&'static str]) -> Result<Option<ObjectContent>, Failure> {
-        let spec = FilterSpec {
-            prop_set: vec![PropertySpec { r#type: &object.kind, path_set: paths }],
-            object_set: vec![ObjectSpec::itself(object)],
-            report_missing_objects_in_results: true,
-        };
-        Ok(self.client.properties(spec).await?.into_iter().next())
     }
 
     async fn place(&self, place: Place, name: &str) -> Result<Moref, ProviderError> {
@@ -251,7 +243,7 @@ impl Vsphere {
     async fn snapshot(&self, template: &Moref, name: &str) -> Result<Moref, ProviderError> {
         let doing = format!("take a snapshot of {name} for linked clones");
         let _alone = self.snapshots.lock().await;
-        let content = self.look(template, &["snapshot"]).await.map_err(|failure| failure.told(&doing))?;
+        let content = self.client.look(template, &["snapshot"]).await.map_err(|failure| failure.told(&doing))?;
         let current = content.as_ref().and_then(|content| content.value("snapshot")?.current_snapshot.clone());
         if let Some(current) = current {
             return Ok(current);
@@ -299,7 +291,7 @@ impl Vsphere {
         }
         let told = |failure: Failure| failure.told(&format!("set custom attributes of {}", order.name));
         let manager = self.client.session().await.map_err(told)?.content.custom_fields_manager.clone();
-        let content = self.look(&manager, &["field"]).await.map_err(told)?;
+        let content = self.client.look(&manager, &["field"]).await.map_err(told)?;
         let fields = content.as_ref().and_then(|content| content.value("field"));
         let fields = fields.map(|value| value.custom_fields.as_slice()).unwrap_or_default();
         for (name, value) in &self.settings.custom_values {
@@ -374,10 +366,10 @@ impl Vsphere {
         }
         let told = |failure: Failure| failure.told(&format!("read the port group {name}"));
         let unreadable = || told(Failure::Garbled("the port group does not name its switch".to_owned()));
-        let content = self.look(&network, &["config.distributedVirtualSwitch", "key"]).await.map_err(told)?;
+        let content = self.client.look(&network, &["config.distributedVirtualSwitch", "key"]).await.map_err(told)?;
         let content = content.ok_or_else(unreadable)?;
         let switch = content.value("config.distributedVirtualSwitch").and_then(super::vim::Value::moref);
-        let switch = self.look(&switch.ok_or_else(unreadable)?, &["uuid"]).await.map_err(told)?;
+        let switch = self.client.look(&switch.ok_or_else(unreadable)?, &["uuid"]).await.map_err(told)?;
         let uuid = switch.as_ref().and_then(|switch| switch.value("uuid")).ok_or_else(unreadable)?;
         let key = content.value("key").ok_or_else(unreadable)?;
         let port = PortSpec { switch_uuid: uuid.text().to_owned(), portgroup_key: key.text().to_owned() };

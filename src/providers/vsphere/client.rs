@@ -12,7 +12,7 @@ use super::method::{
     RetrieveServiceContent,
 };
 use super::soap::{self, Method};
-use super::spec::{FilterSpec, RetrieveOptions};
+use super::spec::{FilterSpec, ObjectSpec, PropertySpec, RetrieveOptions};
 use super::transport::{Message, Transport};
 use super::vim::{Moref, ObjectContent, ServiceContent};
 
@@ -119,6 +119,16 @@ impl Client {
         let session = self.session().await?;
         let find = FindByUuid { this: &session.content.search_index, uuid, vm_search: true, instance_uuid: true };
         Ok(self.call(&find).await?.returnval)
+    }
+
+    /// These properties of one object; nothing when it is gone.
+    pub async fn look(&self, object: &Moref, paths: &[&'static str]) -> Result<Option<ObjectContent>, Failure> {
+        let spec = FilterSpec {
+            prop_set: vec![PropertySpec { r#type: &object.kind, path_set: paths }],
+            object_set: vec![ObjectSpec::itself(object)],
+            report_missing_objects_in_results: true,
+        };
+        Ok(self.properties(spec).await?.into_iter().next())
     }
 
     /// The properties that `spec` asks for, of all objects.

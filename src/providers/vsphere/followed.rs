@@ -111,10 +111,20 @@ impl Followed {
         self.tick();
     }
 
-    /// What happens to the machine with `key` is our own doing as long as the guard lives.
-    pub fn working_on<'f>(&'f self, key: &str) -> Working<'f> {
+    /// From now on what happens to the machine with `key` is our own doing.
+    pub fn begin(&self, key: &str) {
         *self.state().ours.entry(key.to_owned()).or_default() += 1;
-        Working { followed: self, key: key.to_owned() }
+    }
+
+    /// We are done with the machine with `key`, which we `left` like this; answers what others did to it since.
+    pub fn settle(&self, key: &str, left: Option<(String, Seen)>) -> Vec<Noted> {
+        let mut state = self.state();
+        if let Some(count) = state.ours.get_mut(key).filter(|count| **count > 1) {
+            *count -= 1;
+            return Vec::new();
+        }
+        state.ours.remove(key);
+        state.inventory.since(key, left)
     }
 
     /// How the task ended; `None` while it has not, or vCenter has not told yet.
@@ -172,23 +182,5 @@ impl Followed {
     fn state(&self) -> MutexGuard<'_, State> {
         // No code that holds the lock can panic half-way through a change.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// As long as this lives, what happens to the machine is our own doing.
-pub(super) struct Working<'f> {
-    followed: &'f Followed,
-    key: String,
-}
-
-impl Drop for Working<'_> {
-    fn drop(&mut self) {
-        let mut state = self.followed.state();
-        if let Some(count) = state.ours.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                state.ours.remove(&self.key);
-            }
-        }
     }
 }

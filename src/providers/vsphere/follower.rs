@@ -153,7 +153,7 @@ async fn updates(client: &Client, collector: &Moref, version: &str) -> Result<Op
 }
 
 /// Puts down what others did, with their names where vCenter knows them.
-async fn tell(client: &Client, followed: &Followed, noted: Vec<Noted>) {
+pub(super) async fn tell(client: &Client, followed: &Followed, noted: Vec<Noted>) {
     for (at, Noted { id, key, name, event }) in noted.into_iter().enumerate() {
         let by = if at < ASKED_FOR { who(client, &id, &event).await } else { None };
         tracing::info!(machine = %name, %id, ?event, ?by, "a machine was changed in vCenter");

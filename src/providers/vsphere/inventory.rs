@@ -231,6 +231,14 @@ impl Inventory {
         still.chain(gone.flat_map(|(id, before)| became(id, Some(before), None))).collect()
     }
 
+    /// What became of the machine with `key` since it was like this.
+    pub fn since(&self, key: &str, then: Option<(String, Seen)>) -> Vec<Noted> {
+        let now = self.by_key(key);
+        let id = then.as_ref().map(|(id, _)| id).or(now.map(|(id, _)| id));
+        let Some(id) = id else { return Vec::new() };
+        became(id, then.as_ref().map(|(_, seen)| seen), self.machines.get(id))
+    }
+
     /// The machine that carries `key`.
     pub fn by_key(&self, key: &str) -> Option<(&String, &Seen)> {
         self.machines.iter().find(|(_, seen)| seen.key() == key)

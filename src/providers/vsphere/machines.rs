@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use super::inventory::{DISK_GB, FQDN, IMAGE, Inventory, Seen, TaskEnd};
 use super::underway::Copying;
+use super::working::Working;
 use super::{Vsphere, instance_uuid};
 
 /// When it is worth looking again at a machine that is being built.
@@ -24,7 +25,7 @@ const NEWS: Duration = Duration::from_secs(20);
 impl Machines for Vsphere {
     async fn create(&self, key: &str, order: &MachineOrder) -> Result<Machine, ProviderError> {
         check(order)?;
-        let _ours = self.followed().working_on(key);
+        let _ours = self.working_on(key);
         let standing = match self.underway.of(key) {
             Some(_) => None,
             None => self.standing(key).await?,
@@ -86,7 +87,7 @@ impl Machines for Vsphere {
     }
 
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError> {
-        let _ours = self.followed().working_on(key);
+        let _ours = self.working_on(key);
         if self.underway.of(key).is_some() {
             return match self.give_up_clone(key).await? {
                 Some(id) => self.remove(&id, key).await,
@@ -126,6 +127,11 @@ impl Vsphere {
         let found = found.map_err(|failure| failure.told(&format!("find the machine with the key {key}")))?;
         let Some(id) = found.map(|machine| machine.id).or(known.map(|(id, _)| id)) else { return Ok(None) };
         Ok(self.read(&id).await?.filter(|seen| seen.key() == key).map(|seen| (id, seen)))
+    }
+
+    fn working_on(&self, key: &str) -> Working {
+        self.followed();
+        Working::on(key, &self.client, &self.followed)
     }
 
     fn machine(&self, id: &str, seen: &Seen) -> Machine {

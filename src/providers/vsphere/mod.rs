@@ -37,6 +37,7 @@ mod transport;
 mod trust;
 mod underway;
 mod vim;
+mod working;
 
 #[cfg(test)]
 mod tests;

@@ -9,7 +9,6 @@ use super::Vsphere;
 use super::failure::Failure;
 use super::inventory::{OF_TASKS, Task, TaskEnd};
 use super::method::CancelTask;
-use super::spec::{FilterSpec, ObjectSpec, PropertySpec};
 use super::vim::Moref;
 
 /// How long vCenter may be at something.
@@ -80,13 +79,8 @@ impl Vsphere {
     }
 
     async fn look_at_task(&self, task: &Moref) -> Result<Option<TaskEnd>, Failure> {
-        let spec = FilterSpec {
-            prop_set: vec![PropertySpec { r#type: "Task", path_set: OF_TASKS }],
-            object_set: vec![ObjectSpec::itself(task)],
-            report_missing_objects_in_results: false,
-        };
         let mut read = Task::default();
-        for content in self.client.properties(spec).await? {
+        if let Some(content) = self.client.look(task, OF_TASKS).await? {
             content.prop_set.iter().for_each(|property| read.take(&property.name, Some(&property.val)));
         }
         Ok(read.end())

@@ -13,7 +13,7 @@ use domain::ports::clock::Clock;
 use domain::ports::machine_change::{MachineChange, MachineEvent};
 use domain::ports::machines::{Machine, MachineOrder, MachineState, Machines};
 use domain::ports::provider_error::ProviderErrorKind;
-use domain::ports::survey::{Standing, Survey};
+use domain::ports::survey::{Line, Standing, Survey};
 use futures::future::join_all;
 use serde_json::Value;
 use tokio::sync::Mutex;
@@ -26,7 +26,7 @@ use super::script::method;
 use crate::clock::SystemClock;
 
 /// What somebody else does is known within this.
-const SECONDS: Duration = Duration::from_secs(5);
+const SECONDS: Duration = Duration::from_secs(6);
 
 /// What the lab says of its vCenter.
 fn lab() -> Value {
@@ -214,8 +214,7 @@ async fn what_we_do_ourselves_is_no_news() {
     let (key, order) = unique("quiet", 204);
     let machine = running(&vcenter, &key, &order).await;
     vcenter.destroy(&machine.id, &key).await.unwrap();
-    sleep(Duration::from_secs(1)).await;
-    let told = timeout(Duration::from_secs(2), vcenter.changes(cursor.as_deref())).await;
+    let told = timeout(SECONDS, vcenter.changes(cursor.as_deref())).await;
     let own = told.map(|changes| changes.unwrap().changes.into_iter().filter(|change| change.key == key).count());
     assert!(matches!(own, Err(_) | Ok(0)), "{own:?}");
 }
@@ -267,14 +266,17 @@ async fn a_linked_clone_leans_on_a_snapshot_and_a_customized_guest_gets_its_addr
 #[tokio::test]
 async fn a_survey_names_what_is_there_and_what_is_missing() {
     let whole = vcenter(settings()).survey(SystemClock.now()).await.unwrap();
-    assert!(whole.iter().all(|line| line.standing == Standing::There), "{whole:#?}");
-    assert!(whole.iter().any(|line| line.what == "certificate of vCenter"), "{whole:#?}");
+    let (certificate, rest): (Vec<Line>, Vec<Line>) =
+        whole.into_iter().partition(|line| line.what.contains("certificate"));
+    assert_eq!(certificate.len(), 1, "how long it lasts is the lab's affair");
+    assert!(rest.iter().all(|line| line.standing == Standing::There), "{rest:#?}");
     let mut lacking = settings();
     lacking.datastores.push("nowhere".to_owned());
     lacking.images.get_mut("debian-12").unwrap().template = "debian-99".to_owned();
     let lines = vcenter(lacking).survey(SystemClock.now()).await.unwrap();
     let missing: Vec<&str> =
         lines.iter().filter(|line| line.standing == Standing::Missing).map(|line| line.what.as_str()).collect();
+    let missing: Vec<&str> = missing.into_iter().filter(|what| !what.contains("certificate")).collect();
     assert_eq!(missing, ["datastore DC0/datastore/nowhere", "template DC0/vm/debian-99 (image debian-12)"]);
     let mut wrong = settings();
     wrong.password = "not this".to_owned();

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use domain::ports::machine_change::MachineEvent;
 use domain::ports::machines::{MachineState, Machines};
 use domain::ports::provider_error::ProviderErrorKind;
 
 use super::super::inventory::{KEY, SHAPED};
+use super::super::method::Maybe;
+use super::super::soap;
 use super::super::task::Limits;
+use super::super::vim::UpdateSet;
 use super::super::{Cloning, Vsphere};
-use super::script::{Says, Script, machine, order, reference};
+use super::script::{Says, Script, in_envelope, machine, order, reference, updates, word};
 
 const MACHINE: &str = "<val xsi:type=\"ManagedObjectReference\" type=\"VirtualMachine\">vm-1</val>";
 const OURS: [(&str, &str); 2] = [(KEY, "run/1/node"), ("gatehouse.fqdn", "shop-1.example.org")];
@@ -182,4 +186,33 @@ async fn a_name_that_could_break_out_of_a_setting_is_refused() {
     let error = script.vcenter().create("run/1/node", &odd).await.unwrap_err();
     assert_eq!(error.kind, ProviderErrorKind::Permanent);
     assert!(script.asked().is_empty());
+}
+
+/// What was read directly is newer than what vCenter tells a moment later.
+#[tokio::test]
+async fn old_news_of_our_own_doing_is_no_news_and_what_is_different_in_the_end_is() {
+    let script = empty();
+    script.answers("FindByUuid", &reference("VirtualMachine", "vm-1"));
+    for _ in 0..3 {
+        reads(&script, &SHAPED_OURS, "poweredOn", Some("10.0.0.7"));
+    }
+    let vcenter = script.vcenter();
+    vcenter.followed().current().await;
+    vcenter.create("run/1/node", &order()).await.unwrap();
+    let cursor = vcenter.changes(None).await.unwrap().cursor;
+    let power = |state: &str| updates("modify", "VirtualMachine", "vm-1", &[("runtime.powerState", &word(state))]);
+    for state in ["poweredOff", "poweredOn", "poweredOff"] {
+        let told = soap::reply::<Maybe<UpdateSet>>(&in_envelope(&format!(
+            "<WaitForUpdatesExResponse>{}</WaitForUpdatesExResponse>",
+            power(state)
+        )))
+        .unwrap()
+        .returnval
+        .unwrap();
+        vcenter.followed().apply(&told.filter_set[0].object_set);
+    }
+    reads(&script, &SHAPED_OURS, "poweredOff", None);
+    let changes = vcenter.changes(cursor.as_deref()).await.unwrap().changes;
+    let events: Vec<&MachineEvent> = changes.iter().map(|change| &change.event).collect();
+    assert_eq!(events, [&MachineEvent::Stopped]);
 }
