@@ -8,6 +8,8 @@ from .ground import run
 
 PACKAGES = ["iproute2", "iptables"]
 FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
+# What it was before the first lab on this machine started; the last one to stop puts it back.
+FORWARDING_BEFORE = Path("/run/gatehouse-lab-forwarding")
 
 
 def names(lab):
@@ -44,7 +46,8 @@ def start(lab):
         run(*inside(lab), "ip", "route", "add", "default", "via", here)
         run("ip", "route", "add", lab.machines, "via", there)
         run("ip", "route", "add", "local", lab.pools, "dev", "lo")
-        lab.remember("forwarding before", FORWARDING.read_text)
+        if not FORWARDING_BEFORE.exists():
+            FORWARDING_BEFORE.write_text(FORWARDING.read_text())
         FORWARDING.write_text("1\n")
         for table, name, chain, *rule in rules(lab):
             run("iptables", "-w", table, name, "-I", chain, *rule)
@@ -60,5 +63,6 @@ def stop(lab):
     run("ip", "route", "del", "local", lab.pools, "dev", "lo")
     run("ip", "link", "del", cable)
     run("ip", "netns", "del", space)
-    FORWARDING.write_text(lab.recall("forwarding before"))
-    lab.forget("forwarding before")
+    if FORWARDING_BEFORE.exists() and not list(Path("/run/netns").glob("gatehouse-lab-*")):
+        FORWARDING.write_text(FORWARDING_BEFORE.read_text())
+        FORWARDING_BEFORE.unlink()

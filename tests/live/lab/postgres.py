@@ -35,8 +35,8 @@ def start(lab):
         settings = {"listen_addresses": lab.address, "port": port, "unix_socket_directories": place, "ssl": "on",
                     "ssl_cert_file": place / "server.pem", "ssl_key_file": place / "server.key", "fsync": "off",
                     "max_connections": 300}
-        process.start(programs() / "postgres", "-D", place / "data",
-                      *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")), user="postgres")
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        process.start(programs() / "postgres", "-D", place / "data", *options, user="postgres")
     url = f"postgres://{USER}:{password}@{lab.address}:{port}"
     verified = f"sslmode=verify-full&sslrootcert={tls.ca}"
     lab.until("PostgreSQL answers", lambda: psql(f"{url}/postgres?{verified}", "select 1"), process)

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 from .authority import authority
-from .ground import DOMAIN, HERE, owned, run
+from .ground import DOMAIN, HERE, listens, owned, run
 
 PACKAGES = ["puppetserver", "puppet-agent", "puppet-terminus-puppetdb", "curl"]
 NEEDS = ["dns"]
@@ -18,8 +18,8 @@ DEBIAN = Path("/etc/puppet/puppetserver")
 PATIENCE = 240
 # A server of a lab starts often and compiles little.
 JAVA = ["-Xms256m", "-Xmx640m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+UnlockDiagnosticVMOptions",
-        "-XX:-BytecodeVerificationRemote", "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger",
-        "-Djruby.lib=/usr/share/jruby/lib"]
+        "-XX:-BytecodeVerificationRemote", "-XX:-UsePerfData",
+        "-Djruby.logger.class=com.puppetlabs.jruby_utils.jruby.Slf4jLogger", "-Djruby.lib=/usr/share/jruby/lib"]
 
 
 def start(lab):
@@ -30,7 +30,9 @@ def start(lab):
     code(place)
     relay, server = lab.process("relay"), lab.process("puppetserver")
     if not relay.alive():
-        relay.start("/usr/bin/python3", HERE / "files/puppet/relay", lab.port("relay", 8139), place / "gatehouses")
+        relay.start("/usr/bin/python3", HERE / "files/puppet/relay", lab.address, lab.port("relay", 8139),
+                    place / "gatehouses")
+    lab.until("the relay answers", lambda: listens(lab.address, lab.port("relay", 8139)), relay)
     if not server.alive():
         configure(lab, place, port)
         if not (place / "ca").exists():

@@ -15,8 +15,8 @@ NEEDS = ["puppet", "postgres"]
 DEBIAN = Path("/etc/puppetdb")
 PATIENCE = 240
 JAVA = ["-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-XX:+UnlockDiagnosticVMOptions",
-        "-XX:-BytecodeVerificationRemote", "-cp", "/usr/share/puppetdb/puppetdb.jar", "clojure.main", "-m",
-        "puppetlabs.puppetdb.core", "services"]
+        "-XX:-BytecodeVerificationRemote", "-XX:-UsePerfData", "-cp", "/usr/share/puppetdb/puppetdb.jar",
+        "clojure.main", "-m", "puppetlabs.puppetdb.core", "services"]
 
 
 def start(lab):

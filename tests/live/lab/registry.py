@@ -1,6 +1,7 @@
 """Docker's registry, with TLS and a password; the lab's engine trusts its certificate."""
 
 import base64
+import contextlib
 import shutil
 import ssl
 import urllib.request
@@ -45,3 +46,5 @@ def stop(lab):
     if folder := lab.recall("trusted"):
         shutil.rmtree(folder, ignore_errors=True)
         lab.forget("trusted")
+        with contextlib.suppress(OSError):
+            docker.TRUST.rmdir()
