@@ -115,7 +115,7 @@ impl House {
             mailer,
             datacenter,
             press: Press::default(),
-            node_servers: Arc::default(),
+            node_servers: opened.node_servers.into(),
         };
         let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
         Ok(Self { app, container_hosts, retention, lease: settings.worker.lease() })

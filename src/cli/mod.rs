@@ -18,6 +18,7 @@ mod plan;
 mod project;
 mod serve;
 mod stop;
+mod table;
 mod token;
 mod user;
 mod worker;
@@ -32,6 +33,8 @@ use app::App;
 use clap::{Parser, Subcommand};
 use domain::trouble::Trouble;
 use providers::clock::SystemClock;
+
+use table::table;
 
 use crate::boot::{self, House};
 use crate::settings::{self, Mistake, Settings};
@@ -61,7 +64,7 @@ enum Command {
     Serve(serve::Arguments),
     /// Drive runs, for portals that were started with --no-worker
     Worker(worker::Arguments),
-    /// Find every mistake in blueprint files
+    /// Find every mistake in blueprint files, or what is missing at the sites
     Check(check::Arguments),
     /// Show what an order would do, without ordering it
     Plan(plan::Arguments),
@@ -134,7 +137,7 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Demo(arguments) => demo::run(settings, arguments).await?,
         Command::Serve(arguments) => serve::run(settings, &arguments).await?,
         Command::Worker(arguments) => worker::run(settings, &arguments).await?,
-        Command::Check(arguments) => return check::run(&settings, &arguments),
+        Command::Check(arguments) => return check::run(&settings, &arguments).await,
         Command::Plan(arguments) => plan::run(&settings, &arguments)?,
         Command::User(user::Command::Add(add)) => user::add(&open(&settings).await?, add).await?,
         Command::User(command) => user::run(&open_what_is_there(&settings).await?, command).await?,

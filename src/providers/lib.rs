@@ -1,9 +1,11 @@
 //! Clients of the systems outside, one folder each; siblings never meet.
 
+pub mod absent;
 pub mod clock;
 pub mod dns;
 pub mod docker;
 pub mod haproxy;
+pub mod http;
 pub mod nautobot;
 pub mod puppet;
 pub mod simulated;

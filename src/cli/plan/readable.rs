@@ -6,6 +6,8 @@ use domain::blueprint::plan::{Plan, PlannedStep, PlannedWork, Verdict};
 use domain::blueprint::schema::plain;
 use domain::site::Site;
 
+use crate::cli::table;
+
 /// Everything that an approver would see, in sections.
 pub(super) fn readable(plan: &Plan, site: Option<&Site>) -> Result<String, Error> {
     let mut text = String::new();
@@ -55,22 +57,4 @@ fn step(step: &PlannedStep) -> Vec<String> {
     let skipped = step.skip.as_ref().map(|why| format!("not run: {why}"));
     let after = skipped.unwrap_or_else(|| step.needs.join(", "));
     vec![step.key.clone(), format!("{} ({work})", step.title), step.name.clone().unwrap_or_default(), after]
-}
-
-/// Rows in columns as wide as what stands in them; the last one as long as it is.
-fn table(text: &mut String, head: &[&str], rows: Vec<Vec<String>>) -> Result<(), Error> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let head: Vec<String> = head.iter().map(|&word| word.to_owned()).collect();
-    let rows: Vec<Vec<String>> = std::iter::once(head).filter(|head| !head.is_empty()).chain(rows).collect();
-    let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
-    let widths: Vec<usize> = (0..columns).map(|column| width(column).unwrap_or_default()).collect();
-    for row in &rows {
-        let cells: Vec<String> =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width)).collect();
-        writeln!(text, "  {}", cells.join("  ").trim_end())?;
-    }
-    Ok(())
 }

@@ -1,4 +1,7 @@
-//! `gatehouse check`: every mistake of blueprint files, before they are published.
+//! `gatehouse check`: every mistake of blueprint files, before they are published; and with `--connect`, what is missing
+//! at the sites before anything is ordered.
+
+mod connect;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,10 +23,16 @@ pub struct Arguments {
     /// Print the JSON Schema of a blueprint file instead, for editors
     #[arg(long, conflicts_with = "paths")]
     schema: bool,
+    /// Sign in to the systems of every site instead, and tell what is missing there; nothing is changed
+    #[arg(long, conflicts_with_all = ["paths", "schema"])]
+    connect: bool,
 }
 
 /// Prints every mistake as `file:line:column`; fails when there is one.
-pub fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, Failure> {
+pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode, Failure> {
+    if arguments.connect {
+        return connect::run(settings).await;
+    }
     let actions = actions::signatures();
     if arguments.schema {
         print(&serde_json::to_string_pretty(&file_schema(&actions))?)?;

@@ -1,10 +1,13 @@
 //! `gatehouse demo`: everything in one process and one folder, nothing to set up.
 
+mod lab;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::Args;
+use lab::Lab;
 use providers::clock::SystemClock;
 
 use super::{Failure, complain, stop};
@@ -13,9 +16,12 @@ use crate::settings::{Secret, Settings};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// The folder the demo keeps its data in
-    #[arg(long, value_name = "FOLDER", default_value = "gatehouse-data")]
-    data: PathBuf,
+    /// The folder the demo keeps its data in [default: gatehouse-data, or demo in the lab's folder]
+    #[arg(long, value_name = "FOLDER")]
+    data: Option<PathBuf>,
+    /// Build on the real systems of the lab that `tests/live/up FOLDER` started, instead of a simulated datacenter
+    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["reset", "sample_deployments"])]
+    lab: Option<PathBuf>,
     /// The port to listen on; 0 takes a free one
     #[arg(long, default_value_t = 8080)]
     port: u16,
@@ -29,12 +35,16 @@ pub struct Arguments {
 
 /// Serves the demo until the process is asked to stop; the next start goes on with the same data.
 pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure> {
-    let settings = for_demo(settings, &arguments);
+    let data = arguments.data();
+    let mut settings = for_demo(settings, arguments.port, &data);
+    let lab = arguments.lab.as_deref().map(Lab::read).transpose()?;
+    settings.sites = lab.as_ref().map(|lab| lab.sites(&data)).transpose()?.unwrap_or_default();
     if arguments.reset {
-        reset(&arguments.data)?;
+        reset(&data)?;
     }
     let listener = boot::listen(&settings.server)?;
     let url = settings.server.url(listener.local_addr()?.port());
+    let _announced = lab.map(|lab| lab.announce(&settings.sites, &url)).transpose()?;
     let house = House::open(&settings, Arc::new(SystemClock), url.clone(), true).await?;
     house.publish().await?;
     app::demo::people(&house.app).await?;
@@ -58,13 +68,21 @@ fn introduce(url: &str) -> Result<(), Failure> {
     say!("\nGatehouse's demo is open at {url}")
 }
 
+impl Arguments {
+    /// The folder of the demo's data.
+    fn data(&self) -> PathBuf {
+        let usual = || self.lab.as_ref().map_or_else(|| PathBuf::from("gatehouse-data"), |lab| lab.join("demo"));
+        self.data.clone().unwrap_or_else(usual)
+    }
+}
+
 /// The settings with everything that reaches outside turned to the demo's own folder.
-fn for_demo(mut settings: Settings, arguments: &Arguments) -> Settings {
-    settings.server.port = arguments.port;
+fn for_demo(mut settings: Settings, port: u16, data: &Path) -> Settings {
+    settings.server.port = port;
     settings.server.public_url = String::new();
-    settings.database.url = Secret::from(format!("sqlite:{}", arguments.data.join("gatehouse.db").display()).as_str());
+    settings.database.url = Secret::from(format!("sqlite:{}", data.join("gatehouse.db").display()).as_str());
     settings.database.url_file = None;
-    settings.datacenter.file = arguments.data.join("datacenter.json");
+    settings.datacenter.file = data.join("datacenter.json");
     settings.mail.host = String::new();
     settings
 }

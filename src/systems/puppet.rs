@@ -1,0 +1,43 @@
+//! A Puppet Server, as the settings name it, and the door by which it comes in.
+
+use std::sync::Arc;
+
+use app::node::{BuiltIn, NodeServer};
+use chrono::TimeDelta;
+use domain::ports::clock::Clock;
+use providers::puppet::{Puppet, PuppetSettings, PuppetWords};
+use store::Store;
+
+use super::{Section, read, secret};
+use crate::settings;
+
+pub(super) fn configuration(
+    site: &str,
+    settings: &settings::Puppet,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+) -> Section<Puppet> {
+    let [ca, certificate, key] = settings.tls.files().ok_or("certificates and a key are needed")?;
+    let secret = secret("the secret", settings.secret.as_ref(), settings.secret_file.as_ref())?;
+    let told = PuppetSettings {
+        site: site.to_owned(),
+        server: settings.server.clone(),
+        port: settings.port,
+        address: settings.address,
+        ca: read(ca)?,
+        certificate: read(certificate)?,
+        key: read(key)?,
+        environment: settings.environment.clone(),
+        secret: secret.into_bytes(),
+        report_within: TimeDelta::minutes(settings.report_within_minutes.into()),
+        database: settings.puppetdb.as_deref().map(str::parse).transpose()?,
+    };
+    let register = Arc::new(BuiltIn { store: store.clone(), clock: Arc::clone(clock) });
+    Ok(Puppet::new(told, register, Arc::clone(clock), None)?)
+}
+
+/// The server as it comes in to ask and to report.
+pub(super) fn door(site: &str, settings: &settings::Puppet) -> Section<NodeServer> {
+    let token = secret("the token", settings.token.as_ref(), settings.token_file.as_ref())?;
+    Ok(NodeServer::new(site, &token, Arc::new(PuppetWords)))
+}
