@@ -91,7 +91,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub fn new(settings: &DockerSettings) -> Result<Self, DockerSettingsError> {
+    pub(super) fn new(settings: &DockerSettings) -> Result<Self, DockerSettingsError> {
         let at = settings.host.clone();
         let way = match (at.strip_prefix("unix://"), &settings.identity) {
             (Some(path), _) if path.starts_with('/') => Way::Socket(path.to_owned()),
@@ -101,7 +101,7 @@ impl Client {
     }
 
     /// The engine of the machine `fqdn` at `authority`, whose certificate has to name the machine.
-    pub fn of_machine(
+    pub(super) fn of_machine(
         fqdn: &str,
         authority: String,
         config: Arc<ClientConfig>,
@@ -119,7 +119,7 @@ impl Client {
 
     /// Meets the engine and learns its version. It is spoken to in the newest API that it knows: bollard names none in
     /// its requests.
-    pub async fn meet(&self) -> Result<Session, ProviderError> {
+    pub(super) async fn meet(&self) -> Result<Session, ProviderError> {
         const DOING: &str = "Asking for its version";
         let docker = self.docker().map_err(|error| fault::told(&error, &self.at, DOING))?;
         let version = match timeout(self.patience, docker.version()).await {
@@ -150,7 +150,11 @@ pub(super) struct Session {
 
 impl Session {
     /// Waits for the answer to `call`, which is known as `doing` in errors, `Creating web-1`.
-    pub async fn ask<T>(&self, doing: &str, call: impl Future<Output = Result<T, Error>>) -> Result<T, ProviderError> {
+    pub(super) async fn ask<T>(
+        &self,
+        doing: &str,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> Result<T, ProviderError> {
         test_boundary::pass("before a call");
         let answer = timeout(self.patience, call).await;
         test_boundary::pass("after a call");
