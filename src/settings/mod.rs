@@ -35,7 +35,9 @@ pub use read::read;
 pub use retention::Retention;
 pub use secret::Secret;
 pub use server::Server;
-pub use sites::{Addresses, ContainerHosts, Dns, Docker, Haproxy, Probe, Puppet, Site, Spaces, Tls, Vsphere, vsphere};
+pub use sites::{
+    Addresses, ContainerHosts, Dns, Docker, Haproxy, Nautobot, Probe, Puppet, Site, Spaces, Tls, Vsphere, vsphere,
+};
 pub use worker::Worker;
 
 /// Everything that can be set, one section a file.

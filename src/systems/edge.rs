@@ -11,30 +11,54 @@ use domain::address::AddressRange;
 use domain::name::NamingPolicy;
 use domain::ports::clock::Clock;
 use domain::ports::dns::Dns;
+use domain::ports::ipam::Ipam;
 use providers::dns::{DnsSettings, NameServer};
 use providers::haproxy::{Haproxy, HaproxySettings, Socket};
+use providers::nautobot::{Nautobot, NautobotSettings};
 use store::Store;
 
-use super::{Section, secret};
+use super::{Section, read, secret};
 use crate::settings;
 
-/// The register of the site's names; `dns` is told of them, where there is one.
+/// The register of the site's names. Addresses come from `ipam`, else from a range of our own; `dns` is told of both,
+/// where there is one.
 pub(super) fn names(
     site: &str,
     settings: &settings::Addresses,
     store: &Store,
+    ipam: Option<Arc<dyn Ipam>>,
     dns: Option<Arc<dyn Dns>>,
 ) -> Section<Register> {
     let pool = if settings.pool.is_empty() { site } else { &settings.pool };
-    let range = AddressRange::within(&settings.subnet, settings.range.as_deref(), &settings.excluded)?;
+    let ipam = match ipam {
+        Some(ipam) => ipam,
+        None => own_range(pool, settings, store)?,
+    };
     Ok(Register {
         store: store.clone(),
         // Sites that share addresses share names: both stand in one network.
         name: pool.to_owned(),
         policy: NamingPolicy::new(&settings.domain, settings.names.as_deref())?,
-        ipam: Arc::new(AddressPool { store: store.clone(), name: pool.to_owned(), range }),
+        ipam,
         dns,
     })
+}
+
+fn own_range(pool: &str, settings: &settings::Addresses, store: &Store) -> Section<Arc<dyn Ipam>> {
+    let range = AddressRange::within(&settings.subnet, settings.range.as_deref(), &settings.excluded)?;
+    Ok(Arc::new(AddressPool { store: store.clone(), name: pool.to_owned(), range }))
+}
+
+pub(super) fn nautobot(settings: &settings::Nautobot) -> Section<Nautobot> {
+    Ok(Nautobot::new(NautobotSettings {
+        url: settings.url.clone(),
+        token: secret("the API token", settings.token.as_ref(), settings.token_file.as_ref())?,
+        ca: settings.ca_file.as_ref().map(read).transpose()?,
+        prefix: settings.prefix.clone(),
+        namespace: settings.namespace.clone(),
+        status: settings.status.clone(),
+        key_field: settings.key_field.clone(),
+    })?)
 }
 
 pub(super) fn dns(settings: &settings::Dns, clock: &Arc<dyn Clock>) -> Section<NameServer> {

@@ -21,6 +21,7 @@ use domain::ports::cmdb::Cmdb;
 use domain::ports::configuration::Configuration;
 use domain::ports::container_host::ContainerHost;
 use domain::ports::dns::Dns;
+use domain::ports::ipam::Ipam;
 use domain::ports::machines::Machines;
 use domain::ports::names::Names;
 use domain::ports::survey::Survey;
@@ -187,11 +188,12 @@ impl Here<'_> {
     /// The site's names, told to the DNS where there is one.
     fn names(&mut self, house: &House<'_>, site: &settings::Site) -> Result<Arc<dyn Names>, SystemsError> {
         let dns = self.some("dns", &site.dns, |it| edge::dns(it, house.clock))?;
+        let ipam = self.some("nautobot", &site.nautobot, edge::nautobot)?;
         let Some(addresses) = &site.addresses else {
             return Ok(self.absent("register of names and addresses", "addresses"));
         };
-        let dns = dns.map(|dns| dns as Arc<dyn Dns>);
-        Ok(Arc::new(self.opened("addresses", edge::names(self.name, addresses, house.store, dns))?))
+        let (ipam, dns) = (ipam.map(|ipam| ipam as Arc<dyn Ipam>), dns.map(|dns| dns as Arc<dyn Dns>));
+        Ok(Arc::new(self.opened("addresses", edge::names(self.name, addresses, house.store, ipam, dns))?))
     }
 
     fn configuration(

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::super::mistake::Objection;
 use super::super::secret::Secret;
-use super::tls::empty;
+use super::tls::{empty, unread};
 
 /// Which names and addresses machines get.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -24,6 +24,27 @@ pub struct Addresses {
     pub excluded: Vec<String>,
     /// What the pool of addresses is called: sites that name one pool share its addresses. Empty: the site's name.
     pub pool: String,
+}
+
+/// A plan of addresses in Nautobot, from which machines get theirs, instead of a range of our own.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Nautobot {
+    /// Its address, `https://nautobot.example.org`.
+    pub url: String,
+    /// The API token.
+    pub token: Option<Secret>,
+    /// A file with it on its first line, instead of `token`.
+    pub token_file: Option<PathBuf>,
+    /// The authorities (PEM) that its certificate has to come from, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The prefix that addresses are taken from, and the namespace that it is in.
+    pub prefix: String,
+    pub namespace: String,
+    /// The status that our addresses get.
+    pub status: String,
+    /// The custom field of IP addresses that bears our key.
+    pub key_field: String,
 }
 
 /// The primary name server of the site's zones, which takes signed updates.
@@ -80,6 +101,21 @@ impl Default for Dns {
     }
 }
 
+impl Default for Nautobot {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            token: None,
+            token_file: None,
+            ca_file: None,
+            prefix: String::new(),
+            namespace: "Global".to_owned(),
+            status: "Active".to_owned(),
+            key_field: "gatehouse_key".to_owned(),
+        }
+    }
+}
+
 impl Default for Haproxy {
     fn default() -> Self {
         Self {
@@ -96,9 +132,25 @@ impl Default for Haproxy {
 }
 
 impl Addresses {
-    pub(super) fn objections(&self, section: &str) -> Vec<Objection> {
+    /// What is wrong with it; its subnet means nothing where the addresses come from `nautobot`.
+    pub(super) fn objections(&self, section: &str, nautobot: bool) -> Vec<Objection> {
         let domain = empty(format!("{section}.domain"), &self.domain, "dc1.example.org");
-        domain.into_iter().chain(subnet(section, &self.subnet)).collect()
+        let subnet = if nautobot { None } else { subnet(section, &self.subnet) };
+        domain.into_iter().chain(subnet).collect()
+    }
+}
+
+impl Nautobot {
+    pub(super) fn objections(&self, section: &str) -> Vec<Objection> {
+        let here = |setting: &str| format!("{section}.{setting}");
+        let mut found = Secret::objections(&here("token"), self.token.as_ref(), self.token_file.as_ref());
+        if self.token.is_none() && self.token_file.is_none() {
+            found.push(Objection::new(here("token_file"), "is missing: name a file with the API token"));
+        }
+        found.extend(self.ca_file.as_ref().and_then(|file| unread(here("ca_file"), file)));
+        found.extend(empty(here("url"), &self.url, "https://nautobot.example.org"));
+        found.extend(empty(here("prefix"), &self.prefix, "10.20.0.0/24"));
+        found
     }
 }
 

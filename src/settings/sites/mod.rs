@@ -14,7 +14,7 @@ pub mod vsphere;
 use serde::Deserialize;
 
 pub use docker::{ContainerHosts, Docker, Spaces};
-pub use edge::{Addresses, Dns, Haproxy};
+pub use edge::{Addresses, Dns, Haproxy, Nautobot};
 pub use probe::Probe;
 pub use puppet::Puppet;
 pub use tls::Tls;
@@ -39,6 +39,8 @@ pub struct Site {
     pub docker: Option<Docker>,
     /// The names and addresses that machines get.
     pub addresses: Option<Addresses>,
+    /// Where addresses come from, instead of a range of our own.
+    pub nautobot: Option<Nautobot>,
     /// Where names are told to everybody.
     pub dns: Option<Dns>,
     /// What brings machines to what their role says.
@@ -77,7 +79,9 @@ impl Site {
         found.extend(self.machines(name));
         found.extend(self.vsphere.iter().flat_map(|it| it.objections(&here("vsphere"))));
         found.extend(self.docker.iter().flat_map(|it| it.objections(&here("docker"))));
-        found.extend(self.addresses.iter().flat_map(|it| it.objections(&here("addresses"))));
+        let elsewhere = self.nautobot.is_some();
+        found.extend(self.addresses.iter().flat_map(|it| it.objections(&here("addresses"), elsewhere)));
+        found.extend(self.nautobot.iter().flat_map(|it| it.objections(&here("nautobot"))));
         found.extend(self.dns.iter().flat_map(|it| it.objections(&here("dns"))));
         found.extend(self.puppet.iter().flat_map(|it| it.objections(&here("puppet"))));
         found.extend(self.haproxy.iter().flat_map(|it| it.objections(&here("haproxy"))));
