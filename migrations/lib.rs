@@ -32,6 +32,7 @@ mod m0076_node_reports;
 mod m0078_names;
 mod m0079_addresses;
 mod m0080_sites;
+mod m0083_secrets;
 mod m0085_fewer_rows;
 
 /// All migrations, in the order in which they run.
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0078_names::Migration),
             Box::new(m0079_addresses::Migration),
             Box::new(m0080_sites::Migration),
+            Box::new(m0083_secrets::Migration),
             Box::new(m0085_fewer_rows::Migration),
         ]
     }

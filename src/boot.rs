@@ -33,7 +33,7 @@ use web::metrics::Metrics;
 use crate::duties;
 use crate::settings::{Bounds, Database, Mail, Security, Server, Settings};
 use crate::systems::{self, SystemsError};
-use crate::workflows;
+use crate::{sealing, workflows};
 
 /// How long answers that are under way may take when the process stops.
 const GRACE_SECONDS: u64 = 5;
@@ -58,6 +58,8 @@ pub enum BootError {
     Provider { name: String, known: String },
     #[error("nobody can listen on {address}: {}", way_out(source))]
     Listen { address: String, source: io::Error },
+    #[error("the key `{file}` that seals secrets {why}")]
+    Key { file: PathBuf, why: String },
     #[error("mail can't be sent as `[mail]` says")]
     Mail(#[from] SmtpSettingsError),
     #[error("the blueprints can't be published")]
@@ -88,8 +90,9 @@ impl House {
         demo: bool,
     ) -> Result<Self, BootError> {
         let store = open_store(&settings.database).await?;
+        let sealing = sealing::key(settings, &store).await?;
         let mailer = open_mailer(&settings.mail)?;
-        let opened = systems::open(settings, &store, &clock)?;
+        let opened = systems::open(settings, &store, &clock, &sealing)?;
         let consequences = Consequences { base_url: base_url.clone(), mailer: mailer.clone() };
         let engine = Engine::new(
             store.clone(),
@@ -116,6 +119,7 @@ impl House {
             datacenter,
             press: Press::default(),
             node_servers: opened.node_servers.into(),
+            sealing,
         };
         let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
         Ok(Self { app, container_hosts, retention, lease: settings.worker.lease() })

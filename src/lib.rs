@@ -6,6 +6,7 @@
 pub mod boot;
 pub mod cli;
 mod duties;
+mod sealing;
 pub mod settings;
 pub mod systems;
 mod workflows;

@@ -15,6 +15,7 @@ mod naming;
 mod notify;
 mod puppet;
 mod registry;
+mod secret;
 mod space;
 mod typed;
 mod wait;

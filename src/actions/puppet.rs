@@ -26,9 +26,9 @@ pub(crate) struct Apply {
 pub(crate) struct ApplyInput {
     /// The node's certificate name: the machine's FQDN.
     certname: String,
-    /// The role that the machine gets: `base`, `tomcat`, `docker` or `postgresql`.
+    /// The role that the machine gets: `base`, `tomcat`, `docker`, `postgresql` or `mariadb`.
     role: String,
-    /// Facts that the role reads, passed as data.
+    /// Facts that the role reads, passed as data; `reference` of `secret.generate` stands for the secret.
     #[serde(default)]
     facts: Map<String, Value>,
     /// Key of the server's CI on which the role's software runs: `ci` of `machine.create`.
@@ -177,6 +177,7 @@ fn endpoint(node: &ConfiguredNode) -> Option<String> {
     match node.role.as_str() {
         "docker" => Some(format!("tcp://{}:2376", node.certname)),
         "postgresql" => Some(format!("postgresql://{}:5432", node.certname)),
+        "mariadb" => Some(format!("mysql://{}:3306", node.certname)),
         _ => None,
     }
 }
@@ -186,6 +187,7 @@ fn software(work: &Work, node: &ConfiguredNode, server: &str) -> Vec<CiChange> {
     let (class, title, port) = match node.role.as_str() {
         "tomcat" => (CiClass::ApplicationServer, "Tomcat", 8080),
         "postgresql" => (CiClass::Database, "PostgreSQL", 5432),
+        "mariadb" => (CiClass::Database, "MariaDB", 3306),
         "docker" => (CiClass::ContainerEngine, "Docker Engine", 2376),
         _ => return Vec::new(),
     };

@@ -10,11 +10,12 @@ use domain::ports::container_host::ContainerHost;
 use domain::ports::machines::Machines;
 use domain::ports::names::Names;
 use domain::ports::probe::Probe;
+use domain::ports::secrets::Secrets;
 use domain::ports::spaces::Spaces;
 use engine::Action;
 
 use crate::typed::{Typed, Verb};
-use crate::{balancer, cmdb, docker, http, human, machine, naming, notify, puppet, space, wait};
+use crate::{balancer, cmdb, docker, http, human, machine, naming, notify, puppet, secret, space, wait};
 
 /// The outside systems that actions work on.
 #[derive(Clone)]
@@ -28,11 +29,13 @@ pub struct Systems {
     pub probe: Arc<dyn Probe>,
     /// The CMDBs that have to acknowledge a deployment's CIs.
     pub cmdbs: Vec<Arc<dyn Cmdb>>,
+    /// Where secrets lie sealed.
+    pub secrets: Arc<dyn Secrets>,
 }
 
 impl Systems {
-    /// One system that is everything, with the CMDBs.
-    pub fn one<S>(system: Arc<S>, cmdbs: Vec<Arc<dyn Cmdb>>) -> Self
+    /// One system that is everything, with the CMDBs and the safe.
+    pub fn one<S>(system: Arc<S>, cmdbs: Vec<Arc<dyn Cmdb>>, secrets: Arc<dyn Secrets>) -> Self
     where
         S: Names + Machines + Configuration + Balancer + ContainerHost + Spaces + Probe + 'static,
     {
@@ -45,16 +48,19 @@ impl Systems {
             spaces: system.clone(),
             probe: system,
             cmdbs,
+            secrets,
         }
     }
 }
 
 /// All actions, working on these systems.
 pub fn all(systems: &Systems) -> Vec<Arc<dyn Action>> {
-    let Systems { names, machines, configuration, balancer, container_hosts, spaces, probe, cmdbs } = systems.clone();
+    let Systems { names, machines, configuration, balancer, container_hosts, spaces, probe, cmdbs, secrets } =
+        systems.clone();
     vec![
         Arc::new(Typed(naming::Reserve { names: Arc::clone(&names) })),
         Arc::new(Typed(machine::Create { machines, names, configuration: Arc::clone(&configuration) })),
+        Arc::new(Typed(secret::Generate { secrets })),
         Arc::new(Typed(puppet::Apply { configuration })),
         Arc::new(Typed(balancer::CreatePool { balancer: Arc::clone(&balancer) })),
         Arc::new(Typed(balancer::SetMembers { balancer })),
@@ -76,6 +82,7 @@ pub fn signatures() -> Vec<Signature> {
     vec![
         naming::Reserve::signature(),
         machine::Create::signature(),
+        secret::Generate::signature(),
         puppet::Apply::signature(),
         balancer::CreatePool::signature(),
         balancer::SetMembers::signature(),

@@ -9,6 +9,7 @@ use domain::trouble::Trouble;
 use serde_json::json;
 use store::Tx;
 pub use store::ailment::Case;
+use store::ailment::Measure;
 
 use crate::{App, audit, database};
 
@@ -36,7 +37,7 @@ impl Found {
 
 /// What ails the database now; nothing when all is well.
 pub async fn examine(app: &App) -> Result<Vec<Found>, Trouble> {
-    let measure = app.engine.measure();
+    let measure = measure(app);
     let mut found = Vec::new();
     for ailment in Ailment::ALL {
         let (number, cases) = store::ailment::find(&app.store, ailment, &measure, SHOWN).await.map_err(database)?;
@@ -53,7 +54,7 @@ pub async fn mend_from_command_line(app: &App) -> Result<Vec<Found>, Trouble> {
     let mut mended = Vec::new();
     for ailment in Ailment::ALL.into_iter().filter(|ailment| ailment.is_mended_by_itself()) {
         let tx = app.store.begin().await.map_err(database)?;
-        let measure = app.engine.measure();
+        let measure = measure(app);
         let (number, cases) = store::ailment::find(&tx, ailment, &measure, AT_ONCE).await.map_err(database)?;
         if number == 0 {
             continue;
@@ -67,6 +68,11 @@ pub async fn mend_from_command_line(app: &App) -> Result<Vec<Found>, Trouble> {
         mended.push(Found { ailment, number, cases });
     }
     Ok(mended)
+}
+
+/// By what it is judged now.
+fn measure(app: &App) -> Measure {
+    Measure { sealing_key: Some(app.sealing.id()), ..app.engine.measure() }
 }
 
 fn on_record(ailment: Ailment, number: u64, cases: &[Case]) -> Note {
@@ -140,7 +146,10 @@ const fn place(ailment: Ailment) -> &'static str {
         | Ailment::StepOfEndedRun
         | Ailment::JobWithoutRun
         | Ailment::JobOfSilentWorker => "runs",
-        Ailment::ObjectUnsettled | Ailment::ObjectOfEndedDeployment | Ailment::DeploymentEmpty => "deployments",
+        Ailment::ObjectUnsettled
+        | Ailment::ObjectOfEndedDeployment
+        | Ailment::DeploymentEmpty
+        | Ailment::SecretUnopened => "deployments",
         Ailment::QuotaHeld
         | Ailment::RequestUnasked
         | Ailment::RequestWithoutRun

@@ -32,7 +32,8 @@ pub use store::deployment::{Filter, SortBy};
 
 use crate::ci::{self, Running};
 use crate::page::{Counted, List, Turn, Window};
-use crate::{App, catalog, database, hold, run, site};
+use crate::secret::Shown;
+use crate::{App, catalog, database, hold, run, secret, site};
 
 /// CIs that a deployment's page lists; the CMDB has the others.
 const CIS_SHOWN: u64 = 200;
@@ -74,6 +75,8 @@ pub struct Details {
     /// What it will cost per month once what is ordered is there.
     pub agreed: Money,
     pub so_far: Money,
+    /// What was made for it and is handed over.
+    pub secrets: Vec<Shown>,
     /// Whether the person may change it.
     pub may_act: bool,
     /// What its blueprint offers to do with it.
@@ -170,10 +173,23 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         resources,
         runs,
         orders: history::orders(app, id).await?,
+        secrets: secret::of_deployment(app, id).await?,
         running: ci::running(app, &cis).await?,
         cis,
         now,
     })
+}
+
+/// The deployment whose secrets somebody wants to take.
+pub(crate) async fn to_take_from(app: &App, who: &Principal, id: DeploymentId) -> Result<Deployment, Trouble> {
+    let deployment = find(app, &who.scope(), id).await?;
+    if may_act(who, deployment.project) {
+        return Ok(deployment);
+    }
+    Err(Trouble::forbidden(
+        format!("What was made for {} is for the people who may change it.", deployment.name),
+        format!("Ask {}, who answers for the application.", deployment.application),
+    ))
 }
 
 async fn find(app: &App, scope: &Scope, id: DeploymentId) -> Result<Deployment, Trouble> {

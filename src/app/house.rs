@@ -18,6 +18,7 @@ use test_database::TestDatabase;
 use crate::App;
 use crate::catalog::Catalog;
 use crate::consequences::House as Consequences;
+use crate::secret::SealingKey;
 
 /// A clock that stands still until a test winds it.
 pub(crate) struct Wound(Mutex<DateTime<Utc>>);
@@ -68,6 +69,7 @@ impl House {
             datacenter: None,
             press: Default::default(),
             node_servers: Default::default(),
+            sealing: SealingKey::read(&SealingKey::fresh()).expect("a fresh key is one"),
         };
         Self { app, clock, shop, website, _database: database }
     }

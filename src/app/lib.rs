@@ -84,6 +84,8 @@ pub struct App {
     pub press: audit_report::Press,
     /// The configuration servers that may ask about nodes and report on them.
     pub node_servers: Arc<[node::NodeServer]>,
+    /// The key that seals what is made for deployments.
+    pub sealing: secret::SealingKey,
 }
 
 impl App {

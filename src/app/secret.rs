@@ -1,4 +1,10 @@
-//! Secrets that open something: made from the system's randomness, kept only as a hash.
+//! Secrets. Those that open Gatehouse itself are made from the system's randomness and kept only as a hash; those that
+//! were made for deployments are kept sealed, and handed over once.
+
+mod hand_over;
+mod reveal;
+mod safe;
+mod seal;
 
 use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
@@ -7,6 +13,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::trouble::Trouble;
 use sha2::{Digest, Sha256};
+
+pub(crate) use hand_over::of_deployment;
+pub use hand_over::{HandedOver, Shown, take};
+pub(crate) use reveal::reveal;
+pub use safe::Safe;
+pub use seal::SealingKey;
 
 /// The shortest password that a person may choose, in characters.
 pub const PASSWORD_MIN: usize = 12;

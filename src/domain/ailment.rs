@@ -36,12 +36,14 @@ pub enum Ailment {
     MailOverdue,
     /// No mail server took the mail.
     MailRefused,
+    /// The secret was sealed with another key than the one that is set.
+    SecretUnopened,
     /// The process that did the duties has fallen silent, and none has taken them over.
     DutiesUndone,
 }
 
 impl Ailment {
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::RunForgotten,
         Self::RunOverdue,
         Self::LeaseFromFuture,
@@ -58,6 +60,7 @@ impl Ailment {
         Self::TaskForNothing,
         Self::MailOverdue,
         Self::MailRefused,
+        Self::SecretUnopened,
         Self::DutiesUndone,
     ];
 
@@ -80,6 +83,7 @@ impl Ailment {
             Self::TaskForNothing => "task_for_nothing",
             Self::MailOverdue => "mail_overdue",
             Self::MailRefused => "mail_refused",
+            Self::SecretUnopened => "secret_unopened",
             Self::DutiesUndone => "duties_undone",
         }
     }
@@ -103,6 +107,7 @@ impl Ailment {
             Self::TaskForNothing => "Tasks that people are asked to do, and no step of a run waits for them",
             Self::MailOverdue => "Mails that are due, and nobody sends them",
             Self::MailRefused => "Mails that no mail server took",
+            Self::SecretUnopened => "Secrets that were sealed with another key than the one that is set",
             Self::DutiesUndone => "The process that sends mails, reminds approvers and ends leases has fallen silent",
         }
     }
@@ -155,6 +160,11 @@ impl Ailment {
             }
             Self::MailRefused => {
                 "The mail's page has the server's answer. Mend what it says, then press `Send it again` there."
+            }
+            Self::SecretUnopened => {
+                "Put the key back with which they were sealed: `secrets.key_file` in the settings says where it stands. \
+                 Where it is lost, nobody can open them any more, and their machines keep what they have: set new ones \
+                 by hand, or order anew."
             }
             Self::DutiesUndone => {
                 "Start a worker with `gatehouse worker` or `gatehouse serve`: it takes this over within seconds."

@@ -66,6 +66,8 @@ ids! {
     ResourceId,
     /// One execution of a workflow.
     RunId,
+    /// A secret that was made for a deployment.
+    SecretId,
     /// What a step asks people to do.
     TaskId,
     /// A bearer token for programs.

@@ -31,6 +31,7 @@ pub mod reading;
 pub mod request;
 pub mod resource;
 pub mod run;
+pub mod secret;
 pub mod site;
 pub mod step;
 pub mod task;

@@ -9,9 +9,9 @@ use crate::queue::QUEUE;
 const LEASES: i32 = 4;
 
 impl Engine {
-    /// By what runs and the queue are judged now.
+    /// By what runs and the queue are judged now; what was sealed is not, for the key is not known here.
     pub fn measure(&self) -> Measure {
         let now = self.0.clock.now();
-        Measure { now, no_lease_until: now + self.0.settings.lease * LEASES, queue: QUEUE }
+        Measure { now, no_lease_until: now + self.0.settings.lease * LEASES, queue: QUEUE, sealing_key: None }
     }
 }

@@ -32,6 +32,15 @@ impl Database {
         }
     }
 
+    /// The file of an embedded database.
+    pub fn file(&self) -> Option<PathBuf> {
+        self.url().ok()?.expose().strip_prefix("sqlite:").map(PathBuf::from)
+    }
+
+    pub(super) fn is_on_server(&self) -> bool {
+        self.url().is_ok_and(|url| url.expose().starts_with("postgres"))
+    }
+
     pub(super) fn objections(&self) -> Vec<Objection> {
         let mut found = Vec::new();
         if self.url.expose().trim() == "sqlite:" {

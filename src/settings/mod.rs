@@ -15,6 +15,7 @@ mod mistake;
 mod read;
 mod retention;
 mod secret;
+mod secrets;
 mod server;
 mod sites;
 mod worker;
@@ -34,6 +35,7 @@ use mistake::Objection;
 pub use read::read;
 pub use retention::Retention;
 pub use secret::Secret;
+pub use secrets::{Secrets, sealing_key};
 pub use server::Server;
 pub use sites::{
     Addresses, ContainerHosts, Dns, Docker, Haproxy, Nautobot, Probe, Puppet, Site, Spaces, Tls, Vsphere, vsphere,
@@ -51,6 +53,7 @@ pub struct Settings {
     pub logging: Logging,
     pub mail: Mail,
     pub retention: Retention,
+    pub secrets: Secrets,
     pub server: Server,
     /// By name; without any there is the simulated datacenter.
     pub sites: BTreeMap<String, Site>,
@@ -65,6 +68,7 @@ impl Settings {
             self.database.objections(),
             self.mail.objections(),
             self.retention.objections(),
+            self.secrets.objections(&self.database),
             self.server.objections(),
             self.sites.iter().flat_map(|(name, site)| site.objections(name)).collect(),
             self.worker.objections(),

@@ -177,13 +177,22 @@ mod tests {
     #[test]
     fn the_example_documents_every_key() {
         let example = include_str!("../../gatehouse.example.toml");
-        for section in
-            ["bounds", "catalog", "database", "datacenter", "logging", "mail", "retention", "server", "worker"]
-        {
+        for section in [
+            "bounds",
+            "catalog",
+            "database",
+            "datacenter",
+            "logging",
+            "mail",
+            "retention",
+            "secrets",
+            "server",
+            "worker",
+        ] {
             assert!(example.contains(&format!("[{section}]")), "[{section}] is missing");
         }
         // What is optional is documented as a comment.
-        for key in ["folder", "url_file", "password", "password_file"] {
+        for key in ["folder", "url_file", "password", "password_file", "key_file"] {
             assert!(example.contains(&format!("# {key} = ")), "{key} is missing");
         }
     }
@@ -364,6 +373,21 @@ mod tests {
         let bound = with("GATEHOUSE_BOUNDS__PROVIDERS", "{ machines = 0, dns = 2 }").unwrap_err();
         assert!(bound.contains("bounds.providers says machines = 0: nothing of it would ever go on"), "{bound}");
         assert!(with("GATEHOUSE_WORKER__CONCURRENCY", "0").unwrap_err().contains("no run would ever move"));
+    }
+
+    #[test]
+    fn a_sealing_key_is_asked_for_where_several_read_it_and_refused_where_it_is_none() {
+        let on_server = with("GATEHOUSE_DATABASE__URL", "postgres://gate@localhost/gate").unwrap_err();
+        assert!(on_server.contains("secrets.key_file is not set"), "{on_server}");
+        let lost = with("GATEHOUSE_SECRETS__KEY_FILE", "/nowhere/secrets.key").unwrap_err();
+        let told = "GATEHOUSE_SECRETS__KEY_FILE: secrets.key_file `/nowhere/secrets.key` can't be read";
+        assert!(lost.starts_with(told), "{lost}");
+        let (key, toml) = (file("key", "c2hvcnQ=\n"), "[secrets]\nkey_file = ");
+        let told = complaint(&format!("{toml}\"{}\"\n", key.display()));
+        assert!(told.contains(" holds no key: it has to be 32 bytes in Base64"), "{told}");
+        std::fs::write(&key, app::secret::SealingKey::fresh()).unwrap();
+        assert!(with("GATEHOUSE_SECRETS__KEY_FILE", key.to_str().unwrap()).is_ok());
+        std::fs::remove_file(&key).unwrap();
     }
 
     #[test]

@@ -7,6 +7,7 @@ use domain::ailment::Ailment;
 use domain::deployment::DeploymentState;
 use domain::request::RequestState;
 use domain::run::RunState;
+use domain::secret::KeyId;
 use sea_orm::{DbBackend, DbErr, FromQueryResult};
 use uuid::Uuid;
 
@@ -28,6 +29,8 @@ pub struct Measure {
     pub no_lease_until: DateTime<Utc>,
     /// The queue that brings runs to workers.
     pub queue: &'static str,
+    /// The key with which secrets are sealed; none: whichever it was.
+    pub sealing_key: Option<KeyId>,
 }
 
 /// Something that is ailing.
@@ -102,6 +105,7 @@ impl Look {
             Ailment::ApprovalOfDecidedRequest => Self::at_approval(),
             Ailment::TaskForNothing => Self::at_task(),
             Ailment::MailOverdue | Ailment::MailRefused => Self::at_mail(ailment, measure, sql),
+            Ailment::SecretUnopened => Self::at_secret(measure, sql),
             Ailment::DutiesUndone => Self::at_duty(backend, sql),
         }
     }
@@ -263,6 +267,16 @@ impl Look {
         Self { from: "mail m".to_owned(), holds, row: "m.id", shows: ["m.id", "m.subject", "m.to_email", at] }
     }
 
+    fn at_secret(measure: &Measure, sql: &mut Sql) -> Self {
+        let key = sql.bind(measure.sealing_key.map(|key| key.0));
+        Self {
+            from: "secret x JOIN deployment d ON d.id = x.deployment_id".to_owned(),
+            holds: format!("x.sealing_key <> {key}"),
+            row: "x.id",
+            shows: ["d.id", "x.name || ' of ' || d.name", NO_NOTE, "x.created_at"],
+        }
+    }
+
     fn at_duty(backend: DbBackend, sql: &mut Sql) -> Self {
         let overdue = sql.database_time(backend, -OVERDUE);
         Self {
@@ -324,6 +338,8 @@ const STANDS: &str = " AND EXISTS (SELECT 1 FROM deployment d WHERE d.id = alloc
      ('retired', 'failed')) AND EXISTS (SELECT 1 FROM request q WHERE q.id = allocation.request_id AND (q.state = \
      'fulfilled' OR (allocation.amount > 0 AND EXISTS (SELECT 1 FROM resource o WHERE o.run_id = q.run_id AND \
      o.state <> 'gone'))))";
+/// Where nothing sets a case apart.
+const NO_NOTE: &str = "CAST(NULL AS text)";
 /// Where no instant is known; typed, so that every database takes it for one.
 const NO_INSTANT: &str = "CAST(NULL AS timestamptz)";
 

@@ -35,6 +35,7 @@ pub mod resource;
 mod room;
 pub mod run;
 pub mod run_event;
+pub mod secret;
 pub mod session;
 pub mod share;
 mod sql;

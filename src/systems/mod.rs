@@ -15,6 +15,7 @@ use std::sync::Arc;
 use actions::Systems;
 use app::cmdb::BuiltIn;
 use app::node::NodeServer;
+use app::secret::{Safe, SealingKey};
 use app::workload::Hosts;
 use domain::ports::clock::Clock;
 use domain::ports::cmdb::Cmdb;
@@ -24,6 +25,7 @@ use domain::ports::dns::Dns;
 use domain::ports::ipam::Ipam;
 use domain::ports::machines::Machines;
 use domain::ports::names::Names;
+use domain::ports::secrets::Secrets;
 use domain::ports::survey::Survey;
 use domain::site::{SIMULATED, Site, Sites};
 use engine::Action;
@@ -76,8 +78,14 @@ impl Opened {
 
 /// Opens the systems of every site that is configured; without one, the simulated datacenter. Nothing is connected
 /// before it is needed.
-pub fn open(settings: &Settings, store: &Store, clock: &Arc<dyn Clock>) -> Result<Opened, SystemsError> {
-    let house = House { store, clock, cmdb: Arc::new(BuiltIn { store: store.clone() }) };
+pub fn open(
+    settings: &Settings,
+    store: &Store,
+    clock: &Arc<dyn Clock>,
+    sealing: &SealingKey,
+) -> Result<Opened, SystemsError> {
+    let safe = Safe { store: store.clone(), clock: clock.clone(), sealing: sealing.clone() };
+    let house = House { store, clock, cmdb: Arc::new(BuiltIn { store: store.clone() }), safe: Arc::new(safe) };
     let mut opened = Opened {
         sites: sites(settings),
         systems: BTreeMap::new(),
@@ -102,6 +110,7 @@ struct House<'h> {
     store: &'h Store,
     clock: &'h Arc<dyn Clock>,
     cmdb: Arc<dyn Cmdb>,
+    safe: Arc<dyn Secrets>,
 }
 
 /// The sites as orders know them.
@@ -128,7 +137,8 @@ impl Opened {
             section,
             source: format!("the datacenter's file `{}` can't be opened: {cause}", file.display()).into(),
         })?;
-        let systems = Systems::one(Arc::new(datacenter.clone()), vec![Arc::clone(&house.cmdb)]);
+        let cmdbs = vec![Arc::clone(&house.cmdb)];
+        let systems = Systems::one(Arc::new(datacenter.clone()), cmdbs, Arc::clone(&house.safe));
         self.systems.insert(site.to_owned(), systems);
         self.datacenter.get_or_insert(datacenter);
         Ok(())
@@ -156,6 +166,7 @@ impl Opened {
             },
             names,
             cmdbs: vec![Arc::clone(&house.cmdb)],
+            secrets: Arc::clone(&house.safe),
         };
         if let Some(puppet) = &site.puppet {
             self.node_servers.push(here.opened("puppet", puppet::door(name, puppet))?);

@@ -112,7 +112,7 @@ impl Scene {
         Machines::create(&datacenter, "made by hand", &by_hand).await.unwrap();
         let next = Arc::<Next>::default();
         let failing = |action| Arc::new(Failing { action, next: Arc::clone(&next) }) as Arc<dyn Action>;
-        let systems = systems::open(&house.settings, &house.app.store, &house.app.clock).unwrap();
+        let systems = systems::open(&house.settings, &house.app.store, &house.app.clock, &house.app.sealing).unwrap();
         let at = |(site, actions): (String, Vec<_>)| (site, actions.into_iter().map(failing).collect());
         let actions = systems.actions().into_iter().map(at).collect();
         let consequences = Arc::new(Consequences { base_url: house.app.base_url.clone(), mailer: None });

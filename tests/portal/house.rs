@@ -69,6 +69,7 @@ impl House {
         settings.database.url = Secret::from(database.address());
         settings.datacenter.file = folder.join("datacenter.json");
         settings.catalog.folder = Some(blueprints_in(&folder));
+        settings.secrets.key_file = Some(sealing_key_in(&folder));
         let house = boot::House::open(&settings, clock, "http://localhost".to_owned(), true).await.unwrap();
         house.publish().await.unwrap();
         let app = house.app;
@@ -101,6 +102,7 @@ impl House {
             .env("GATEHOUSE_DATABASE__URL", self.settings.database.url.expose())
             .env("GATEHOUSE_DATACENTER__FILE", &self.settings.datacenter.file)
             .env("GATEHOUSE_CATALOG__FOLDER", self.folder.join("workflows"))
+            .env("GATEHOUSE_SECRETS__KEY_FILE", self.folder.join("secrets.key"))
             .env("GATEHOUSE_LOGGING__FILTER", "error")
             .stdin(Stdio::null())
             .stdout(Stdio::null());
@@ -271,6 +273,13 @@ impl Drop for House {
     fn drop(&mut self) {
         std::fs::remove_dir_all(&self.folder).ok();
     }
+}
+
+/// A key of the house's own.
+fn sealing_key_in(folder: &Path) -> PathBuf {
+    let file = folder.join("secrets.key");
+    std::fs::write(&file, app::secret::SealingKey::fresh()).unwrap();
+    file
 }
 
 /// A copy of the blueprints that ship, for a story to change.

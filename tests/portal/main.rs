@@ -24,6 +24,7 @@ mod process;
 mod requests;
 mod retention;
 mod runs;
+mod secrets;
 mod sites;
 mod task_links;
 mod tasks;

@@ -181,3 +181,36 @@ async fn what_a_later_run_finds_changed_or_fails_at_is_a_finding_until_all_is_we
     assert_eq!(drifted().await, Vec::<String>::new());
     site.house.close().await;
 }
+
+#[actix_web::test]
+async fn a_machine_is_given_the_secrets_of_its_own_deployment_and_no_other() {
+    let site = Site::of(House::new().await);
+    let rita = site.house.person("Rita").await;
+    let database = site.house.order(&rita, "sql-database-vm", json!({ "application": "orders" })).await.deployment;
+    let database = site.house.when(&rita, database, DeploymentState::Live).await;
+    let machine = site.house.order(&rita, "linux-vm", json!({ "application": "tools" })).await.deployment;
+    let machine = site.house.when(&rita, machine, DeploymentState::Live).await;
+    let reference = format!("secret:{}", database.secrets[0].handover.id);
+    for (certname, of, status) in
+        [("db-1.lab.test", &database, StatusCode::OK), ("tools-1.lab.test", &machine, StatusCode::CONFLICT)]
+    {
+        let setup = of.resources.iter().find(|row| row.kind == "configuration").unwrap();
+        let order = NodeOrder {
+            certname: certname.into(),
+            key: setup.key.clone(),
+            site: "lab".into(),
+            role: "postgresql".into(),
+            environment: "production".into(),
+            facts: json!({ "password": reference }).as_object().cloned().unwrap(),
+        };
+        site.register().order(&order).await.unwrap();
+        let (answered, document) = site.ask(TOKEN, certname).await;
+        assert_eq!(answered, status, "{certname}: {document}");
+        let told: serde_json::Value = serde_json::from_str(&document).unwrap_or_default();
+        let password = told["classes"]["postgresql"]["password"].as_str();
+        assert_eq!(password.map(str::len), (status == StatusCode::OK).then_some(24), "{certname}");
+        let kept = site.register().find(&setup.key).await.unwrap().unwrap().order.facts;
+        assert_eq!(kept["password"], reference, "what is kept stands for it");
+    }
+    site.house.close().await;
+}

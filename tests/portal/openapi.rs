@@ -218,6 +218,18 @@ async fn every_operation_does_what_the_document_promises() {
     program.post(&rita, path, &format!("{of_deployment}/retire"), json!({})).await;
     house.when(&person, deployment.parse().unwrap(), DeploymentState::Retired).await;
 
+    // A password is taken once.
+    let database = house.order(&person, "sql-database-vm", json!({ "application": "orders" })).await.deployment;
+    house.when(&person, database, DeploymentState::Live).await;
+    let of_database = format!("/api/v1/deployments/{database}");
+    let password = id(&program.get(&rita, "/api/v1/deployments/{id}", &of_database).await["secrets"][0]);
+    let (path, at) =
+        ("/api/v1/deployments/{id}/secrets/{secret}/take", format!("{of_database}/secrets/{password}/take"));
+    program.write(Method::POST, &rita, path, &at, json!({})).await;
+    let twice = post(&house, &rita, &at, json!({}), None).await;
+    assert_eq!(twice.status, 410, "{}", twice.body);
+    program.promise.keep(&Method::POST, path, &twice);
+
     // Somebody is asked to do something, and does it once.
     house.offer("racked.yaml", tasks::RACKED).await;
     house.order(&person, "racked", json!({ "application": "racked" })).await;
@@ -268,7 +280,7 @@ async fn every_operation_does_what_the_document_promises() {
 
 /// A path with its places filled in.
 fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{blueprint}", "linux-vm").replace("{action}", "scale")
+    path.replace("{id}", id).replace("{blueprint}", "linux-vm").replace("{action}", "scale").replace("{secret}", id)
 }
 
 #[actix_web::test]

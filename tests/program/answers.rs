@@ -116,8 +116,10 @@ fn an_answer_that_can_not_be_written_is_a_failure_and_no_crash() {
 async fn the_doctor_is_brief_when_all_is_well_and_else_says_what_is_wrong_and_what_to_do() {
     let folder = Folder::new("doctor");
     let database = TestDatabase::create().await;
+    let key = folder.sealing_key();
     let doctor = |arguments: &[&str]| {
         let mut command = gatehouse(arguments);
+        command.env("GATEHOUSE_SECRETS__KEY_FILE", &key);
         command.env("GATEHOUSE_DATABASE__URL", database.address()).current_dir(&folder.0).output().unwrap()
     };
     assert!(doctor(&["migrate"]).status.success());
@@ -194,7 +196,9 @@ fn where_nobody_can_listen_or_keep_anything_it_is_said_why() {
     let folder = Folder::new("nowhere");
     fs::write(folder.0.join("text.db"), "no database at all, but a text that is long enough to be looked at").unwrap();
     let told = |name: &str, value: &str| {
-        let refused = gatehouse(&["serve", "--port", "0"]).env(name, value).current_dir(&folder.0).output().unwrap();
+        let mut serve = gatehouse(&["serve", "--port", "0"]);
+        let refused = serve.env("GATEHOUSE_SECRETS__KEY_FILE", folder.sealing_key()).env(name, value);
+        let refused = refused.current_dir(&folder.0).output().unwrap();
         assert!(matches!(refused.status.code(), Some(1 | 2)), "{refused:?}");
         said(&refused)
     };

@@ -36,6 +36,12 @@ impl Folder {
         Self(folder)
     }
 
+    /// A file with a key that seals secrets, as a database on a server needs one.
+    fn sealing_key(&self) -> String {
+        fs::write(self.0.join("secrets.key"), app::secret::SealingKey::fresh()).unwrap();
+        self.path("secrets.key")
+    }
+
     fn path(&self, name: &str) -> String {
         self.0.join(name).display().to_string()
     }

@@ -14,6 +14,7 @@ pub async fn set_for(action: &str) -> (Stage, Value) {
     let mut stage = Stage::ready().await;
     let input = match action {
         "naming.reserve" => json!({ "pattern": "shop-{n}" }),
+        "secret.generate" => json!({ "title": "Database password", "hand_over_within": "7d" }),
         "machine.create" => {
             let name = stage.run("naming.reserve", "name", json!({ "pattern": "shop-{n}" })).await.unwrap();
             machine(&name)

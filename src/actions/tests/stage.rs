@@ -1,5 +1,6 @@
 //! A stage for actions: plays the engine's part, commits what they intend and record, and winds the clock when they wait.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -13,8 +14,10 @@ use domain::ports::clock::Clock;
 use domain::ports::cmdb::{Cmdb, Registered};
 use domain::ports::datacenter::{DatacenterControls, Pace};
 use domain::ports::provider_error::ProviderError;
+use domain::ports::secrets::{SecretOrder, Secrets};
 use domain::ports::spaces::{SpaceQuota, Spaces};
 use domain::resource::{LedgerChange, Resource, ResourceState};
+use domain::secret::Handover;
 use domain::site::SIMULATED;
 use engine::{Action, ActionError, Outcome, Record, StepLog, Work};
 use providers::clock::ManualClock;
@@ -31,6 +34,7 @@ pub struct Stage {
     pub cis: Vec<CiChange>,
     pub log: Arc<Heard>,
     pub cmdb: Arc<SlowCmdb>,
+    pub safe: Arc<Safe>,
     folder: PathBuf,
 }
 
@@ -50,6 +54,8 @@ pub struct Scene {
     quotas: Vec<SpaceQuota>,
     rows: Vec<(String, ResourceState, Value)>,
     cis: Vec<String>,
+    /// Keys of steps that have a secret.
+    secrets: Vec<String>,
 }
 
 /// What the actions said.
@@ -85,6 +91,26 @@ impl Cmdb for SlowCmdb {
     }
 }
 
+/// A safe in which nothing lies but what was ordered, by the key of its step.
+#[derive(Default)]
+pub struct Safe(Mutex<BTreeMap<String, Handover>>);
+
+#[async_trait]
+impl Secrets for Safe {
+    async fn generate(&self, order: &SecretOrder) -> Result<Handover, ProviderError> {
+        let mut kept = self.0.lock().unwrap();
+        let id = Uuid::from_u128(kept.len() as u128 + 1).into();
+        let SecretOrder { deployment, name, until, .. } = order.clone();
+        let new = Handover { id, deployment, name, until, taken: None };
+        Ok(kept.entry(order.key.clone()).or_insert(new).clone())
+    }
+
+    async fn forget(&self, key: &str) -> Result<(), ProviderError> {
+        self.0.lock().unwrap().remove(key);
+        Ok(())
+    }
+}
+
 impl Stage {
     pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
@@ -92,8 +118,8 @@ impl Stage {
         let folder = std::env::temp_dir().join(name);
         let clock = Arc::new(ManualClock::at(DateTime::<Utc>::UNIX_EPOCH));
         let datacenter = Datacenter::open(&folder.join("datacenter.jsonl"), clock.clone()).unwrap();
-        let (log, cmdb) = (Arc::default(), Arc::default());
-        Self { datacenter, clock, ledger: Vec::new(), cis: Vec::new(), log, cmdb, folder }
+        let (log, cmdb, safe) = Default::default();
+        Self { datacenter, clock, ledger: Vec::new(), cis: Vec::new(), log, cmdb, safe, folder }
     }
 
     /// A stage where answers come at once and work takes its usual time on the clock.
@@ -104,7 +130,7 @@ impl Stage {
     }
 
     pub fn systems(&self) -> Systems {
-        Systems::one(Arc::new(self.datacenter.clone()), vec![self.cmdb.clone()])
+        Systems::one(Arc::new(self.datacenter.clone()), vec![self.cmdb.clone()], self.safe.clone())
     }
 
     /// Runs the step to its end; commits its intents before and its record after.
@@ -230,7 +256,8 @@ impl Stage {
 
     /// All that stands: in the datacenter, in the ledger and in the CMDB.
     pub async fn scene(&self) -> Scene {
-        let mut scene = Scene { cis: self.standing_cis(), ..Scene::default() };
+        let secrets = self.safe.0.lock().unwrap().keys().cloned().collect();
+        let mut scene = Scene { cis: self.standing_cis(), secrets, ..Scene::default() };
         for object in self.datacenter.overview().await.unwrap().objects {
             if object.kind == "pool" {
                 let pool = Balancer::describe(&self.datacenter, &object.id).await.unwrap();

@@ -12,10 +12,10 @@ use futures::future::join_all;
 use providers::clock::SystemClock;
 
 use super::counted;
-use crate::boot;
 use crate::cli::{Failure, complain, print, table};
 use crate::settings::Settings;
 use crate::systems::{self, Surveyed};
+use crate::{boot, sealing};
 
 /// A system that has told nothing by then is not there.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,7 +24,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub async fn run(settings: &Settings) -> Result<ExitCode, Failure> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let store = boot::open_store(&settings.database).await?;
-    let surveys = systems::open(settings, &store, &clock)?.surveys;
+    let sealing = sealing::key(settings, &store).await?;
+    let surveys = systems::open(settings, &store, &clock, &sealing)?.surveys;
     if surveys.is_empty() {
         say!("There is nothing to connect to: all is simulated. `[sites.…]` in the settings names real systems.")?;
         return Ok(ExitCode::SUCCESS);

@@ -83,13 +83,14 @@ fn for_demo(mut settings: Settings, port: u16, data: &Path) -> Settings {
     settings.database.url = Secret::from(format!("sqlite:{}", data.join("gatehouse.db").display()).as_str());
     settings.database.url_file = None;
     settings.datacenter.file = data.join("datacenter.json");
+    settings.secrets.key_file = None;
     settings.mail.host = String::new();
     settings
 }
 
 /// Removes the demo's own files, and nothing else that may stand in the folder.
 fn reset(folder: &Path) -> Result<(), Failure> {
-    for name in ["gatehouse.db", "gatehouse.db-wal", "gatehouse.db-shm", "datacenter.json"] {
+    for name in ["gatehouse.db", "gatehouse.db-wal", "gatehouse.db-shm", "secrets.key", "datacenter.json"] {
         let file = folder.join(name);
         if file.exists() {
             fs::remove_file(&file).map_err(|cause| format!("`{}` can't be removed: {cause}", file.display()))?;

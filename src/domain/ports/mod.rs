@@ -18,5 +18,6 @@ pub mod names;
 pub mod nodes;
 pub mod probe;
 pub mod provider_error;
+pub mod secrets;
 pub mod spaces;
 pub mod survey;

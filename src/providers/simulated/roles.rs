@@ -33,7 +33,7 @@ const BASE: &[(&str, &str)] = &[
     ("Package[node-exporter]", "ensure changed 'purged' to 'present'"),
 ];
 
-pub(super) const ROLES: [Role; 4] = [
+pub(super) const ROLES: [Role; 5] = [
     Role { name: "base", port: 22, in_order: 71, seconds: 6.0, versions: &[], changes: &[] },
     Role {
         name: "tomcat",
@@ -77,6 +77,21 @@ pub(super) const ROLES: [Role; 4] = [
             ("Postgresql::Db[{database}]", "created"),
             ("Postgresql::Role[{owner}]", "created"),
             ("Service[postgresql]", "ensure changed 'stopped' to 'running'"),
+            ("Cron[base-backup]", "created"),
+        ],
+    },
+    Role {
+        name: "mariadb",
+        port: 3306,
+        in_order: 98,
+        seconds: 10.0,
+        versions: &["10.11"],
+        changes: &[
+            ("Package[mariadb-server]", "ensure changed 'purged' to '{mariadb_version}'"),
+            ("File[/etc/mysql/mariadb.conf.d/90-site.cnf]", "defined content"),
+            ("Service[mariadb]", "ensure changed 'stopped' to 'running'"),
+            ("Mysql::Db[{database}]", "created"),
+            ("Mysql_user[{owner}@%]", "created"),
             ("Cron[base-backup]", "created"),
         ],
     },

@@ -23,6 +23,7 @@ use super::endpoint::Endpoint;
 use super::fields::{Body, Query};
 use super::paging::Part;
 use super::requests::{RequestDetails, file};
+use super::secrets::SecretEntry;
 
 /// Which deployments are wanted.
 #[derive(IntoParams)]
@@ -79,6 +80,8 @@ pub struct DeploymentDetails {
     resources: Vec<ResourceDetails>,
     /// Newest first.
     runs: Vec<String>,
+    /// What was made for it, such as passwords, in the order in which it was made.
+    secrets: Vec<SecretEntry>,
     /// What may be done with it.
     actions: Vec<ActionReference>,
 }
@@ -248,6 +251,7 @@ impl From<Details> for DeploymentDetails {
             cost_so_far: details.so_far.euros(),
             resources: details.resources.into_iter().map(ResourceDetails::from).collect(),
             runs: details.runs.iter().map(|run| run.id.to_string()).collect(),
+            secrets: details.secrets.into_iter().map(SecretEntry::from).collect(),
             actions: details.actions.into_iter().map(ActionReference::from).collect(),
             deployment: DeploymentEntry::of(details.deployment, details.reads, details.owner, details.monthly.euros()),
         }

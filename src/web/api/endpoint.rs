@@ -139,7 +139,16 @@ impl Endpoint {
     }
 
     /// Only says what would be, so that it may be asked again without a key.
-    pub fn changes_nothing(mut self) -> Self {
+    pub fn changes_nothing(self) -> Self {
+        self.without_key()
+    }
+
+    /// Can't be done twice whatever it comes with, so that a key would say nothing.
+    pub fn happens_once(self) -> Self {
+        self.without_key()
+    }
+
+    fn without_key(mut self) -> Self {
         self.parameters.retain(|parameter| parameter["in"] != "header");
         self
     }

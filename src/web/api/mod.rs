@@ -22,6 +22,7 @@ mod projects;
 mod requests;
 mod runs;
 mod search;
+mod secrets;
 mod tasks;
 mod tokens;
 
@@ -57,6 +58,7 @@ fn endpoints() -> Vec<Endpoint> {
         runs::endpoints(),
         mend::endpoints(),
         search::endpoints(),
+        secrets::endpoints(),
         tasks::endpoints(),
         tokens::endpoints(),
         openapi::about(),

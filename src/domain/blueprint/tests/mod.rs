@@ -61,6 +61,12 @@ pub(super) fn actions() -> Vec<Signature> {
             schema(&json!({ "to": text }), &[]),
         ),
         action(
+            "secret.generate",
+            "Make secret",
+            schema(&json!({ "title": text, "hand_over_within": text }), &["title"]),
+            schema(&json!({ "reference": text, "name": text }), &[]),
+        ),
+        action(
             "puppet.apply",
             "Apply role",
             schema(

@@ -141,7 +141,7 @@ async fn only_a_running_machine_and_a_known_role_can_be_configured() {
     assert_eq!(house.datacenter.apply("k", &order).await.unwrap_err().kind, ProviderErrorKind::NotFound);
     order.role = "tomkat".to_owned();
     let unknown = house.datacenter.apply("k", &order).await.unwrap_err();
-    assert_eq!(unknown.next, "Choose one of base, tomcat, docker, postgresql.");
+    assert_eq!(unknown.next, "Choose one of base, tomcat, docker, postgresql, mariadb.");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ mod action;
 mod index;
 mod prolong;
 mod retire;
+mod secret;
 mod show;
 mod topology;
 
@@ -26,6 +27,11 @@ pub fn configure(service: &mut ServiceConfig) {
         )
         .service(resource("/deployments/{id}/actions/{action}/preview").route(post().to(action::preview)))
         .service(resource("/deployments/{id}/retire").route(get().to(retire::show)).route(post().to(retire::retire)))
+        .service(
+            resource("/deployments/{id}/secrets/{secret}")
+                .app_data(FormOn("/deployments/{id}"))
+                .route(post().to(secret::take)),
+        )
         .service(
             resource("/deployments/{id}/prolong")
                 .app_data(FormOn("/deployments/{id}"))

@@ -12,6 +12,7 @@ use domain::ids::DeploymentId;
 use domain::reading::{Meaning, Reading};
 use domain::request::number;
 use domain::resource::{Resource, ResourceState};
+use domain::secret::HandoverState;
 use domain::trouble::Trouble;
 
 use super::{called, objects, topology};

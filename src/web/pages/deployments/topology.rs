@@ -34,12 +34,10 @@ fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
             let machine = all.iter().find(|other| other.kind == "machine" && text(other, "fqdn") == row.name)?;
             let version = row.attributes.pointer(&format!("/facts/{role}_version")).and_then(Value::as_str);
             Node::new(row.key.as_str(), crate::look::words(&role))
-                .icon(if role == "postgresql" {
-                    "database"
-                } else if role == "docker" {
-                    "docker"
-                } else {
-                    "service"
+                .icon(match role.as_str() {
+                    "postgresql" | "mariadb" => "database",
+                    "docker" => "docker",
+                    _ => "service",
                 })
                 .note(version.map(|version| format!("Version {version}")).unwrap_or_default())
                 .inside(machine.key.as_str())
