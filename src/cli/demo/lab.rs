@@ -284,3 +284,53 @@ fn kept(file: &Path) -> Result<Secret, Failure> {
     }
     Ok(Secret::from_file(file).map_err(|cause| format!("`{}` can't be read: {cause}", file.display()))?)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn both_sites_of_a_lab_share_its_names_and_addresses_and_keep_their_secrets() {
+        let lab = json!({
+            "network": { "machines": "172.30.0.0/24", "pools": "172.30.1.0/24", "address": "172.30.2.1" },
+            "dns": {
+                "address": "172.30.2.1", "port": 53, "zone": "lab.test", "reverse": "0.30.172.in-addr.arpa",
+                "reverse_of_pools": "1.30.172.in-addr.arpa", "key": "gatehouse", "algorithm": "hmac-sha256",
+                "secret": "c2VjcmV0",
+            },
+            "docker": {
+                "host": "unix:///lab/docker.sock", "network": "gatehouse", "subnet": "172.30.0.0/24",
+                "addresses": { "first": "172.30.0.10", "last": "172.30.0.191" },
+                "tls": { "host": "tcp://172.30.2.2:2376", "ca": "ca.pem", "cert": "cert.pem", "key": "key.pem" },
+            },
+            "images": { "machine": "gatehouse/machine" },
+            "vcenter": {
+                "url": "https://172.30.2.1/sdk", "username": "gatehouse", "password": "s3cret", "ca": "ca.pem",
+                "datacenter": "DC0", "pool": "/DC0/host/Resources", "folder": "/DC0/vm", "template": "/DC0/vm/debian-12",
+                "datastores": ["LocalDS_0"], "network": "VM Network",
+            },
+            "haproxy": {
+                "program": "/usr/sbin/haproxy", "config": "/lab/haproxy.cfg", "folder": "/lab/conf.d",
+                "socket": "/lab/run.sock", "master": "/lab/master.sock", "addresses": "172.30.1.0/24",
+            },
+            "puppet": {
+                "server": "puppet.lab.test", "address": "172.30.2.1", "port": 8140, "environment": "production",
+                "ca": "ca.pem", "cert": "cert.pem", "key": "key.pem", "gatehouses": "/lab/gatehouses",
+            },
+            "puppetdb": { "url": "https://172.30.2.1:8081" },
+        });
+        let lab: Lab = serde_json::from_value(lab).expect("a lab");
+        let data = std::env::temp_dir().join(format!("gatehouse-lab-{}", std::process::id()));
+        let sites = lab.sites(&data).expect("its sites");
+        assert_eq!(lab.sites(&data).expect("again"), sites, "what was made at the first start is kept");
+        fs::remove_dir_all(&data).expect("it was made");
+        assert_eq!(sites.keys().collect::<Vec<_>>(), ["docker", "vcenter"]);
+        assert!(sites["docker"].docker.is_some() && sites["vcenter"].vsphere.is_some());
+        assert_eq!(sites["docker"].addresses, sites["vcenter"].addresses, "both stand in one network");
+        assert_ne!(sites["docker"].puppet, sites["vcenter"].puppet, "each comes in with a token of its own");
+        let shown = format!("{sites:?}");
+        assert!(!shown.contains("s3cret") && !shown.contains("c2VjcmV0"), "{shown}");
+    }
+}
