@@ -108,8 +108,8 @@ fn is_part_of_the_facade(item: &Item, source: &Source, sources: &[Source]) -> bo
             let opens_signature = code.contains("pub ")
                 || code.trim_start().starts_with("fn ")
                 || code.trim_start().starts_with("async fn ");
-            let continues_one =
-                code.starts_with("    ") && (code.contains("->") || code.contains(": ") || code.contains('('));
+            let continues_one = code.starts_with(") ->")
+                || code.starts_with("    ") && (code.contains("->") || code.contains(": ") || code.contains('('));
             !own && names(code, &item.name)
                 && (opens_signature || continues_one)
                 && !code.trim_start().starts_with("use ")
