@@ -25,6 +25,7 @@ use domain::ports::dns::Dns;
 use domain::ports::ipam::Ipam;
 use domain::ports::machines::Machines;
 use domain::ports::names::Names;
+use domain::ports::nodes::RemoteAgent;
 use domain::ports::secrets::Secrets;
 use domain::ports::survey::Survey;
 use domain::site::{SIMULATED, Site, Sites};
@@ -148,9 +149,10 @@ impl Opened {
     fn real(&mut self, house: &House<'_>, name: &str, site: &settings::Site) -> Result<(), SystemsError> {
         let mut here = Here { name, surveys: &mut self.surveys };
         let names = here.names(house, site)?;
+        let (machines, agents) = here.machines(house, site)?;
         let systems = Systems {
-            machines: here.machines(house, site)?,
-            configuration: here.configuration(house, site)?,
+            machines,
+            configuration: here.configuration(house, site, agents)?,
             balancer: match here.some("haproxy", &site.haproxy, |it| edge::haproxy(it, house.clock))? {
                 Some(balancer) => balancer,
                 None => here.absent("load balancer", "haproxy"),
@@ -186,14 +188,19 @@ struct Here<'h> {
 type Section<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
 impl Here<'_> {
-    fn machines(&mut self, house: &House<'_>, site: &settings::Site) -> Result<Arc<dyn Machines>, SystemsError> {
+    /// The site's machines, and how the agents on them are started where the hypervisor can do that.
+    fn machines(
+        &mut self,
+        house: &House<'_>,
+        site: &settings::Site,
+    ) -> Result<(Arc<dyn Machines>, Option<Arc<dyn RemoteAgent>>), SystemsError> {
         if let Some(machines) = self.some("vsphere", &site.vsphere, |it| vsphere::machines(it, house.clock))? {
-            return Ok(machines);
+            return Ok((machines, None));
         }
         if let Some(machines) = self.some("docker", &site.docker, docker::machines)? {
-            return Ok(machines);
+            return Ok((machines.clone(), Some(machines)));
         }
-        Ok(self.absent("hypervisor", "vsphere"))
+        Ok((self.absent("hypervisor", "vsphere"), None))
     }
 
     /// The site's names, told to the DNS where there is one.
@@ -211,9 +218,10 @@ impl Here<'_> {
         &mut self,
         house: &House<'_>,
         site: &settings::Site,
+        agents: Option<Arc<dyn RemoteAgent>>,
     ) -> Result<Arc<dyn Configuration>, SystemsError> {
         let name = self.name;
-        let open = |it: &settings::Puppet| puppet::configuration(name, it, house.store, house.clock);
+        let open = |it: &settings::Puppet| puppet::configuration(name, it, house.store, house.clock, agents);
         Ok(match self.some("puppet", &site.puppet, open)? {
             Some(puppet) => puppet,
             None => self.absent("configuration management", "puppet"),

@@ -5,17 +5,20 @@ use std::sync::Arc;
 use app::node::{BuiltIn, NodeServer};
 use chrono::TimeDelta;
 use domain::ports::clock::Clock;
-use providers::puppet::{Puppet, PuppetSettings, PuppetWords};
+use domain::ports::nodes::RemoteAgent;
+use providers::puppet::{Orchestrator, OrchestratorSettings, Puppet, PuppetSettings, PuppetWords};
 use store::Store;
 
 use super::{Section, read, secret};
 use crate::settings;
 
+/// `agents` starts the agents on the site's machines, unless an orchestrator does.
 pub(super) fn configuration(
     site: &str,
     settings: &settings::Puppet,
     store: &Store,
     clock: &Arc<dyn Clock>,
+    agents: Option<Arc<dyn RemoteAgent>>,
 ) -> Section<Puppet> {
     let [ca, certificate, key] = settings.tls.files().ok_or("certificates and a key are needed")?;
     let secret = secret("the secret", settings.secret.as_ref(), settings.secret_file.as_ref())?;
@@ -33,7 +36,20 @@ pub(super) fn configuration(
         database: settings.puppetdb.as_deref().map(str::parse).transpose()?,
     };
     let register = Arc::new(BuiltIn { store: store.clone(), clock: Arc::clone(clock) });
-    Ok(Puppet::new(told, register, Arc::clone(clock), None)?)
+    let agents = match &settings.orchestrator {
+        Some(it) => Some(Arc::new(orchestrator(it, &settings.environment)?) as Arc<dyn RemoteAgent>),
+        None => agents,
+    };
+    Ok(Puppet::new(told, register, Arc::clone(clock), agents)?)
+}
+
+fn orchestrator(settings: &settings::Orchestrator, environment: &str) -> Section<Orchestrator> {
+    Ok(Orchestrator::new(OrchestratorSettings {
+        url: settings.url.parse()?,
+        ca: read(&settings.ca_file)?,
+        token: secret("the orchestrator's token", settings.token.as_ref(), settings.token_file.as_ref())?,
+        environment: environment.to_owned(),
+    })?)
 }
 
 /// The server as it comes in to ask and to report.

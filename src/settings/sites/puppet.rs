@@ -34,6 +34,22 @@ pub struct Puppet {
     pub report_within_minutes: u32,
     /// The PuppetDB that is asked when a report does not come by itself.
     pub puppetdb: Option<String>,
+    /// Puppet Enterprise's orchestrator, which starts agents.
+    pub orchestrator: Option<Orchestrator>,
+}
+
+/// Puppet Enterprise's orchestrator.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Orchestrator {
+    /// Its address, with its port.
+    pub url: String,
+    /// The certificates (PEM) of its authority, which alone is trusted.
+    pub ca_file: PathBuf,
+    /// A token of a user who may run Puppet on agent nodes.
+    pub token: Option<Secret>,
+    /// A file with it on its first line, instead of `token`.
+    pub token_file: Option<PathBuf>,
 }
 
 impl Default for Puppet {
@@ -50,6 +66,7 @@ impl Default for Puppet {
             token_file: None,
             report_within_minutes: 30,
             puppetdb: None,
+            orchestrator: None,
         }
     }
 }
@@ -63,14 +80,36 @@ impl Puppet {
             found.push(Objection::new(here("tls"), why));
         }
         found.extend(empty(here("server"), &self.server, "puppet.example.org"));
-        let secrets = [("secret", &self.secret, &self.secret_file), ("token", &self.token, &self.token_file)];
-        for (name, written, file) in secrets {
-            found.extend(Secret::objections(&here(name), written.as_ref(), file.as_ref()));
-            if written.is_none() && file.is_none() {
-                let why = "is missing: name a file with some random letters, as `openssl rand -hex 32` makes them";
-                found.push(Objection::new(here(&format!("{name}_file")), why));
-            }
+        found.extend(kept(&here("secret"), self.secret.as_ref(), self.secret_file.as_ref()));
+        found.extend(kept(&here("token"), self.token.as_ref(), self.token_file.as_ref()));
+        if let Some(orchestrator) = &self.orchestrator {
+            found.extend(orchestrator.objections(&here("orchestrator")));
         }
         found
     }
+}
+
+impl Orchestrator {
+    fn objections(&self, section: &str) -> Vec<Objection> {
+        let mut found = Vec::from_iter(empty(format!("{section}.url"), &self.url, "https://puppet.example.org:8143"));
+        if self.ca_file.as_os_str().is_empty() {
+            found.push(Objection::new(format!("{section}.ca_file"), "is missing: nobody is trusted without it"));
+        }
+        found.extend(Secret::objections(&format!("{section}.token"), self.token.as_ref(), self.token_file.as_ref()));
+        if self.token.is_none() && self.token_file.is_none() {
+            let why = "is missing: name a file with a token of the orchestrator, as `puppet access login` prints it";
+            found.push(Objection::new(format!("{section}.token_file"), why));
+        }
+        found
+    }
+}
+
+/// What is wrong with a secret of our own making, and that it is missing.
+fn kept(name: &str, written: Option<&Secret>, file: Option<&PathBuf>) -> Vec<Objection> {
+    let mut found = Secret::objections(name, written, file);
+    if written.is_none() && file.is_none() {
+        let why = "is missing: name a file with some random letters, as `openssl rand -hex 32` makes them";
+        found.push(Objection::new(format!("{name}_file"), why));
+    }
+    found
 }
