@@ -184,6 +184,9 @@ struct Here<'h> {
     surveys: &'h mut Vec<Surveyed>,
 }
 
+/// What starts the agents on a site's machines, where anything can.
+type Agents = Option<Arc<dyn RemoteAgent>>;
+
 /// What opening a section comes to.
 type Section<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -193,7 +196,7 @@ impl Here<'_> {
         &mut self,
         house: &House<'_>,
         site: &settings::Site,
-    ) -> Result<(Arc<dyn Machines>, Option<Arc<dyn RemoteAgent>>), SystemsError> {
+    ) -> Result<(Arc<dyn Machines>, Agents), SystemsError> {
         if let Some(machines) = self.some("vsphere", &site.vsphere, |it| vsphere::machines(it, house.clock))? {
             return Ok((machines, None));
         }
@@ -218,7 +221,7 @@ impl Here<'_> {
         &mut self,
         house: &House<'_>,
         site: &settings::Site,
-        agents: Option<Arc<dyn RemoteAgent>>,
+        agents: Agents,
     ) -> Result<Arc<dyn Configuration>, SystemsError> {
         let name = self.name;
         let open = |it: &settings::Puppet| puppet::configuration(name, it, house.store, house.clock, agents);

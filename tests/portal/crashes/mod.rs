@@ -68,18 +68,25 @@ async fn when_there(house: &House, id: DeploymentId, something: bool) {
     tokio::time::timeout(PATIENCE, seen).await.expect("the datacenter never came to that");
 }
 
+async fn kept_secrets(house: &House, id: DeploymentId) -> usize {
+    store::secret::of_deployment(&house.app.store, id).await.unwrap().len()
+}
+
 async fn assert_that_all_is_there_once(house: &House, id: DeploymentId, told: &str) {
     let rows = store::resource::standing(&house.app.store, id).await.unwrap();
     let rest: Vec<_> = rows.iter().filter(|row| row.state != ResourceState::Live).collect();
     assert!(rest.is_empty(), "{told}: {rest:?}");
-    // A registration is kept in the portal's own CMDB.
-    let outside = rows.into_iter().filter(|row| row.provider != "cmdb");
+    let secrets = rows.iter().filter(|row| row.provider == "secrets").count();
+    assert_eq!(secrets, kept_secrets(house, id).await, "{told}: the ledger, and the secrets that are kept");
+    // A registration is kept in the portal's own CMDB, a secret in its own safe.
+    let outside = rows.into_iter().filter(|row| !["cmdb", "secrets"].contains(&row.provider.as_str()));
     let rows: BTreeSet<String> = outside.map(|row| row.key).collect();
     assert_eq!(rows, objects(house, id).await, "{told}: the ledger, and what the datacenter has");
 }
 
 async fn assert_that_nothing_is_left(house: &House, id: DeploymentId, told: &str) {
     assert_eq!(objects(house, id).await, BTreeSet::new(), "{told}");
+    assert_eq!(kept_secrets(house, id).await, 0, "{told}: secrets that are kept");
     let rows = store::resource::standing(&house.app.store, id).await.unwrap();
     assert!(rows.is_empty(), "{told}: {rows:?}");
 }
