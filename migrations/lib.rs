@@ -34,6 +34,8 @@ mod m0079_addresses;
 mod m0080_sites;
 mod m0083_secrets;
 mod m0085_fewer_rows;
+mod m0086_sightings;
+mod m0087_site_watches;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -74,6 +76,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0080_sites::Migration),
             Box::new(m0083_secrets::Migration),
             Box::new(m0085_fewer_rows::Migration),
+            Box::new(m0086_sightings::Migration),
+            Box::new(m0087_site_watches::Migration),
         ]
     }
 }

@@ -13,6 +13,7 @@ use app::audit_report::Press;
 use app::catalog::{self, Catalog};
 use app::consequences::House as Consequences;
 use app::retention::Retention;
+use app::sighting::Hypervisors;
 use app::workload::Hosts;
 use chrono::TimeDelta;
 use domain::audit::Actor;
@@ -73,7 +74,8 @@ pub enum BootError {
 /// The open house: every part, ready to be used by a door or a worker.
 pub struct House {
     pub app: App,
-    /// Where containers are looked at, by site.
+    /// Where machines and containers are looked at, by site.
+    hypervisors: Hypervisors,
     container_hosts: Hosts,
     /// How long what is over is kept.
     retention: Retention,
@@ -105,7 +107,7 @@ impl House {
         know_providers(&settings.bounds, &engine)?;
         let folder = settings.catalog.folder.clone();
         let catalog = Catalog::new(actions::signatures(), move || workflows::read(folder.as_deref()));
-        let container_hosts = opened.container_hosts();
+        let (hypervisors, container_hosts) = (opened.hypervisors(), opened.container_hosts());
         let datacenter = opened.datacenter.map(|it| Arc::new(it) as Arc<dyn DatacenterControls>);
         let app = App {
             store,
@@ -122,7 +124,7 @@ impl House {
             sealing,
         };
         let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
-        Ok(Self { app, container_hosts, retention, lease: settings.worker.lease() })
+        Ok(Self { app, hypervisors, container_hosts, retention, lease: settings.worker.lease() })
     }
 
     /// Reads the catalog's files and offers what is good: for a process that serves people or drives runs.
@@ -245,7 +247,7 @@ impl Process {
         background.spawn(publish_at_hangup(house.app.clone(), stopping.clone()));
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
-            let duties = duties::all(&name(), house.container_hosts, house.retention);
+            let duties = duties::all(&name(), house.hypervisors, house.container_hosts, house.retention);
             background.spawn(duties::keep(duties, house.app.clone(), name(), house.lease, stopping.clone()));
         }
         if let Some(listener) = self.portal {

@@ -1,4 +1,4 @@
-//! What has to be done again and again: sending mails, reminding people, ending leases, following what runs in
+//! What has to be done again and again: sending mails, reminding people, ending leases, following machines and what runs in
 //! containers.
 //!
 //! Each process that drives runs may do the duties, and one at a time does ([`app::duty`]): when that stops, another one
@@ -11,6 +11,7 @@ use std::time::Duration;
 use app::App;
 use app::duty::{self, OnDuty};
 use app::retention::Retention;
+use app::sighting::Hypervisors;
 use app::workload::Hosts;
 use chrono::TimeDelta;
 use domain::trouble::Trouble;
@@ -58,7 +59,7 @@ impl Duty {
 }
 
 /// Every duty of the house. `process` names this process to the others.
-pub fn all(process: &str, container_hosts: Hosts, retention: Retention) -> Vec<Duty> {
+pub fn all(process: &str, hypervisors: Hypervisors, container_hosts: Hosts, retention: Retention) -> Vec<Duty> {
     let sender = process.to_owned();
     vec![
         Duty::new("send mails", Duration::from_secs(5), move |app| {
@@ -81,6 +82,10 @@ pub fn all(process: &str, container_hosts: Hosts, retention: Retention) -> Vec<D
         }),
         Duty::new("forget what was kept for long enough", Duration::from_secs(3600), move |app| async move {
             app::retention::forget(&app, retention).await
+        }),
+        Duty::lasting("follow the machines", move |app| {
+            let hypervisors = hypervisors.clone();
+            async move { app::sighting::follow(&app, hypervisors).await }
         }),
         Duty::lasting("follow what runs in containers", move |app| {
             let hosts = container_hosts.clone();

@@ -18,6 +18,7 @@ use store::audit_report::Facts;
 pub use store::audit_report::{Engine, Ordered, Running};
 
 use crate::ci::{describes, drift_of};
+use crate::sighting::{self, Seen, SiteSeen};
 use crate::{App, database};
 
 mod press;
@@ -49,6 +50,8 @@ pub struct AuditReport {
     pub first: Vec<Row>,
     pub unregistered: Vec<Unregistered>,
     pub engines: Vec<Engine>,
+    /// When the machines of each site were last looked at.
+    pub sites: Vec<SiteSeen>,
     pub running: Vec<Running>,
     pub ordered: Vec<Ordered>,
 }
@@ -115,6 +118,7 @@ async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Resu
         first,
         unregistered,
         engines,
+        sites: sighting::sites_of(app, &scope, at).await?,
         running: store::audit_report::running(&app.store, &scope, at).await.map_err(database)?,
         ordered: store::audit_report::ordered(&app.store, &scope, at - PERIOD, at).await.map_err(database)?,
     })
@@ -133,7 +137,7 @@ pub async fn rows(
     read(app, &scope, at, (after, limit), &engines).await
 }
 
-/// Reads a page of the population as it was then: at most seven statements whatever its length.
+/// Reads a page of the population as it was then: at most nine statements whatever its length.
 async fn read(
     app: &App,
     scope: &Scope,
@@ -153,10 +157,11 @@ async fn read(
     deployments.dedup();
     let facts = store::audit_report::facts(&app.store, &deployments, at).await.map_err(database)?;
     let drifts = store::node::drifts(&app.store, &deployments, at).await.map_err(database)?;
+    let seen = sighting::seen_of(app, &deployments, at).await?;
     let reports: HashMap<CiId, &Engine> = engines.iter().map(|engine| (engine.id.into(), engine)).collect();
     let row_of = |ci: Ci| {
         let drift = ci.deployment.and_then(|deployment| drift_of(&ci, drifts.get(&deployment)));
-        row(ci, &facts, &reports, drift, at)
+        row(ci, &facts, &reports, drift, &seen, at)
     };
     Ok((then.into_iter().map(row_of).collect(), next))
 }
@@ -184,9 +189,11 @@ fn row(
     facts: &HashMap<DeploymentId, Facts>,
     engines: &HashMap<CiId, &Engine>,
     drift: Option<String>,
+    seen: &Seen,
     at: DateTime<Utc>,
 ) -> Row {
     let facts = ci.deployment.and_then(|deployment| facts.get(&deployment));
+    let by_hand = facts.map(|facts| seen.of(&ci, &facts.site)).unwrap_or_default();
     let made_by_a_step = ci.class != CiClass::Workload;
     let views = Views {
         live: facts.filter(|_| made_by_a_step).map(|facts| facts.live.iter().any(|key| describes(&ci.key, key))),
@@ -194,9 +201,10 @@ fn row(
         // A later answer says that the engine could be asked then as well.
         reported_at: engines.get(&ci.id).and_then(|engine| engine.complete_at).map(|told| told.min(at)),
         drift,
+        by_hand: by_hand.findings,
     };
     let findings = findings(&ci, &views, at);
-    Row { origin: facts.map(|facts| facts.origin.clone()), findings, ci }
+    Row { origin: facts.map(|facts| facts.origin.clone()), findings, not_evaluated: by_hand.not_evaluated, ci }
 }
 
 /// The formulas of the figures, by the word of the figure.
@@ -209,7 +217,7 @@ pub fn formulas() -> BTreeMap<&'static str, &'static str> {
         ("complete", "Current CIs with every attribute that their class requires, divided by all current CIs."),
         (
             "correct",
-            "Current CIs with no finding of ghost, expired but running, blind container host, drifted or wrong kind of value, divided by all current CIs.",
+            "Current CIs with no finding that the record is wrong (all kinds but not in the CMDB, without owner and incomplete), divided by all current CIs that could be evaluated.",
         ),
         (
             "owned",

@@ -1,11 +1,13 @@
 //! The CMDB for people: finding CIs, and everything that is known of one, now or at an earlier instant.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use domain::ci::class::Authority;
 use domain::ci::past::replay;
 use domain::ci::{Attribute, Attributes, Change, Ci, CiClass, Lifecycle, Relation};
+use domain::deployment::Deployment;
 use domain::finding::{Finding, Views, findings};
 use domain::ids::{CiId, DeploymentId};
 use domain::moment::written;
@@ -16,6 +18,7 @@ pub use store::ci::{CiQuery, CiSort, Hop};
 pub use store::workload::{Report, Seen};
 
 use crate::page::{Counted, Part, Turn, Window};
+use crate::sighting::{self, ByHand, Standing};
 use crate::{App, database};
 
 /// CIs of one deployment that are looked at in one go.
@@ -64,6 +67,10 @@ pub struct CiView {
     pub project: String,
     pub attributes: Vec<Told>,
     pub findings: Vec<Finding>,
+    /// Why nobody knows whether its machine stands as it was built; nothing where that is known.
+    pub not_evaluated: Option<String>,
+    /// How its machine stood when its site was last looked at; nothing as of an earlier instant.
+    pub standing: Option<Standing>,
     /// What it needs, and what needs that, to three steps.
     pub needs: Vec<Hop>,
     /// What its trouble reaches, to three steps.
@@ -109,13 +116,21 @@ pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<U
         }
         Some(at) => then(app, id, at).await?.ok_or_else(|| not_yet(&now))?,
     };
-    let history = store::ci::history(&app.store, id, at, SHOWN_HISTORY).await.map_err(database)?;
+    let history = history(app, &ci, at).await?;
     let containers = store::workload::containers(&app.store, &[id], at, SHOWN_CONTAINERS).await.map_err(database)?;
     let report = store::workload::reports(&app.store, &[id]).await.map_err(database)?.pop();
-    let views = views(app, &ci, report.as_ref(), at).await?;
+    let deployment = deployment_of(app, &ci).await?;
+    let ByHand { findings: by_hand, not_evaluated } = by_hand(app, &ci, deployment.as_ref(), at).await?;
+    let views = Views { by_hand, ..views(app, &ci, deployment.as_ref(), report.as_ref(), at).await? };
+    let standing = match (&deployment, as_of) {
+        (Some(deployment), None) => sighting::standing(app, &ci, &deployment.site).await?,
+        _ => None,
+    };
     let project = store::project::find(&app.store, ci.project).await.map_err(database)?;
     Ok(CiView {
         findings: findings(&ci, &views, at),
+        not_evaluated,
+        standing,
         needs: impact(app, &scope, id, false, at).await?,
         affects: impact(app, &scope, id, true, at).await?,
         attributes: told(&ci, attributes),
@@ -150,17 +165,42 @@ fn not_yet(ci: &Ci) -> Trouble {
     )
 }
 
-async fn views(app: &App, ci: &Ci, report: Option<&Report>, at: DateTime<Utc>) -> Result<Views, Trouble> {
+/// What changed in its record, and what others made of what it stands for, newest first.
+async fn history(app: &App, ci: &Ci, until: DateTime<Utc>) -> Result<Vec<Change>, Trouble> {
+    let mut history = store::ci::history(&app.store, ci.id, until, SHOWN_HISTORY).await.map_err(database)?;
+    history.extend(sighting::history(app, ci, until).await?);
+    history.sort_by_key(|change| Reverse(change.at));
+    Ok(history)
+}
+
+async fn deployment_of(app: &App, ci: &Ci) -> Result<Option<Deployment>, Trouble> {
+    match ci.deployment {
+        Some(id) => store::deployment::find(&app.store, id).await.map_err(database),
+        None => Ok(None),
+    }
+}
+
+/// What others made of the machine that this CI stands for.
+async fn by_hand(app: &App, ci: &Ci, deployment: Option<&Deployment>, at: DateTime<Utc>) -> Result<ByHand, Trouble> {
+    let Some(deployment) = deployment.filter(|_| ci.class == CiClass::VirtualMachine) else {
+        return Ok(ByHand::default());
+    };
+    Ok(sighting::seen_of(app, &[deployment.id], at).await?.of(ci, &deployment.site))
+}
+
+async fn views(
+    app: &App,
+    ci: &Ci,
+    deployment: Option<&Deployment>,
+    report: Option<&Report>,
+    at: DateTime<Utc>,
+) -> Result<Views, Trouble> {
     let live = match ci.deployment {
         Some(deployment) if ci.class != CiClass::Workload => {
             let rows = store::resource::standing(&app.store, deployment).await.map_err(database)?;
             Some(rows.iter().any(|row| row.live_at.is_some() && describes(&ci.key, &row.key)))
         }
         _ => None,
-    };
-    let deployment = match ci.deployment {
-        Some(id) => store::deployment::find(&app.store, id).await.map_err(database)?,
-        None => None,
     };
     let lease_until = deployment.filter(|it| it.ended_at.is_none()).map(|it| it.lease.removal(it.lease.until));
     let drift = match ci.deployment {
@@ -170,7 +210,8 @@ async fn views(app: &App, ci: &Ci, report: Option<&Report>, at: DateTime<Utc>) -
         }
         None => None,
     };
-    Ok(Views { live, lease_until, reported_at: report.and_then(|report| report.complete_at), drift })
+    let reported_at = report.and_then(|report| report.complete_at);
+    Ok(Views { live, lease_until, reported_at, drift, ..Views::default() })
 }
 
 /// What was found on the machine of this CI, of all that drifted in its deployment.

@@ -1,9 +1,9 @@
-//! The controls of the simulated datacenter: how quick it is, what shall fail. Only where there is one, only for operators.
+//! The controls of the simulated datacenter: how quick it is, what shall fail, what is done past Gatehouse. Only where there is one, only for operators.
 
 use domain::audit::{Actor, Note};
 use domain::person::{Principal, Role};
-use domain::ports::datacenter::{ArmedFault, DatacenterControls, Fault, Operation, Overview, Pace};
-use domain::ports::provider_error::ProviderError;
+use domain::ports::datacenter::{ArmedFault, DatacenterControls, Deed, Fault, Operation, Overview, Pace};
+use domain::ports::provider_error::{ProviderError, ProviderErrorKind};
 use domain::trouble::{Kind, Trouble};
 use serde_json::{Value, json};
 
@@ -56,6 +56,17 @@ pub async fn arm(
 pub async fn clear(app: &App, who: &Principal, fault: u64) -> Result<(), Trouble> {
     controls(app, who)?.clear(fault).await.map_err(silent)?;
     record(app, who, "datacenter.fault_cleared", json!({ "fault": fault })).await
+}
+
+/// Does something to one of its machines as somebody would who works on the hypervisor itself, past Gatehouse.
+pub async fn by_hand(app: &App, who: &Principal, machine: &str, deed: &str) -> Result<(), Trouble> {
+    let controls = controls(app, who)?;
+    let deed = Deed::from_word(deed).ok_or_else(|| Trouble::field("deed", "Choose one from the list."))?;
+    controls.by_hand(machine, deed, &who.name).await.map_err(|error| match error.kind {
+        ProviderErrorKind::NotFound => Trouble::field("deed", format!("{} {}", error.what, error.next)),
+        _ => silent(error),
+    })?;
+    record(app, who, "datacenter.done_by_hand", json!({ "machine": machine, "deed": deed.word() })).await
 }
 
 fn controls<'a>(app: &'a App, who: &Principal) -> Result<&'a dyn DatacenterControls, Trouble> {

@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use domain::allocation::{Allocation, agreed_cents, cents_so_far, monthly_cents};
 use domain::ci::Ci;
 use domain::deployment::Deployment;
+use domain::finding::Finding;
 use domain::hold::Hold;
 use domain::ids::{DeploymentId, PersonId, ProjectId, RequestId};
 use domain::money::Money;
@@ -33,6 +34,7 @@ pub use store::deployment::{Filter, SortBy};
 use crate::ci::{self, Running};
 use crate::page::{Counted, List, Turn, Window};
 use crate::secret::Shown;
+use crate::sighting::{self, ByHand};
 use crate::{App, catalog, database, hold, run, secret, site};
 
 /// CIs that a deployment's page lists; the CMDB has the others.
@@ -69,6 +71,9 @@ pub struct Details {
     /// The orders behind its runs.
     pub orders: BTreeMap<RequestId, Ordered>,
     pub cis: Vec<Ci>,
+    /// What others made of its machines, and why that may not be all.
+    pub by_hand: Vec<OnMachine>,
+    pub not_evaluated: Option<String>,
     /// What runs in its containers; nothing for one that holds none.
     pub running: Option<Running>,
     pub monthly: Money,
@@ -82,6 +87,13 @@ pub struct Details {
     /// What its blueprint offers to do with it.
     pub actions: Vec<Offered>,
     pub now: DateTime<Utc>,
+}
+
+/// A finding about one of its machines.
+#[derive(Clone, Debug)]
+pub struct OnMachine {
+    pub ci: Ci,
+    pub finding: Finding,
 }
 
 /// A part of the deployments that the person may see, in a few statements whatever their number.
@@ -157,6 +169,8 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         Some(run) => Some(run::Listed { hold: hold::of_run(app, run.id, run.state, &run.blueprint).await?, run }),
         None => None,
     };
+    let seen = sighting::seen_of(app, &[id], now).await?;
+    let of_cis: Vec<(&Ci, ByHand)> = cis.iter().map(|ci| (ci, seen.of(ci, &deployment.site))).collect();
     let words = blueprint.in_words(None, &deployment.params);
     Ok(Details {
         reads: reads(&deployment, under_way.as_ref().map(|it| (it.run.state, it.hold.as_ref()))),
@@ -174,10 +188,16 @@ pub async fn show(app: &App, who: &Principal, id: DeploymentId) -> Result<Detail
         runs,
         orders: history::orders(app, id).await?,
         secrets: secret::of_deployment(app, id).await?,
+        not_evaluated: of_cis.iter().find_map(|(_, seen)| seen.not_evaluated.clone()),
+        by_hand: of_cis.into_iter().flat_map(|(ci, seen)| on_machine(ci, seen)).collect(),
         running: ci::running(app, &cis).await?,
         cis,
         now,
     })
+}
+
+fn on_machine(ci: &Ci, seen: ByHand) -> impl Iterator<Item = OnMachine> {
+    seen.findings.into_iter().map(|finding| OnMachine { ci: ci.clone(), finding })
 }
 
 /// The deployment whose secrets somebody wants to take.

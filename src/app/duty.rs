@@ -1,4 +1,4 @@
-//! The duties of the house: sending mails, reminding approvers, ending leases, following containers. One process at a
+//! The duties of the house: sending mails, reminding approvers, ending leases, following machines and containers. One process at a
 //! time does them. It holds a lease by the database's clock and a token that only grows; every transaction of a duty
 //! asks for the token, so that a process that was silent for too long and goes on changes nothing any more.
 

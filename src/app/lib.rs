@@ -37,6 +37,7 @@ pub mod sample;
 pub mod search;
 pub mod secret;
 pub mod session;
+pub mod sighting;
 pub mod site;
 pub mod task;
 pub mod token;

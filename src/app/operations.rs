@@ -19,6 +19,7 @@ use store::run::{Filter, RunSummary, SortBy};
 use store::worker::Worker;
 use store::{DbErr, Reads};
 
+use crate::sighting::{self, SiteSeen};
 use crate::{App, database, hold, run};
 
 /// Runs of each list that the page shows.
@@ -99,6 +100,8 @@ pub struct Overview {
     pub duty: Duty,
     /// The outside systems by name, those first that are away.
     pub providers: Vec<Provider>,
+    /// When the machines of each site were last looked at.
+    pub sites: Vec<SiteSeen>,
     /// Runs that wait for a worker.
     pub queue: Waiting,
     /// The same by project, those with most first.
@@ -162,6 +165,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers,
         duty: store::duty::find(store).await.map_err(database)?,
+        sites: sighting::sites(app, now).await?,
         queue: app.engine.queue().await.map_err(database)?,
         backlogs: backlogs(app).await?,
         mails: store::mail::counts(store).await.map_err(database)?,

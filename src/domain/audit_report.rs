@@ -11,7 +11,7 @@ use crate::finding::{Finding, FindingKind};
 use crate::ids::RequestId;
 
 /// The version of the rules by which findings and figures are computed; it changes when a definition does.
-pub const RULES: &str = "1";
+pub const RULES: &str = "2";
 
 /// A CI as the report lists it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -20,6 +20,9 @@ pub struct Row {
     /// Where it comes from; nothing for CIs without a deployment.
     pub origin: Option<Origin>,
     pub findings: Vec<Finding>,
+    /// Why nobody knows whether its machine stands as it was built, since its site could not be looked at; nothing where
+    /// that is known.
+    pub not_evaluated: Option<String>,
 }
 
 /// The deployment that a CI belongs to, who ordered it, and who approved.
@@ -115,7 +118,9 @@ pub struct Figures {
     pub registered: Ratio,
     /// Current CIs that have every required attribute.
     pub complete: Ratio,
-    /// Current CIs with no finding against their correctness.
+    /// Current CIs whose machines could not be looked at.
+    pub not_evaluated: u64,
+    /// Of the other current CIs, those with no finding against their correctness.
     pub correct: Ratio,
     /// Current CIs with both responsibles.
     pub owned: Ratio,
@@ -134,6 +139,7 @@ impl Figures {
             .fold((0, 0), |(current, retired), class| (current + class.current, retired + class.retired));
         self.total == self.current + self.retired
             && self.current == self.sound + self.with_findings
+            && self.current == self.correct.whole + self.not_evaluated
             && classes == (self.current, self.retired)
             && self.objects == self.registered.part + self.findings[FindingKind::Unregistered.word()]
     }
@@ -159,6 +165,7 @@ impl Counting {
             objects: 0,
             registered: Ratio::default(),
             complete: Ratio::default(),
+            not_evaluated: 0,
             correct: Ratio::default(),
             owned: Ratio::default(),
             traced: Ratio::default(),
@@ -189,7 +196,10 @@ impl Counting {
         figures.sound += u64::from(sound);
         figures.with_findings += u64::from(!sound);
         figures.complete.count(!has(&|kind| kind == FindingKind::Incomplete));
-        figures.correct.count(!has(&FindingKind::against_correctness));
+        match row.not_evaluated {
+            Some(_) => figures.not_evaluated += 1,
+            None => figures.correct.count(!has(&FindingKind::against_correctness)),
+        }
         figures.owned.count(!has(&|kind| kind == FindingKind::Ownerless));
         if let Some(origin) = &row.origin {
             figures.traced.count(origin.request.is_some());
@@ -269,7 +279,7 @@ mod tests {
             retired_at: None,
         };
         let findings = findings.iter().map(|kind| Finding { kind: *kind, detail: String::new() }).collect();
-        Row { ci, origin: None, findings }
+        Row { ci, origin: None, findings, not_evaluated: None }
     }
 
     fn counted(rows: &[Row]) -> (Figures, String) {
@@ -291,6 +301,14 @@ mod tests {
         assert!(figures.adds_up());
         assert_eq!((figures.total, figures.current, figures.with_findings), (3, 2, 1));
         assert_eq!((figures.correct, figures.owned), (Ratio { part: 1, whole: 2 }, Ratio { part: 1, whole: 2 }));
+    }
+
+    #[test]
+    fn what_could_not_be_looked_at_is_neither_right_nor_wrong() {
+        let unseen = Row { not_evaluated: Some("dc1 is away.".into()), ..row(Lifecycle::Operational, &[]) };
+        let (figures, _) = counted(&[unseen, row(Lifecycle::Operational, &[FindingKind::Gone])]);
+        assert!(figures.adds_up());
+        assert_eq!((figures.not_evaluated, figures.correct), (1, Ratio { part: 0, whole: 1 }));
     }
 
     #[test]

@@ -108,6 +108,8 @@ pub enum Source {
     Workflow,
     /// A container engine's answer to what runs on it.
     ContainerReport,
+    /// A hypervisor's answer to which machines stand there.
+    MachineReport,
     /// Made up, for measurements and demonstrations.
     Sample,
 }
@@ -177,6 +179,8 @@ pub enum Aspect {
     Attribute,
     /// A relation from this CI; the value is the other CI's name.
     Relation,
+    /// Something that others made of what it describes; the `field` is the word of a finding.
+    Finding,
 }
 
 /// One entry of a CI's history, written once and never changed.
@@ -251,6 +255,7 @@ words!(Lifecycle {
 words!(Source {
     Workflow = "workflow", "Workflow step";
     ContainerReport = "container_report", "Container report";
+    MachineReport = "machine_report", "Machine report";
     Sample = "sample", "Sample data";
 });
 
@@ -259,4 +264,5 @@ words!(Aspect {
     Core = "core", "Record";
     Attribute = "attribute", "Attribute";
     Relation = "relation", "Relation";
+    Finding = "finding", "Finding";
 });

@@ -19,6 +19,12 @@ pub enum FindingKind {
     ExpiredButRunning,
     /// A container engine told nothing for a day: nobody knows what runs there.
     BlindContainerHost,
+    /// A live machine of the ledger does not stand at its site any more: somebody deleted it there.
+    Gone,
+    /// Somebody switched the machine off at its site.
+    SwitchedOff,
+    /// Somebody renamed, moved or reshaped the machine at its site, or keeps a snapshot of it.
+    ChangedByHand,
     /// A run of the machine's own found that it is not, or was not, as ordered.
     Drifted,
     /// Nobody answers for the platform, the application, or both.
@@ -35,6 +41,9 @@ impl FindingKind {
         Self::Ghost,
         Self::ExpiredButRunning,
         Self::BlindContainerHost,
+        Self::Gone,
+        Self::SwitchedOff,
+        Self::ChangedByHand,
         Self::Drifted,
         Self::Ownerless,
         Self::Incomplete,
@@ -48,6 +57,9 @@ impl FindingKind {
             Self::Ghost => "ghost",
             Self::ExpiredButRunning => "expired_but_running",
             Self::BlindContainerHost => "blind_container_host",
+            Self::Gone => "gone",
+            Self::SwitchedOff => "switched_off",
+            Self::ChangedByHand => "changed_by_hand",
             Self::Drifted => "drifted",
             Self::Ownerless => "ownerless",
             Self::Incomplete => "incomplete",
@@ -62,6 +74,9 @@ impl FindingKind {
             Self::Ghost => "Ghost",
             Self::ExpiredButRunning => "Expired but running",
             Self::BlindContainerHost => "Blind container host",
+            Self::Gone => "Gone from its site",
+            Self::SwitchedOff => "Switched off",
+            Self::ChangedByHand => "Changed by hand",
             Self::Drifted => "Drifted",
             Self::Ownerless => "Without owner",
             Self::Incomplete => "Incomplete",
@@ -79,6 +94,18 @@ impl FindingKind {
             Self::ExpiredButRunning => "An operational CI of a deployment whose lease and grace have ended.",
             Self::BlindContainerHost => {
                 "An operational container engine without a complete container report in 24 hours."
+            }
+            Self::Gone => {
+                "An operational machine whose key no machine at its site carried at the last complete look, while no \
+                 run worked on its deployment."
+            }
+            Self::SwitchedOff => {
+                "An operational machine that was switched off at the last complete look at its site, while no run \
+                 worked on its deployment."
+            }
+            Self::ChangedByHand => {
+                "An operational machine that at the last complete look at its site had another name, folder, number of \
+                 processors or amount of memory than it was built with, kept a snapshot, or had lost its key."
             }
             Self::Drifted => {
                 "A CI whose machine was as ordered until a configuration run of its own failed, or in the last 24 \
@@ -99,6 +126,12 @@ impl FindingKind {
             Self::Ghost => "Check whether the object still exists; retire the deployment, or build it anew.",
             Self::ExpiredButRunning => "Retire the deployment, or have its owner order an extension of the lease.",
             Self::BlindContainerHost => "Check that the engine answers and that Gatehouse may ask it.",
+            Self::Gone => {
+                "Ask who deleted it, and why. Retire its deployment, which takes back what is left of it, and order \
+                 anew what is still needed."
+            }
+            Self::SwitchedOff => "Ask who switched it off. Switch it on at its site, or retire its deployment.",
+            Self::ChangedByHand => "Ask who changed it. Change it back at its site, and order what is to stay.",
             Self::Drifted => {
                 "Ask who changed it, and order what is to stay; mend what failed, then have the agent run again."
             }
@@ -110,7 +143,55 @@ impl FindingKind {
 
     /// Whether it says that the record is wrong, rather than that it is incomplete.
     pub(crate) const fn against_correctness(self) -> bool {
-        matches!(self, Self::Ghost | Self::ExpiredButRunning | Self::BlindContainerHost | Self::Drifted | Self::Misfit)
+        !matches!(self, Self::Unregistered | Self::Ownerless | Self::Incomplete)
+    }
+
+    /// How much hangs on it.
+    pub const fn severity(self) -> Severity {
+        match self {
+            Self::Unregistered | Self::Ghost | Self::Gone | Self::BlindContainerHost => Severity::High,
+            Self::ExpiredButRunning | Self::SwitchedOff | Self::ChangedByHand | Self::Drifted | Self::Ownerless => {
+                Severity::Medium
+            }
+            Self::Incomplete | Self::Misfit => Severity::Low,
+        }
+    }
+
+    /// The kind that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.word() == word)
+    }
+}
+
+/// How much hangs on a finding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Something is not there, or nobody knows what is.
+    High,
+    /// What is there is not as it is on record, or nobody answers for it.
+    Medium,
+    /// The record is not whole.
+    Low,
+}
+
+impl Severity {
+    /// The word that files and the API use.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::High => "high",
+            Self::Medium => "medium",
+            Self::Low => "low",
+        }
+    }
+
+    /// What people read.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::High => "High",
+            Self::Medium => "Medium",
+            Self::Low => "Low",
+        }
     }
 }
 
@@ -133,6 +214,8 @@ pub struct Views {
     pub reported_at: Option<DateTime<Utc>>,
     /// What a configuration run found on its machine that nobody had ordered, as a sentence.
     pub drift: Option<String>,
+    /// What others made of its machine, as its site shows it.
+    pub by_hand: Vec<Finding>,
 }
 
 /// Everything that is wrong with a CI at an instant.
@@ -161,6 +244,9 @@ pub fn findings(ci: &Ci, views: &Views, at: DateTime<Utc>) -> Vec<Finding> {
     }
     if let Some(drift) = views.drift.as_ref().filter(|_| operational) {
         add(FindingKind::Drifted, drift.clone());
+    }
+    if operational {
+        views.by_hand.iter().for_each(|finding| add(finding.kind, finding.detail.clone()));
     }
     match (&ci.platform, &ci.application) {
         (Some(_), Some(_)) => {}
@@ -231,6 +317,15 @@ mod tests {
     }
 
     #[test]
+    fn what_others_made_of_a_machine_is_told_of_what_is_in_operation() {
+        let gone = Finding { kind: FindingKind::Gone, detail: "It is gone.".into() };
+        let views = Views { by_hand: vec![gone], ..Views::default() };
+        let at = DateTime::UNIX_EPOCH + TimeDelta::hours(1);
+        assert_eq!(kinds(&engine(), &views, at), [FindingKind::Gone]);
+        assert_eq!(kinds(&Ci { lifecycle: Lifecycle::Retired, ..engine() }, &views, at), []);
+    }
+
+    #[test]
     fn a_retired_ci_is_nobodys_trouble() {
         let ci = Ci { lifecycle: Lifecycle::Retired, platform: None, ..engine() };
         assert_eq!(kinds(&ci, &Views { live: Some(false), ..Views::default() }, DateTime::UNIX_EPOCH), []);
@@ -240,8 +335,12 @@ mod tests {
     fn what_is_gone_expired_and_unowned_says_all_three() {
         let at = DateTime::UNIX_EPOCH + TimeDelta::hours(5);
         let ci = Ci { application: None, ..engine() };
-        let views =
-            Views { live: Some(false), lease_until: Some(DateTime::UNIX_EPOCH), reported_at: Some(at), drift: None };
+        let views = Views {
+            live: Some(false),
+            lease_until: Some(DateTime::UNIX_EPOCH),
+            reported_at: Some(at),
+            ..Views::default()
+        };
         assert_eq!(
             kinds(&ci, &views, at),
             [FindingKind::Ghost, FindingKind::ExpiredButRunning, FindingKind::Ownerless]

@@ -32,6 +32,7 @@ pub mod request;
 pub mod resource;
 pub mod run;
 pub mod secret;
+pub mod sighting;
 pub mod site;
 pub mod step;
 pub mod task;

@@ -89,6 +89,8 @@ pub async fn last_changes(
 #[derive(Clone, Debug)]
 pub struct Facts {
     pub origin: Origin,
+    /// The site where it stands.
+    pub site: String,
     /// When its lease, with its grace, ends or ended; nothing once it is gone.
     pub lease_until: Option<DateTime<Utc>>,
     /// Keys of its objects that were live then.
@@ -135,6 +137,7 @@ pub async fn facts(
 struct OrderRow {
     id: Uuid,
     name: String,
+    site: String,
     lease_until: DateTime<Utc>,
     grace_days: i64,
     ended_at: Option<DateTime<Utc>>,
@@ -149,7 +152,7 @@ async fn orders(on: &impl Reads, deployments: &[DeploymentId]) -> Result<HashMap
     let mut sql = Sql::default();
     let ids = sql.bind_all(deployments.iter().map(|id| id.0));
     sql.text = format!(
-        "SELECT d.id, d.name, d.lease_until, d.grace_days, d.ended_at, r.number, r.id AS request_id, \
+        "SELECT d.id, d.name, d.site, d.lease_until, d.grace_days, d.ended_at, r.number, r.id AS request_id, \
          p.name AS requester, r.submitted_at, ({ASKED_NOBODY}) AS asked_nobody FROM deployment d \
          LEFT JOIN request r ON r.id = d.request_id LEFT JOIN person p ON p.id = r.requester_id WHERE d.id IN ({ids})"
     );
@@ -166,7 +169,7 @@ async fn orders(on: &impl Reads, deployments: &[DeploymentId]) -> Result<HashMap
         };
         let ends = row.lease_until + chrono::TimeDelta::days(row.grace_days);
         let lease_until = row.ended_at.is_none().then_some(ends);
-        (row.id.into(), Facts { origin, lease_until, live: Vec::new() })
+        (row.id.into(), Facts { origin, site: row.site, lease_until, live: Vec::new() })
     };
     Ok(rows.into_iter().map(facts).collect())
 }

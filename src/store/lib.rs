@@ -38,6 +38,7 @@ pub mod run_event;
 pub mod secret;
 pub mod session;
 pub mod share;
+pub mod sighting;
 mod sql;
 pub mod step;
 pub mod task;

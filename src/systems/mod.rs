@@ -16,6 +16,7 @@ use actions::Systems;
 use app::cmdb::BuiltIn;
 use app::node::NodeServer;
 use app::secret::{Safe, SealingKey};
+use app::sighting::Hypervisors;
 use app::workload::Hosts;
 use domain::ports::clock::Clock;
 use domain::ports::cmdb::Cmdb;
@@ -69,6 +70,11 @@ impl Opened {
     /// What can be done at each site.
     pub fn actions(&self) -> BTreeMap<String, Vec<Arc<dyn Action>>> {
         self.systems.iter().map(|(site, systems)| (site.clone(), actions::all(systems))).collect()
+    }
+
+    /// Where machines are looked at, by site.
+    pub fn hypervisors(&self) -> Hypervisors {
+        self.systems.iter().map(|(site, systems)| (site.clone(), Arc::clone(&systems.machines))).collect()
     }
 
     /// Where containers are looked at, by site.

@@ -24,11 +24,18 @@ pub async fn machines(system: &dyn Machines, order: impl Fn(&str) -> MachineOrde
     let of_that_name = system.list().await.unwrap().into_iter().filter(|machine| machine.name == name).count();
     assert_eq!(of_that_name, 1, "two orders with one key made one machine");
 
+    let listed = system.list().await.unwrap().into_iter().find(|machine| machine.key == key);
+    let listed = listed.expect("a look at all machines shows it with its key");
+    assert_eq!((&listed.id, listed.state), (&running.id, MachineState::Running));
+    assert!(!system.changes(None).await.unwrap().complete, "nobody knows what was before he first asked");
+
     foreign_hands_are_kept_off(system, &own, &running, &wanted).await;
 
     system.destroy(&running.id, &key).await.unwrap();
     system.destroy(&running.id, &key).await.unwrap();
     assert_eq!(system.find(&key).await.unwrap(), None, "what was destroyed is gone");
+    let listed = system.list().await.unwrap();
+    assert!(listed.iter().all(|machine| machine.key != key), "a look at all machines does not show it");
     denied(system.describe(&running.id).await, ProviderErrorKind::NotFound, "a machine that is gone is described");
 
     let anew = system.create(&key, &wanted).await.unwrap();

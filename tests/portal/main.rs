@@ -25,6 +25,7 @@ mod requests;
 mod retention;
 mod runs;
 mod secrets;
+mod sightings;
 mod sites;
 mod task_links;
 mod tasks;

@@ -31,7 +31,7 @@ pub fn rewind(mut ci: Ci, later: &[Change]) -> Option<Ci> {
         match change.aspect {
             Aspect::Created => return None,
             Aspect::Core => set(&mut ci, &change.field, &change.before),
-            Aspect::Attribute | Aspect::Relation => {}
+            Aspect::Attribute | Aspect::Relation | Aspect::Finding => {}
         }
     }
     Some(ci)

@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::machines::Machine;
 use super::provider_error::ProviderError;
 
 macro_rules! words {
@@ -48,6 +49,7 @@ words! {
         NameRelease = "name.release",
         MachineCreate = "machine.create",
         MachineFind = "machine.find",
+        MachineList = "machine.list",
         MachineDestroy = "machine.destroy",
         ConfigurationApply = "configuration.apply",
         ConfigurationFind = "configuration.find",
@@ -81,6 +83,21 @@ words! {
         SlowDown = "slow-down",
         /// It answers with a part of the truth (listings only).
         AnswerInPart = "answer-in-part",
+    }
+}
+
+words! {
+    /// What somebody may do to a machine in the datacenter itself, past Gatehouse.
+    Deed {
+        SwitchOff = "switch-off",
+        SwitchOn = "switch-on",
+        /// Calls it something else.
+        Rename = "rename",
+        /// Takes a snapshot and keeps it.
+        TakeSnapshot = "take-snapshot",
+        /// Removes the snapshots that are kept.
+        RemoveSnapshots = "remove-snapshots",
+        Delete = "delete",
     }
 }
 
@@ -141,6 +158,8 @@ pub struct HeldObject {
 pub struct Overview {
     pub hosts: Vec<HostLoad>,
     pub objects: Vec<HeldObject>,
+    /// Its machines, by name.
+    pub machines: Vec<Machine>,
     pub pace: Pace,
     pub faults: Vec<ArmedFault>,
     /// The latest activity, newest first.
@@ -160,4 +179,8 @@ pub trait DatacenterControls: Send + Sync {
 
     /// Disarms a fault; one that is spent already is no error.
     async fn clear(&self, fault: u64) -> Result<(), ProviderError>;
+
+    /// Does something to the machine with this id as somebody would who works on the hypervisor itself; `by` is what its
+    /// log will call him. Gatehouse is not told, other than by the hypervisor.
+    async fn by_hand(&self, machine: &str, deed: Deed, by: &str) -> Result<(), ProviderError>;
 }

@@ -1,7 +1,9 @@
 //! What became of machines by other hands than ours, as their hypervisor tells it.
 
+use serde::{Deserialize, Serialize};
+
 /// What became of a machine.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MachineEvent {
     /// It stands, or has got a key that was not there before.
     Appeared,
@@ -23,7 +25,7 @@ pub enum MachineEvent {
 }
 
 /// Something that became of a machine that carries a key.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineChange {
     pub id: String,
     pub key: String,

@@ -54,6 +54,12 @@ pub struct Machine {
     pub cluster: String,
     pub host: String,
     pub datastore: String,
+    /// The folder in which it stands, by the hypervisor's own id; empty where there are none.
+    #[serde(default)]
+    pub folder: String,
+    /// How many snapshots of it are kept.
+    #[serde(default)]
+    pub snapshots: u32,
     pub state: MachineState,
     /// When it was, or is expected to be, ready for use.
     pub ready_at: DateTime<Utc>,
@@ -75,7 +81,8 @@ pub trait Machines: Send + Sync {
     /// The machine as it is now; `NotFound` when it is gone.
     async fn describe(&self, id: &str) -> Result<Machine, ProviderError>;
 
-    /// Every machine of the hypervisor, ours or not.
+    /// Every machine of the hypervisor, ours or not, in one request or a few, however many there are. A hypervisor that
+    /// can't tell all of them fails: whatever is not in the answer is not there.
     async fn list(&self) -> Result<Vec<Machine>, ProviderError>;
 
     /// Destroys the machine. Destroying what is gone is no error; what carries another key is `NotOurs`.

@@ -201,10 +201,19 @@ impl DockerMachines {
             cluster: self.settings.name.clone(),
             host: info.name.clone().unwrap_or_default(),
             datastore: info.docker_root_dir.clone().unwrap_or_default(),
+            folder: String::new(),
+            snapshots: 0,
             state: state(container),
             ready_at: created.unwrap_or_default(),
             name,
         }
+    }
+
+    /// Whether the container stands on the site's network; ours are machines wherever somebody connected them.
+    fn is_machine(&self, container: &ContainerSummary) -> bool {
+        let networks = container.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let stands = networks.is_some_and(|networks| networks.contains_key(&self.settings.network));
+        stands || label(container, FQDN).is_some()
     }
 
     /// The address that the container has on the site's network; none while it stands still.
@@ -253,9 +262,11 @@ impl Machines for DockerMachines {
 
     async fn list(&self) -> Result<Vec<Machine>, ProviderError> {
         let engine = self.client.meet().await?;
-        let containers = self.select(&engine, "network", &self.settings.network).await?;
+        let options = ListContainersOptionsBuilder::new().all(true).build();
+        let containers = engine.ask("Listing machines", engine.docker.list_containers(Some(options))).await?;
         let info = self.info(&engine).await?;
-        Ok(containers.iter().map(|container| self.machine(container, &info)).collect())
+        let machines = containers.iter().filter(|container| self.is_machine(container));
+        Ok(machines.map(|container| self.machine(container, &info)).collect())
     }
 
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError> {

@@ -1,10 +1,14 @@
 //! The hypervisor: a cluster of four hosts that clones machines from images.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use domain::ports::datacenter::{HostLoad, Operation};
+use domain::ports::machine_change::Changes;
 use domain::ports::machines::{Machine, MachineOrder, MachineState, Machines};
 use domain::ports::provider_error::ProviderError;
+use tokio::time::{Instant, sleep};
 
 use super::pace::Moment;
 use super::world::World;
@@ -16,6 +20,9 @@ const DATASTORES: [&str; 3] = ["ds-1", "ds-2", "ds-3"];
 /// Memory that each host may promise to machines.
 const HOST_MEMORY_GB: u32 = 1_024;
 const IMAGES: [&str; 4] = ["debian-12", "debian-13", "rocky-9", "ubuntu-24.04"];
+/// How long somebody who asks for changes is kept waiting for one, and how often it is looked for one meanwhile.
+const NEWS: Duration = Duration::from_secs(20);
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Seconds that a clone and its first boot usually take.
 const CLONE_SECONDS: f64 = 14.0;
 
@@ -24,8 +31,8 @@ impl Machines for Datacenter {
     async fn create(&self, key: &str, order: &MachineOrder) -> Result<Machine, ProviderError> {
         let (key, wanted) = (key.to_owned(), order.clone());
         self.call(Operation::MachineCreate, &order.name, move |world, moment| {
-            if let Some(machine) = by_key(world, &key) {
-                return Ok(Done::unchanged(seen(machine, moment.now), &machine.id));
+            if let Some(machine) = by_key(world, &key).cloned() {
+                return Ok(driven_on(world, machine, moment));
             }
             let machine = clone_image(world, key, wanted, moment)?;
             let note = format!("Cloning {} to {} on {}.", machine.image, machine.name, machine.host);
@@ -54,10 +61,23 @@ impl Machines for Datacenter {
     }
 
     async fn list(&self) -> Result<Vec<Machine>, ProviderError> {
-        self.call(Operation::MachineFind, "all machines", |world, moment| {
+        self.look(Operation::MachineList, "all machines", |world, moment| {
             Ok(Done::read(world.machines.values().map(|machine| seen(machine, moment.now)).collect()))
         })
         .await
+    }
+
+    async fn changes(&self, since: Option<&str>) -> Result<Changes, ProviderError> {
+        let since: Option<u64> = since.and_then(|cursor| cursor.parse().ok());
+        let begun = Instant::now();
+        loop {
+            let changes = self.change(move |world| world.done_by_hand(since)).await?;
+            if !changes.complete || !changes.changes.is_empty() || begun.elapsed() >= NEWS {
+                return Ok(changes);
+            }
+            // Another process may have written into the file, and that can't be awaited.
+            sleep(LOOK_AGAIN).await;
+        }
     }
 
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError> {
@@ -79,9 +99,25 @@ fn by_key<'w>(world: &'w World, key: &str) -> Option<&'w Machine> {
     world.machines.values().find(|machine| machine.key == key)
 }
 
+/// The machine that stands already; one that is switched off is switched on.
+fn driven_on(world: &mut World, machine: Machine, moment: &Moment) -> Done<Machine> {
+    let id = machine.id.clone();
+    if machine.state != MachineState::Stopped {
+        return Done::unchanged(seen(&machine, moment.now), &id);
+    }
+    let started = Machine { state: MachineState::Building, ..machine };
+    let note = format!("Switched {} on.", started.name);
+    world.machines.put(&id, started.clone());
+    Done::changed(seen(&started, moment.now), &id, note)
+}
+
 /// The machine as it is at `now`.
 fn seen(machine: &Machine, now: DateTime<Utc>) -> Machine {
-    let state = if now < machine.ready_at { MachineState::Building } else { MachineState::Running };
+    let state = match machine.state {
+        MachineState::Stopped => MachineState::Stopped,
+        _ if now < machine.ready_at => MachineState::Building,
+        _ => MachineState::Running,
+    };
     Machine { state, ..machine.clone() }
 }
 
@@ -114,6 +150,8 @@ fn clone_image(world: &mut World, key: String, order: MachineOrder, moment: &Mom
         cluster: CLUSTER.to_owned(),
         host,
         datastore: DATASTORES[number as usize % DATASTORES.len()].to_owned(),
+        folder: String::new(),
+        snapshots: 0,
         state: MachineState::Building,
         ready_at: moment.after(CLONE_SECONDS),
     })
@@ -134,6 +172,13 @@ fn roomy_host(world: &World, memory_gb: u32) -> Result<String, ProviderError> {
             "Choose a smaller size, or ask the platform team for another host.",
         )),
     }
+}
+
+/// Every machine as it is at `now`, by name.
+pub(super) fn by_name(world: &World, now: DateTime<Utc>) -> Vec<Machine> {
+    let mut machines: Vec<Machine> = world.machines.values().map(|machine| seen(machine, now)).collect();
+    machines.sort_by(|one, other| one.name.cmp(&other.name));
+    machines
 }
 
 /// How full each host is.

@@ -9,6 +9,7 @@ mod balancer;
 mod configuration;
 mod container_host;
 mod controls;
+mod deeds;
 mod journal;
 mod machines;
 mod names;
@@ -42,6 +43,14 @@ pub struct Datacenter {
     path: PathBuf,
     clock: Arc<dyn Clock>,
     held: Arc<Mutex<(Journal, World)>>,
+}
+
+/// A call that is about to be answered.
+struct Asked {
+    operation: Operation,
+    object: String,
+    fault: Option<Fault>,
+    moment: Moment,
 }
 
 /// What a call did.
@@ -85,20 +94,43 @@ impl Datacenter {
         T: Send + 'static,
         W: FnOnce(&mut World, &Moment) -> Result<Done<T>, ProviderError> + Send + 'static,
     {
+        let asked = self.ask(operation, object).await?;
+        test_boundary::pass("before a call");
+        let answer = self.answer(asked, work).await;
+        test_boundary::pass("after a call");
+        answer
+    }
+
+    /// The same for what no step of a run does.
+    async fn look<T, W>(&self, operation: Operation, object: &str, work: W) -> Result<T, ProviderError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut World, &Moment) -> Result<Done<T>, ProviderError> + Send + 'static,
+    {
+        let asked = self.ask(operation, object).await?;
+        self.answer(asked, work).await
+    }
+
+    /// Waits for as long as an answer takes.
+    async fn ask(&self, operation: Operation, object: &str) -> Result<Asked, ProviderError> {
         let (fault, pace) = self.change(move |world| (world.strike(operation), world.pace())).await?;
         let delay = pace::answer_time(&pace, operation, object, fault);
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
-        let now = self.clock.now();
-        let moment = Moment::new(now, &pace, operation, object, fault);
-        let object = object.to_owned();
-        test_boundary::pass("before a call");
-        let answer = self
-            .change(move |world| struck(world, operation, &object, fault, now, |world| work(world, &moment)))
-            .await?;
-        test_boundary::pass("after a call");
-        answer
+        let moment = Moment::new(self.clock.now(), &pace, operation, object, fault);
+        Ok(Asked { operation, object: object.to_owned(), fault, moment })
+    }
+
+    async fn answer<T, W>(&self, asked: Asked, work: W) -> Result<T, ProviderError>
+    where
+        T: Send + 'static,
+        W: FnOnce(&mut World, &Moment) -> Result<Done<T>, ProviderError> + Send + 'static,
+    {
+        let Asked { operation, object, fault, moment } = asked;
+        let answer =
+            move |world: &mut World| struck(world, operation, &object, fault, moment.now, |world| work(world, &moment));
+        self.change(answer).await?
     }
 
     /// Lets `work` change the world, alone, and keeps what it changed.

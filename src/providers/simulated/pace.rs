@@ -44,7 +44,7 @@ fn usual_answer(operation: Operation) -> f64 {
         Operation::SpaceDelete | Operation::SpaceQuota => 0.4,
         Operation::NameFind | Operation::MachineFind | Operation::ConfigurationFind => 0.05,
         Operation::PoolFind | Operation::SpaceFind => 0.05,
-        Operation::EngineInfo | Operation::EngineList | Operation::Probe => 0.12,
+        Operation::MachineList | Operation::EngineInfo | Operation::EngineList | Operation::Probe => 0.12,
     }
 }
 

@@ -41,6 +41,11 @@ impl<T> Table<T> {
         self.rows.values()
     }
 
+    /// All rows with their ids, in the order of these.
+    pub fn entries(&self) -> impl DoubleEndedIterator<Item = (&String, &T)> {
+        self.rows.iter()
+    }
+
     /// Removes the row with the lowest id.
     pub fn remove_first(&mut self) {
         if let Some((id, _)) = self.rows.pop_first() {

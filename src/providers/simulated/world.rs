@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use domain::ports::balancer::Pool;
 use domain::ports::configuration::ConfiguredNode;
 use domain::ports::datacenter::{Activity, ArmedFault, Fault, HeldObject, Operation, Pace};
+use domain::ports::machine_change::{Changes, MachineChange};
 use domain::ports::machines::Machine;
 use domain::ports::names::NameReservation;
 use domain::ports::spaces::Space;
@@ -14,6 +15,8 @@ use super::table::{Rows, Table};
 
 /// How many activities are kept.
 const ACTIVITIES: usize = 300;
+/// How many deeds are kept.
+const DEEDS: usize = 100;
 
 /// A pool as it is kept: who leaves it, and when the last connection will have ended.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,6 +33,8 @@ pub(super) struct World {
     pub nodes: Table<ConfiguredNode>,
     pub pools: Table<PoolRow>,
     pub spaces: Table<Space>,
+    /// What was done to machines by hand, latest last.
+    deeds: Table<MachineChange>,
     faults: Table<ArmedFault>,
     activity: Table<Activity>,
     pace: Table<Pace>,
@@ -77,6 +82,28 @@ impl World {
             None => {}
         }
         Some(armed.fault)
+    }
+
+    /// Puts down what was done to a machine by hand, and forgets what was done long ago.
+    pub fn tell(&mut self, change: MachineChange) {
+        let number = self.next_number();
+        self.deeds.put(ordered(number), change);
+        if self.deeds.len() > DEEDS {
+            self.deeds.remove_first();
+        }
+    }
+
+    /// What was done by hand since the deed of this number; without one, and where it is no longer kept, the answer is
+    /// not complete.
+    pub fn done_by_hand(&self, since: Option<u64>) -> Changes {
+        let numbered = || self.deeds.entries().map(|(id, deed)| (id.parse::<u64>().unwrap_or_default(), deed));
+        let last = numbered().next_back().map_or(0, |(number, _)| number);
+        let all_kept = self.deeds.len() < DEEDS;
+        let oldest = numbered().next().map_or(0, |(number, _)| number);
+        let since = since.filter(|since| *since <= last && (all_kept || *since >= oldest));
+        let later = |(number, _): &(u64, _)| since.is_some_and(|since| *number > since);
+        let changes = numbered().filter(later).map(|(_, deed)| deed.clone()).collect();
+        Changes { cursor: Some(last.to_string()), complete: since.is_some(), changes }
     }
 
     /// Notes what happened, and forgets what happened long ago.
@@ -149,13 +176,14 @@ impl World {
         Ok(all)
     }
 
-    fn tables(&self) -> [(&'static str, &dyn Rows); 9] {
+    fn tables(&self) -> [(&'static str, &dyn Rows); 10] {
         [
             ("names", &self.names),
             ("machines", &self.machines),
             ("nodes", &self.nodes),
             ("pools", &self.pools),
             ("spaces", &self.spaces),
+            ("deeds", &self.deeds),
             ("faults", &self.faults),
             ("activity", &self.activity),
             ("pace", &self.pace),
@@ -163,13 +191,14 @@ impl World {
         ]
     }
 
-    fn tables_mut(&mut self) -> [(&'static str, &mut dyn Rows); 9] {
+    fn tables_mut(&mut self) -> [(&'static str, &mut dyn Rows); 10] {
         [
             ("names", &mut self.names),
             ("machines", &mut self.machines),
             ("nodes", &mut self.nodes),
             ("pools", &mut self.pools),
             ("spaces", &mut self.spaces),
+            ("deeds", &mut self.deeds),
             ("faults", &mut self.faults),
             ("activity", &mut self.activity),
             ("pace", &mut self.pace),

@@ -73,12 +73,7 @@ impl Machines for Vsphere {
 
     async fn list(&self) -> Result<Vec<Machine>, ProviderError> {
         let followed = self.followed();
-        timeout(INVENTORY, followed.current()).await.map_err(|_| {
-            ProviderError::transient(
-                "vCenter does not tell which machines it has.",
-                "Gatehouse asks again; look whether vCenter runs and lets us sign in.",
-            )
-        })?;
+        timeout(INVENTORY, followed.current()).await.map_err(|_| untold())?;
         let now = self.clock.now();
         Ok(followed.read(|inventory| {
             let machines = inventory.machines.iter().filter(|(_, seen)| !seen.template);
@@ -111,7 +106,11 @@ impl Machines for Vsphere {
             }
         };
         let nothing = || Changes { cursor: since.map(str::to_owned), complete: true, changes: Vec::new() };
-        Ok(timeout(NEWS, news).await.unwrap_or_else(|_| nothing()))
+        match timeout(NEWS, news).await {
+            Ok(changes) => Ok(changes),
+            Err(_) if followed.is_current() => Ok(nothing()),
+            Err(_) => Err(untold()),
+        }
     }
 }
 
@@ -154,6 +153,8 @@ impl Vsphere {
             cluster: String::new(),
             host: self.settings.pool.clone(),
             datastore: String::new(),
+            folder: String::new(),
+            snapshots: 0,
             state,
             ready_at: self.clock.now() + LOOK_AGAIN,
         }
@@ -181,6 +182,8 @@ fn described(inventory: &Inventory, id: &str, seen: &Seen, now: DateTime<Utc>) -
         cluster,
         host,
         datastore,
+        folder: seen.folder.clone().unwrap_or_default(),
+        snapshots: u32::try_from(seen.snapshots).unwrap_or(u32::MAX),
         ready_at: if state == MachineState::Building { now + LOOK_AGAIN } else { now },
         state,
     }
@@ -197,6 +200,13 @@ fn check(order: &MachineOrder) -> Result<(), ProviderError> {
         format!("`{}` ({}) is no host name.", order.name, order.fqdn),
         "Correct the naming pattern: letters, digits and hyphens.",
     ))
+}
+
+fn untold() -> ProviderError {
+    ProviderError::transient(
+        "vCenter does not tell which machines it has.",
+        "Gatehouse asks again; look whether vCenter runs and lets us sign in.",
+    )
 }
 
 fn gone(id: &str) -> ProviderError {

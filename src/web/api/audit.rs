@@ -29,6 +29,9 @@ pub struct AuditReport {
     container_hosts: Vec<Value>,
     #[schema(value_type = Vec<Object>)]
     containers: Vec<Value>,
+    /// When the machines of each site were last looked at, and since when and why they can't be.
+    #[schema(value_type = Vec<Object>)]
+    sites: Vec<Value>,
     #[schema(value_type = Vec<Object>)]
     orders: Vec<Value>,
     /// Live objects that the CMDB does not know.

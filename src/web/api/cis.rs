@@ -6,6 +6,7 @@ use app::App;
 use app::ci::{self, CiQuery, CiSort, CiView, Hop};
 use chrono::{DateTime, Utc};
 use domain::ci::Ci;
+use domain::finding::Finding;
 use domain::ids::CiId;
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -61,6 +62,8 @@ pub struct CiDetails {
     ci: CiEntry,
     attributes: Vec<AttributeDetails>,
     findings: Vec<FindingDetails>,
+    /// Since when and why nobody knows whether its machine stands as it was built; nothing where that is known.
+    not_evaluated: Option<String>,
     /// What it needs, and what needs that, to three steps.
     needs: Vec<NeighbourDetails>,
     /// What its trouble reaches, to three steps.
@@ -82,6 +85,8 @@ pub struct AttributeDetails {
 #[derive(Serialize, ToSchema)]
 pub struct FindingDetails {
     kind: String,
+    /// `high`, `medium` or `low`.
+    severity: String,
     detail: String,
 }
 
@@ -160,13 +165,19 @@ impl From<CiView> for CiDetails {
         let findings = view.findings.into_iter();
         Self {
             attributes: attributes.collect(),
-            findings: findings
-                .map(|one| FindingDetails { kind: one.kind.word().to_owned(), detail: one.detail })
-                .collect(),
+            findings: findings.map(FindingDetails::from).collect(),
+            not_evaluated: view.not_evaluated,
             needs: view.needs.into_iter().map(NeighbourDetails::from).collect(),
             affects: view.affects.into_iter().map(NeighbourDetails::from).collect(),
             ci: CiEntry::from(view.ci),
         }
+    }
+}
+
+impl From<Finding> for FindingDetails {
+    fn from(finding: Finding) -> Self {
+        let Finding { kind, detail } = finding;
+        Self { kind: kind.word().to_owned(), severity: kind.severity().word().to_owned(), detail }
     }
 }
 

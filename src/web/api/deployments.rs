@@ -3,7 +3,7 @@
 use actix_web::HttpResponse;
 use actix_web::web::{Data, Path};
 use app::App;
-use app::deployment::{self, Details, Filter, Listed, Offered, SortBy};
+use app::deployment::{self, Details, Filter, Listed, Offered, OnMachine, SortBy};
 use app::request::{Order, What};
 use chrono::{DateTime, Utc};
 use domain::deployment::{Deployment, DeploymentState};
@@ -19,6 +19,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::Reply;
 use super::caller::{Caller, VIA};
 use super::catalog::reason;
+use super::cis::FindingDetails;
 use super::endpoint::Endpoint;
 use super::fields::{Body, Query};
 use super::paging::Part;
@@ -78,12 +79,26 @@ pub struct DeploymentDetails {
     /// Euros so far.
     cost_so_far: f64,
     resources: Vec<ResourceDetails>,
+    /// What others than Gatehouse made of its machines, as their site shows them.
+    findings: Vec<MachineFinding>,
+    /// Since when and why its machines could not be looked at; nothing where they could.
+    not_evaluated: Option<String>,
     /// Newest first.
     runs: Vec<String>,
     /// What was made for it, such as passwords, in the order in which it was made.
     secrets: Vec<SecretEntry>,
     /// What may be done with it.
     actions: Vec<ActionReference>,
+}
+
+/// A finding about one of a deployment's machines.
+#[derive(Serialize, ToSchema)]
+pub struct MachineFinding {
+    /// The id of the machine's CI.
+    ci: String,
+    machine: String,
+    #[serde(flatten)]
+    finding: FindingDetails,
 }
 
 /// Something that may be done with a deployment.
@@ -251,10 +266,18 @@ impl From<Details> for DeploymentDetails {
             cost_so_far: details.so_far.euros(),
             resources: details.resources.into_iter().map(ResourceDetails::from).collect(),
             runs: details.runs.iter().map(|run| run.id.to_string()).collect(),
+            findings: details.by_hand.into_iter().map(MachineFinding::from).collect(),
+            not_evaluated: details.not_evaluated,
             secrets: details.secrets.into_iter().map(SecretEntry::from).collect(),
             actions: details.actions.into_iter().map(ActionReference::from).collect(),
             deployment: DeploymentEntry::of(details.deployment, details.reads, details.owner, details.monthly.euros()),
         }
+    }
+}
+
+impl From<OnMachine> for MachineFinding {
+    fn from(found: OnMachine) -> Self {
+        Self { ci: found.ci.id.to_string(), machine: found.ci.name, finding: found.finding.into() }
     }
 }
 

@@ -5,7 +5,8 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, ServiceConfig, get, post, resource};
 use app::App;
 use askama::Template;
-use domain::ports::datacenter::{Activity, ArmedFault, Fault, Operation, Overview};
+use domain::ports::datacenter::{Activity, ArmedFault, Deed, Fault, Operation, Overview};
+use domain::ports::machines::{Machine, MachineState};
 use domain::trouble::{FieldError, Kind, Trouble};
 use serde::Deserialize;
 
@@ -18,6 +19,8 @@ use crate::visitor::{FormOn, Visitor};
 const ADDRESS: &str = "/operations/datacenter";
 /// Events that the page shows.
 const SHOWN: usize = 40;
+/// Machines that it shows.
+const MACHINES: usize = 50;
 
 /// The routes of the datacenter's page.
 pub fn configure(service: &mut ServiceConfig) {
@@ -25,9 +28,16 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource(ADDRESS).route(get().to(show)))
         .service(resource("/operations/datacenter/pace").app_data(FormOn(ADDRESS)).route(post().to(set_pace)))
         .service(resource("/operations/datacenter/faults").app_data(FormOn(ADDRESS)).route(post().to(arm)))
+        .service(resource("/operations/datacenter/machines/{machine}").app_data(FormOn(ADDRESS)).route(post().to(act)))
         .service(
             resource("/operations/datacenter/faults/{fault}/clear").app_data(FormOn(ADDRESS)).route(post().to(clear)),
         );
+}
+
+/// What is done to a machine by hand.
+#[derive(Deserialize)]
+struct Done {
+    deed: String,
 }
 
 /// How full a host is.
@@ -59,6 +69,9 @@ struct Show {
     errors: Vec<FieldError>,
     counts: Vec<(&'static str, usize)>,
     hosts: Vec<Host>,
+    /// The first of its machines, and what can be done to them by hand.
+    machines: Vec<Machine>,
+    deeds: Vec<(&'static str, &'static str)>,
     answers: String,
     work: String,
     faults: Vec<ArmedFault>,
@@ -75,6 +88,8 @@ impl Show {
             errors: Vec::new(),
             counts: counts(&overview),
             hosts: overview.hosts.iter().map(Host::of).collect(),
+            machines: overview.machines.into_iter().take(MACHINES).collect(),
+            deeds: Deed::ALL.iter().map(|it| (it.word(), deed(it))).collect(),
             answers: overview.pace.answers.to_string(),
             work: overview.pace.work.to_string(),
             faults: overview.faults,
@@ -125,6 +140,18 @@ async fn arm(app: Data<App>, visitor: Visitor, form: Form<Typed>) -> Result<Http
     }
 }
 
+async fn act(
+    app: Data<App>,
+    visitor: Visitor,
+    machine: Path<String>,
+    form: Form<Done>,
+) -> Result<HttpResponse, Problem> {
+    match app::datacenter::by_hand(&app, &visitor.principal, &machine, &form.fields.deed).await {
+        Ok(()) => Ok(see_other(ADDRESS)),
+        Err(trouble) => refused(&app, &visitor, trouble, |_| {}).await,
+    }
+}
+
 async fn clear(
     app: Data<App>,
     visitor: Visitor,
@@ -160,6 +187,27 @@ fn counts(overview: &Overview) -> Vec<(&'static str, usize)> {
         ("Pools", count("pool")),
         ("Spaces", count("space")),
     ]
+}
+
+/// What is done to a machine by hand, in a person's words.
+fn deed(deed: &Deed) -> &'static str {
+    match deed {
+        Deed::SwitchOff => "Switch off",
+        Deed::SwitchOn => "Switch on",
+        Deed::Rename => "Rename, or back",
+        Deed::TakeSnapshot => "Take a snapshot",
+        Deed::RemoveSnapshots => "Remove snapshots",
+        Deed::Delete => "Delete",
+    }
+}
+
+/// How a machine stands: the state that it looks like, and its word.
+fn power(machine: &Machine) -> (&'static str, &'static str) {
+    match machine.state {
+        MachineState::Building => ("running", "Starting"),
+        MachineState::Running => ("done", "On"),
+        MachineState::Stopped => ("idle", "Off"),
+    }
 }
 
 /// What a fault does, in a person's words.

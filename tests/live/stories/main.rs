@@ -9,3 +9,4 @@ mod blueprints;
 mod crashes;
 mod lab;
 mod portal;
+mod sightings;

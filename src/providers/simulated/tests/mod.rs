@@ -1,6 +1,7 @@
 //! The manners of the datacenter, told as stories. Each port keeps the same contract: same key, same object.
 
 mod contract;
+mod deeds;
 mod faults;
 mod file;
 mod ports;

@@ -9,7 +9,7 @@ use app::App;
 use app::audit_report::{AuditReport, STRIDE};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::audit_report::{Origin, Row, Unregistered, canonical};
-use domain::finding::FindingKind;
+use domain::finding::{FindingKind, Severity};
 use domain::ids::CiId;
 use domain::person::Principal;
 use domain::trouble::Trouble;
@@ -21,7 +21,7 @@ use crate::csv;
 use crate::problem::Problem;
 use crate::visitor::Visitor;
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 17] = [
     "record",
     "id",
     "name",
@@ -36,6 +36,7 @@ const COLUMNS: [&str; 16] = [
     "approvers",
     "findings",
     "details",
+    "not_evaluated",
     "created_at",
     "changed_at",
 ];
@@ -80,20 +81,24 @@ fn json_head(report: &AuditReport) -> String {
     let unregistered: Vec<String> = report.unregistered.iter().map(canonical).collect();
     let definitions: BTreeMap<&str, &str> =
         FindingKind::ALL.iter().map(|kind| (kind.word(), kind.definition())).collect();
+    let severities: BTreeMap<&str, Severity> =
+        FindingKind::ALL.iter().map(|kind| (kind.word(), kind.severity())).collect();
     let about = json!({
         "sha256": report.sha256,
         "hashed": "SHA-256 over the lines of rows, of unregistered and of figures, without their commas, each with a newline",
         "scope": if report.everything { "everything" } else { "own projects" },
         "formulas": app::audit_report::formulas(),
         "definitions": definitions,
+        "severities": severities,
     });
     let duties: Vec<_> = report.duties.iter().map(|(who, duty)| json!({ "responsible": who, "duty": duty })).collect();
     format!(
-        "{{\"about\":{about},\n\"figures\":\n{}\n,\"duties\":{},\n\"container_hosts\":{},\n\"containers\":{},\n\"orders\":{},\n\"unregistered\":[\n{}\n],\n\"rows\":[",
+        "{{\"about\":{about},\n\"figures\":\n{}\n,\"duties\":{},\n\"container_hosts\":{},\n\"containers\":{},\n\"sites\":{},\n\"orders\":{},\n\"unregistered\":[\n{}\n],\n\"rows\":[",
         canonical(&report.figures),
         canonical(&duties),
         canonical(&report.engines),
         canonical(&report.running),
+        canonical(&report.sites),
         canonical(&report.ordered),
         unregistered.join(",\n"),
     )
@@ -138,6 +143,7 @@ fn ci_line(row: &Row) -> String {
         of_origin(approvers),
         findings(&|finding| finding.kind.word().to_owned(), " "),
         findings(&|finding| finding.detail.clone(), " "),
+        row.not_evaluated.clone().unwrap_or_default(),
         second(ci.created_at),
         second(ci.changed_at),
     ])

@@ -9,7 +9,7 @@ use app::App;
 use app::audit_report::{AuditReport, formulas};
 use askama::Template;
 use chrono::{DateTime, Utc};
-use domain::audit_report::Ratio;
+use domain::audit_report::{Figures, Ratio};
 use domain::finding::FindingKind;
 
 use super::{Wanted, address, page_after};
@@ -21,6 +21,9 @@ use crate::visitor::Visitor;
 
 /// Groups that the answer to "who must act?" names.
 const NAMED: usize = 5;
+
+const CONTRADICTED: &str = "Not everywhere. Some views contradict each other.";
+const UNSEEN: &str = "As far as is known. Some machines could not be looked at.";
 
 /// A figure with its formula.
 struct Figure {
@@ -39,6 +42,8 @@ struct Show {
     /// Whether everything is registered and complete; whether everything is right.
     all_complete: bool,
     all_right: bool,
+    /// What is said where not everything is right.
+    not_right: &'static str,
     /// (who, CIs with findings), most first.
     must_act: Vec<(String, u64)>,
     shares: Drawing,
@@ -82,7 +87,8 @@ impl Show {
                 figure("CIs with their order on record", "traced", figures.traced),
             ],
             all_complete: figures.registered.is_whole() && figures.complete.is_whole(),
-            all_right: figures.correct.is_whole() && figures.owned.is_whole() && figures.traced.is_whole(),
+            all_right: nothing_contradicts(figures) && figures.not_evaluated == 0,
+            not_right: if nothing_contradicts(figures) { UNSEEN } else { CONTRADICTED },
             must_act: must_act(&report),
             shares: shares(&report),
             kinds: kinds(&report),
@@ -105,6 +111,10 @@ impl Show {
     fn not_found(&self) -> Vec<(FindingKind, u64)> {
         counted(&self.report).filter(|(_, number)| *number == 0).collect()
     }
+}
+
+fn nothing_contradicts(figures: &Figures) -> bool {
+    figures.correct.is_whole() && figures.owned.is_whole() && figures.traced.is_whole()
 }
 
 /// Where the population goes on after its first page.

@@ -10,6 +10,7 @@ use app::ci::{CiView, Hop, in_words, title_of};
 use askama::Template;
 use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use domain::ci::{Aspect, Change, Ci, Lifecycle};
+use domain::finding::FindingKind;
 use domain::ids::CiId;
 use domain::trouble::{Kind, Trouble};
 use serde::Deserialize;
@@ -141,6 +142,10 @@ fn line(ci: &Ci, change: &Change) -> Line {
         Aspect::Relation => {
             let relation = domain::ci::Relation::from_word(&change.field).map_or("related to", |known| known.title());
             (format!("Relation: {relation}"), in_words(&change.before), in_words(&change.after))
+        }
+        Aspect::Finding => {
+            let kind = FindingKind::from_word(&change.field).map_or("Finding", FindingKind::title);
+            (kind.to_owned(), in_words(&change.before), in_words(&change.after))
         }
     };
     Line {
