@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use domain::ports::provider_error::ProviderError;
+use reqwest::redirect::Policy;
 use reqwest::{Method, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use url::Host;
 
 use super::{NautobotSettings, NautobotSettingsError};
 
@@ -32,11 +34,17 @@ impl Client {
     pub(super) fn new(settings: &NautobotSettings) -> Result<Self, NautobotSettingsError> {
         let address = |_| NautobotSettingsError::Address(settings.url.clone());
         let api = Url::parse(&format!("{}/api/", settings.url.trim_end_matches('/'))).map_err(address)?;
-        let is_here = api.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127."));
+        let is_here = match api.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
         if api.scheme() != "https" && !is_here {
             return Err(NautobotSettingsError::Unprotected(settings.url.clone()));
         }
-        let mut builder = reqwest::Client::builder().timeout(PATIENCE).no_proxy();
+        // Nobody is sent on to: the token is for this server alone.
+        let mut builder = reqwest::Client::builder().timeout(PATIENCE).no_proxy().redirect(Policy::none());
         if let Some(pem) = &settings.ca {
             let certificates = reqwest::Certificate::from_pem_bundle(pem).map_err(NautobotSettingsError::Client)?;
             builder = builder.tls_certs_only(certificates);

@@ -183,15 +183,17 @@ async fn a_full_prefix_and_a_token_without_rights_are_told_in_true_words() {
 
 #[test]
 fn a_token_never_goes_unprotected_over_the_network_nor_into_a_log() {
-    let settings = NautobotSettings {
-        url: "http://nautobot.example.org".to_owned(),
-        token: "s3cret".to_owned(),
-        ca: None,
-        prefix: String::new(),
-        namespace: String::new(),
-        status: String::new(),
-        key_field: String::new(),
-    };
-    assert!(!format!("{settings:?}").contains("s3cret"));
-    assert!(matches!(Nautobot::new(settings), Err(NautobotSettingsError::Unprotected(_))));
+    for url in ["http://nautobot.example.org", "http://127.0.0.1.example.org", "http://localhost.example.org"] {
+        let settings = NautobotSettings {
+            url: url.to_owned(),
+            token: "s3cret".to_owned(),
+            ca: None,
+            prefix: String::new(),
+            namespace: String::new(),
+            status: String::new(),
+            key_field: String::new(),
+        };
+        assert!(!format!("{settings:?}").contains("s3cret"));
+        assert!(matches!(Nautobot::new(settings), Err(NautobotSettingsError::Unprotected(_))), "{url}");
+    }
 }

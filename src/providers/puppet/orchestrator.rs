@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use domain::ports::nodes::RemoteAgent;
 use domain::ports::provider_error::ProviderError;
+use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, StatusCode, Url};
 use serde_json::json;
 
@@ -43,7 +44,9 @@ impl Orchestrator {
         if trusted.is_empty() {
             return Err(PuppetSettingsError::NoAuthority);
         }
-        let builder = Client::builder().tls_certs_only(trusted).https_only(true).no_proxy().timeout(PATIENCE);
+        // Nobody is sent on to: the token is for this server alone.
+        let builder = Client::builder().tls_certs_only(trusted).https_only(true).redirect(Policy::none());
+        let builder = builder.no_proxy().timeout(PATIENCE);
         let http = builder.build().map_err(PuppetSettingsError::Client)?;
         Self::with(http, &settings.url, settings.token, settings.environment)
     }
