@@ -146,6 +146,8 @@ fn judged(node: &Node, report: &NodeReport) -> ConfiguredNode {
         }
         ReportStatus::Failed => (ConfigurationState::Failed, Some(RunFailure::Resources)),
     };
+    // The machine's clock may say anything.
+    let ends_at = report.began_at.checked_add_signed(TimeDelta::milliseconds((report.seconds * 1_000.0) as i64));
     ConfiguredNode {
         state,
         failure,
@@ -154,7 +156,7 @@ fn judged(node: &Node, report: &NodeReport) -> ConfiguredNode {
         failed: report.failed,
         lines: report.lines.clone(),
         catalog_seconds: report.catalog_seconds,
-        ends_at: report.began_at + TimeDelta::milliseconds((report.seconds * 1_000.0) as i64),
+        ends_at: ends_at.unwrap_or(report.began_at),
         ..bare(node, report.began_at)
     }
 }

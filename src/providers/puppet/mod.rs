@@ -21,6 +21,7 @@ mod enrolment;
 mod orchestrator;
 mod puppetdb;
 mod report;
+mod run;
 mod survey;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::PuppetSettingsError;
 use super::ca::{Access, client, reasons};
+use super::run::{Run, is_error, level, line};
 
 /// A PuppetDB.
 pub(super) struct PuppetDb {
@@ -114,49 +115,22 @@ impl PuppetDb {
 
 fn told(row: Row) -> NodeReport {
     let metrics = row.metrics.data.unwrap_or_default();
-    let metric = |category: &str, name: &str| {
-        metrics.iter().find(|it| it.category == category && it.name == name).map(|it| it.value)
-    };
-    let number = |name| metric("resources", name).map_or(0, |value| value as u32);
-    let mut lines: Vec<ReportLine> =
-        row.resource_events.data.unwrap_or_default().into_iter().filter_map(line).collect();
-    if row.status == ReportStatus::Failed && !lines.iter().any(|line| line.level == "err") {
-        let errors = row.logs.data.unwrap_or_default().into_iter();
-        let errors = errors.filter(|log| log.level == "err" && log.source.as_deref() != Some("Facter"));
-        lines.extend(errors.map(|log| ReportLine {
-            at: log.time,
-            level: log.level,
-            resource: String::new(),
-            message: log.message,
-        }));
-    }
-    lines.sort_by_key(|line| line.at);
-    NodeReport {
+    let metric =
+        |group: &str, name: &str| metrics.iter().find(|it| it.category == group && it.name == name).map(|it| it.value);
+    let logs = row.logs.data.unwrap_or_default().into_iter();
+    let errors = logs.filter(|log| is_error(&log.level, log.source.as_deref()));
+    let run = Run {
         certname: row.certname,
         transaction: row.transaction_uuid,
         status: row.status,
         noop: row.noop.unwrap_or_default(),
         began_at: row.start_time,
-        seconds: metric("time", "total").unwrap_or_default(),
-        catalog_seconds: metric("time", "config_retrieval"),
-        resources: number("total"),
-        changed: number("changed"),
-        failed: number("failed") + number("failed_to_restart"),
-        corrected: number("corrective_change"),
-        lines,
-    }
+        lines: row.resource_events.data.unwrap_or_default().iter().filter_map(of_resource).collect(),
+    };
+    run.reported(metric, errors.map(|log| line(log.time, "err", "", &log.message)))
 }
 
-fn line(event: Event) -> Option<ReportLine> {
-    let level = match event.status.as_str() {
-        "success" => "notice",
-        "failure" => "err",
-        _ => return None,
-    };
-    Some(ReportLine {
-        at: event.timestamp,
-        level: level.to_owned(),
-        resource: format!("{}[{}]", event.resource_type, event.resource_title),
-        message: event.message.unwrap_or_default(),
-    })
+fn of_resource(event: &Event) -> Option<ReportLine> {
+    let resource = format!("{}[{}]", event.resource_type, event.resource_title);
+    Some(line(event.timestamp, level(&event.status)?, &resource, event.message.as_deref().unwrap_or_default()))
 }

@@ -13,14 +13,11 @@ use domain::ports::nodes::Unreadable;
 use serde::Deserialize;
 use uuid::Uuid;
 
-/// Lines of a report that are kept, and letters of each: what a person reads of one run.
-const LINES: usize = 200;
-const LETTERS: usize = 1_000;
+use super::run::{Run, is_error, level, line};
+
 /// Values in a document; a machine of 10,000 resources sends half as many.
 const NODES: usize = 2_000_000;
 const DEPTH: usize = 16;
-/// What Facter says of facts that it could not find is no failure of the run.
-const NOT_OF_THE_RUN: &str = "Facter";
 
 #[derive(Deserialize)]
 struct Sent {
@@ -100,53 +97,25 @@ fn limits() -> serde_saphyr::Options {
 }
 
 fn told(sent: Sent) -> NodeReport {
-    let metric = |group: &str, word: &str| {
+    let metric = |group: &str, name: &str| {
         let values = sent.metrics.get(group).map(|metric| metric.values.as_slice()).unwrap_or_default();
-        values.iter().find(|(known, ..)| known == word).map(|(.., value)| *value)
+        values.iter().find(|(known, ..)| known == name).map(|(.., value)| *value)
     };
-    // A number of resources is whole; what is none is none.
-    let number = |word| metric("resources", word).map_or(0, |value| value as u32);
-    NodeReport {
+    let run = Run {
+        certname: sent.host.clone(),
         transaction: sent.transaction_uuid.to_string(),
         status: sent.status,
         noop: sent.noop,
         began_at: sent.time,
-        seconds: metric("time", "total").unwrap_or_default(),
-        catalog_seconds: metric("time", "config_retrieval"),
-        resources: number("total"),
-        changed: number("changed"),
-        failed: number("failed") + number("failed_to_restart"),
-        corrected: number("corrective_change"),
-        lines: lines(&sent),
-        certname: sent.host,
-    }
+        lines: sent.resource_statuses.values().flat_map(|status| of_resource(status, &sent)).collect(),
+    };
+    run.reported(metric, errors(&sent).map(|log| line(log.time, "err", "", &log.message)))
 }
 
-/// What is worth reading: every event of a resource; of a run that failed without one, what it said.
-fn lines(sent: &Sent) -> Vec<ReportLine> {
-    let mut lines: Vec<ReportLine> =
-        sent.resource_statuses.values().flat_map(|status| of_resource(status, sent)).collect();
-    if sent.status == ReportStatus::Failed && !lines.iter().any(|line| line.level == "err") {
-        lines.extend(errors(sent).map(|log| line(log.time, "err", "", &log.message)));
-    }
-    lines.sort_by_key(|line| line.at);
-    // Where there are more, the failures are what must not be missing.
-    if lines.len() > LINES {
-        lines.sort_by_key(|line| line.level != "err");
-        lines.truncate(LINES);
-        lines.sort_by_key(|line| line.at);
-    }
-    lines
-}
-
+/// What became of a resource; of one that failed without an event, what the log says of it.
 fn of_resource(status: &Status, sent: &Sent) -> Vec<ReportLine> {
-    let told = status.events.iter().filter_map(|event| match event.status.as_str() {
-        "success" => Some(line(event.time, "notice", &status.resource, &event.message)),
-        "failure" => Some(line(event.time, "err", &status.resource, &event.message)),
-        // Looked at, and left alone.
-        _ => None,
-    });
-    let mut lines: Vec<ReportLine> = told.collect();
+    let told = |event: &Event| Some(line(event.time, level(&event.status)?, &status.resource, &event.message));
+    let mut lines: Vec<ReportLine> = status.events.iter().filter_map(told).collect();
     if (status.failed || status.failed_to_restart) && !lines.iter().any(|line| line.level == "err") {
         let of_it = format!("/{}", status.resource);
         let said = errors(sent).find(|log| log.source.as_ref().is_some_and(|source| source.contains(&of_it)));
@@ -157,13 +126,7 @@ fn of_resource(status: &Status, sent: &Sent) -> Vec<ReportLine> {
 }
 
 fn errors(sent: &Sent) -> impl Iterator<Item = &Log> {
-    let of_the_run = |log: &&Log| log.source.as_deref() != Some(NOT_OF_THE_RUN);
-    sent.logs.iter().filter(|log| matches!(log.level.as_str(), "err" | "crit" | "alert" | "emerg")).filter(of_the_run)
-}
-
-fn line(at: DateTime<Utc>, level: &str, resource: &str, message: &str) -> ReportLine {
-    let cut = |text: &str| text.chars().take(LETTERS).collect();
-    ReportLine { at, level: level.to_owned(), resource: cut(resource), message: cut(message) }
+    sent.logs.iter().filter(|log| is_error(&log.level, log.source.as_deref()))
 }
 
 fn first_line(text: &str) -> &str {

@@ -1,7 +1,10 @@
 //! Reports that a Puppet 7.23 agent sent to a Puppet Server 7.9.5, read.
 
-use super::*;
 use domain::node::ReportStatus;
+use domain::ports::configuration::ConfigurationState;
+
+use super::*;
+use crate::puppet::run::{Run, line};
 
 #[test]
 fn a_run_that_changed_something_says_what() {
@@ -67,4 +70,42 @@ fn what_is_no_report_is_refused_whatever_it_holds() {
         assert!(!refused.to_string().contains('\n'), "one line says it: {refused}");
     }
     assert!(PuppetWords.report(&[0xff, 0xfe]).is_err());
+}
+
+#[tokio::test]
+async fn an_agent_that_talks_nonsense_of_itself_harms_nobody() {
+    let nonsense = |figure: &str| {
+        sent("failed")
+            .replace("      - Total\n      - ", &format!("      - Total\n      - {figure} # "))
+            .replace("      - Failed\n      - ", &format!("      - Failed\n      - {figure} # "))
+            .replace("      - Failed to restart\n      - ", &format!("      - Failed to restart\n      - {figure} # "))
+    };
+    for figure in ["1.0e+300", ".inf", ".nan", "-5.0"] {
+        let report = PuppetWords.report(nonsense(figure).as_bytes()).expect("it can be read");
+        assert_eq!(report.seconds, 0.0, "{figure}");
+        let site = Site::new().await;
+        site.apply().await;
+        site.register.is_asked(KEY);
+        site.register.record(&NodeReport { began_at: DateTime::<Utc>::MAX_UTC, ..report }).await.expect("it is kept");
+        assert_eq!(site.look().await.state, ConfigurationState::Failed, "{figure}");
+    }
+}
+
+#[test]
+fn of_a_report_without_end_the_failures_are_kept() {
+    let at = DateTime::<Utc>::UNIX_EPOCH;
+    let mut lines = vec![line(at, "notice", "File[/etc/motd]", &"\0x".repeat(5_000)); 1_000];
+    lines.push(line(at + TimeDelta::hours(1), "err", "Exec[boom]", "failed"));
+    let run = Run {
+        certname: CERTNAME.into(),
+        transaction: "8e70a9b9".into(),
+        status: ReportStatus::Failed,
+        noop: false,
+        began_at: at,
+        lines,
+    };
+    let report = run.reported(|_, _| None, std::iter::empty());
+    assert_eq!((report.lines.len(), report.lines[0].message.len()), (200, 1_000));
+    assert_eq!(report.first_error().as_deref(), Some("Exec[boom]: failed"));
+    assert!(!report.lines[0].message.contains('\0'));
 }
