@@ -17,6 +17,8 @@ use crate::{App, database, secret};
 
 /// How long reports are kept.
 const KEPT: TimeDelta = TimeDelta::days(30);
+/// Who has a server's token is told the passwords of its site's machines.
+const SHORTEST_TOKEN: usize = 16;
 
 /// A configuration server that may ask about the nodes of its site and report on them.
 #[derive(Clone)]
@@ -26,10 +28,18 @@ pub struct NodeServer {
     words: Arc<dyn NodeWords>,
 }
 
+/// A token that could be guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the token has fewer than {SHORTEST_TOKEN} letters, and could be guessed: `openssl rand -hex 32` makes one")]
+pub struct WeakToken;
+
 impl NodeServer {
     /// The server of a site, which comes in with this token and speaks these words.
-    pub fn new(site: &str, token: &str, words: Arc<dyn NodeWords>) -> Self {
-        Self { site: site.to_owned(), token_hash: secret::hash(token), words }
+    pub fn new(site: &str, token: &str, words: Arc<dyn NodeWords>) -> Result<Self, WeakToken> {
+        if token.len() < SHORTEST_TOKEN {
+            return Err(WeakToken);
+        }
+        Ok(Self { site: site.to_owned(), token_hash: secret::hash(token), words })
     }
 }
 

@@ -175,6 +175,20 @@ mod tests {
     }
 
     #[test]
+    fn a_secret_that_says_nothing_is_a_mistake() {
+        let empty = std::env::temp_dir().join(format!("gatehouse-empty-secret-{}", std::process::id()));
+        std::fs::write(&empty, "\nthe second line is not read\n").unwrap();
+        let from_file = complaint(&format!("[mail]\npassword_file = {empty:?}"));
+        std::fs::remove_file(&empty).unwrap();
+        assert!(
+            from_file.contains("mail.password_file") && from_file.contains("nothing on its first line"),
+            "{from_file}"
+        );
+        let written = complaint("[mail]\npassword = \" \"");
+        assert!(written.contains("mail.password is empty"), "{written}");
+    }
+
+    #[test]
     fn the_example_documents_every_key() {
         let example = include_str!("../../gatehouse.example.toml");
         for section in [

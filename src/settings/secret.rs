@@ -31,19 +31,28 @@ impl Secret {
         }
     }
 
-    /// What is wrong with where a secret is kept: in two places, or in a file that can't be read.
+    /// What is wrong with where a secret is kept: in two places, in a file that can't be read, or nothing is kept there.
     pub(super) fn objections(setting: &str, written: Option<&Self>, file: Option<&PathBuf>) -> Vec<Objection> {
         let mut found = Vec::new();
+        if written.is_some_and(Self::is_empty) {
+            found.push(Objection::new(setting.to_owned(), "is empty: write the secret, or leave it out"));
+        }
         let Some(file) = file else { return found };
         if written.is_some() {
             found
                 .push(Objection::new(setting.to_owned(), format!("and {setting}_file are both set: keep one of them")));
         }
-        if let Err(cause) = Self::from_file(file) {
-            let why = format!("`{}` can't be read: {cause}", file.display());
-            found.push(Objection::new(format!("{setting}_file"), why));
-        }
+        let wrong = match Self::from_file(file) {
+            Err(cause) => Some(format!("`{}` can't be read: {cause}", file.display())),
+            Ok(secret) if secret.is_empty() => Some(format!("`{}` says nothing on its first line", file.display())),
+            Ok(_) => None,
+        };
+        found.extend(wrong.map(|why| Objection::new(format!("{setting}_file"), why)));
         found
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.trim().is_empty()
     }
 
     /// The secret itself, for the one call that needs it.

@@ -55,5 +55,5 @@ fn orchestrator(settings: &settings::Orchestrator, environment: &str) -> Section
 /// The server as it comes in to ask and to report.
 pub(super) fn door(site: &str, settings: &settings::Puppet) -> Section<NodeServer> {
     let token = secret("the token", settings.token.as_ref(), settings.token_file.as_ref())?;
-    Ok(NodeServer::new(site, &token, Arc::new(PuppetWords)))
+    Ok(NodeServer::new(site, &token, Arc::new(PuppetWords))?)
 }
