@@ -55,13 +55,13 @@ pub enum Kept {
 pub async fn classify(app: &App, server: &NodeServer, certname: &str) -> Result<String, Trouble> {
     let node = store::node::by_certname(&app.store, certname).await.map_err(database)?;
     let node = node.filter(|node| node.order.site == server.site).ok_or_else(|| unknown(certname, server))?;
-    let facts = secret::reveal(app, &node.order.key, &node.order.facts).await?;
+    let secrets = secret::reveal(app, &node.order.key, &node.order.facts).await?;
     if node.asked_at.is_none() {
         let tx = app.store.begin().await.map_err(database)?;
         store::node::asked(&tx, certname, app.clock.now()).await.map_err(database)?;
         tx.commit().await.map_err(database)?;
     }
-    Ok(server.words.classification(&node.order, &facts))
+    Ok(server.words.classification(&node.order, &secrets))
 }
 
 /// Keeps what a server sends as a report of one of its nodes.

@@ -208,14 +208,18 @@ async fn a_machine_is_given_the_secrets_of_its_own_deployment_and_no_other() {
             site: "lab".into(),
             role: "postgresql".into(),
             environment: "production".into(),
-            facts: json!({ "password": reference }).as_object().cloned().unwrap(),
+            facts: json!({ "database": "app", "password": reference }).as_object().cloned().unwrap(),
         };
         site.register().order(&order).await.unwrap();
         let (answered, document) = site.ask(TOKEN, certname).await;
         assert_eq!(answered, status, "{certname}: {document}");
         let told: serde_json::Value = serde_json::from_str(&document).unwrap_or_default();
-        let password = told["classes"]["postgresql"]["password"].as_str();
+        let password = told["parameters"]["gatehouse_secrets"]["password"].as_str();
         assert_eq!(password.map(str::len), (status == StatusCode::OK).then_some(24), "{certname}");
+        if status == StatusCode::OK {
+            let open = json!({ "postgresql": { "database": "app" } });
+            assert_eq!(told["classes"], open, "PuppetDB keeps what is given to a class");
+        }
         let kept = site.register().find(&setup.key).await.unwrap().unwrap().order.facts;
         assert_eq!(kept["password"], reference, "what is kept stands for it");
     }

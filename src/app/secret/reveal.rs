@@ -1,5 +1,7 @@
 //! Secrets on their way to a machine of their own deployment: only when its configuration server asks, and kept nowhere.
 
+use std::collections::BTreeMap;
+
 use domain::ids::SecretId;
 use domain::secret::{SecretReference, SecretText};
 use domain::trouble::Trouble;
@@ -7,14 +9,18 @@ use serde_json::{Map, Value};
 
 use crate::{App, database};
 
-/// What a node is given, with secrets in the place of what stands for them. `key` is the node's own: what belongs to
+/// What the references among a node's facts stand for, by the facts' names. `key` is the node's own: what belongs to
 /// another deployment than the node is refused.
-pub(crate) async fn reveal(app: &App, key: &str, facts: &Map<String, Value>) -> Result<Map<String, Value>, Trouble> {
-    let mut revealed = facts.clone();
-    for (name, value) in &mut revealed {
+pub(crate) async fn reveal(
+    app: &App,
+    key: &str,
+    facts: &Map<String, Value>,
+) -> Result<BTreeMap<String, SecretText>, Trouble> {
+    let mut revealed = BTreeMap::new();
+    for (name, value) in facts {
         let Some(SecretReference(id)) = value.as_str().and_then(SecretReference::parse) else { continue };
         let text = of_node(app, key, id).await?.ok_or_else(|| foreign(name))?;
-        *value = text.expose().into();
+        revealed.insert(name.clone(), text);
     }
     Ok(revealed)
 }

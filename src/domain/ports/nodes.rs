@@ -1,11 +1,13 @@
 //! Nodes as our own register keeps them for configuration servers, the words in which a server asks and reports, and
 //! how a run is started on a machine.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
-use serde_json::{Map, Value};
 
 use super::provider_error::ProviderError;
 use crate::node::{Node, NodeOrder, NodeReport, ReceivedReport};
+use crate::secret::SecretText;
 
 /// Something that happened to a node, worth knowing after a crash.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,8 +55,8 @@ pub struct Unreadable(pub String);
 
 /// The words of one kind of configuration server.
 pub trait NodeWords: Send + Sync {
-    /// The document that says what the node shall become, with what its role is given.
-    fn classification(&self, order: &NodeOrder, facts: &Map<String, Value>) -> String;
+    /// The document that says what the node shall become. `secrets` are what some of its facts stand for, by their names.
+    fn classification(&self, order: &NodeOrder, secrets: &BTreeMap<String, SecretText>) -> String;
 
     /// A report as the server sends it.
     fn report(&self, sent: &[u8]) -> Result<NodeReport, Unreadable>;

@@ -65,7 +65,11 @@ class Trial:
     def tell(self, role, facts, questions):
         """Each thing that must hold, and whether it does."""
         name = f"trial-{role}.{DOMAIN}"
-        self.nodes[name] = {"environment": "production", "classes": {role: facts}}
+        # As Gatehouse tells it: a password is no parameter of a class.
+        secrets = {key: value for key, value in facts.items() if key == "password"}
+        parameters = {key: value for key, value in facts.items() if key not in secrets}
+        self.nodes[name] = {"environment": "production", "classes": {role: parameters},
+                            "parameters": {"gatehouse_secrets": secrets}}
         try:
             began = time.monotonic()
             address = self.boot(name)

@@ -2,12 +2,10 @@
 #
 # @param database its name
 # @param owner who owns it
-# @param password the owner's; without one nobody can sign in yet
 # @param postgresql_version what was ordered; Debian has one version, another does not compile
 class postgresql (
   Pattern[/\A[a-z][a-z0-9_]{0,62}\z/] $database = 'app',
   Pattern[/\A[a-z][a-z0-9_]{0,62}\z/] $owner = $database,
-  Optional[Variant[Sensitive[String[1]], String[1]]] $password = undef,
   Enum['15'] $postgresql_version = '15',
 ) {
   include base
@@ -33,24 +31,10 @@ class postgresql (
     hasstatus => true,
   }
 
-  if $password {
-    file { '/etc/gatehouse/password':
-      content   => Sensitive($password.unwrap),
-      owner     => 'postgres',
-      mode      => '0400',
-      show_diff => false,
-      require   => Package['postgresql'],
-    }
-    file { '/etc/gatehouse/database':
-      source => 'puppet:///modules/postgresql/database',
-      mode   => '0755',
-    }
-    exec { 'database with its owner':
-      command => ['/etc/gatehouse/database', 'make', $database, $owner],
-      unless  => [['/etc/gatehouse/database', 'answers', $database, $owner]],
-      user    => 'postgres',
-      cwd     => '/',
-      require => [Service['postgresql'], File['/etc/gatehouse/password'], File['/etc/gatehouse/database']],
-    }
+  base::database { 'postgresql':
+    database => $database,
+    owner    => $owner,
+    user     => 'postgres',
+    require  => Service['postgresql'],
   }
 }
