@@ -13,9 +13,9 @@ use domain::resource::Intent;
 use engine::{ActionError, Outcome, Work};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::typed::{Verb, ci_key, done, live, object, one_intent, seen, told, undone};
+use crate::typed::{Verb, ci_key, done, live, object, one_intent, seen, soon, told, undone};
 
 const PROVIDER: &str = "machines";
 const MACHINE_CI: &str = "machine";
@@ -112,6 +112,11 @@ impl Verb for Create {
         if let Some(machine) = self.machines.find(&work.key).await.map_err(told)? {
             work.say(format!("Destroying {} on {}.", machine.name, machine.host));
             self.machines.destroy(&machine.id, &work.key).await.map_err(told)?;
+        } else if let Some(row) = work.ledger.iter().find(|row| row.key == work.key)
+            && self.machines.is_coming(&work.key, &row.name).await.map_err(told)?
+        {
+            let why = format!("{} is still being made, and is destroyed as soon as it stands", row.name);
+            return Ok(Outcome::Wait { until: soon(work), remember: Value::Null, why });
         }
         Ok(undone(work, &[SERVER_CI, MACHINE_CI]))
     }

@@ -1,6 +1,7 @@
 //! Every action against the simulated datacenter: run twice is run once, undone twice is undone once, and whatever
 //! fails leaves neither a second object nor an orphan.
 
+mod clones;
 mod faults;
 mod members;
 mod people;

@@ -13,6 +13,7 @@ use domain::ports::balancer::{Balancer, MemberHealth};
 use domain::ports::clock::Clock;
 use domain::ports::cmdb::{Cmdb, Registered};
 use domain::ports::datacenter::{DatacenterControls, Pace};
+use domain::ports::machines::Machines;
 use domain::ports::provider_error::ProviderError;
 use domain::ports::secrets::{SecretOrder, Secrets};
 use domain::ports::spaces::{SpaceQuota, Spaces};
@@ -35,6 +36,8 @@ pub struct Stage {
     pub log: Arc<Heard>,
     pub cmdb: Arc<SlowCmdb>,
     pub safe: Arc<Safe>,
+    /// Where machines stand, when it is not the datacenter.
+    pub hypervisor: Option<Arc<dyn Machines>>,
     folder: PathBuf,
 }
 
@@ -119,7 +122,7 @@ impl Stage {
         let clock = Arc::new(ManualClock::at(DateTime::<Utc>::UNIX_EPOCH));
         let datacenter = Datacenter::open(&folder.join("datacenter.jsonl"), clock.clone()).unwrap();
         let (log, cmdb, safe) = Default::default();
-        Self { datacenter, clock, ledger: Vec::new(), cis: Vec::new(), log, cmdb, safe, folder }
+        Self { datacenter, clock, ledger: Vec::new(), cis: Vec::new(), log, cmdb, safe, hypervisor: None, folder }
     }
 
     /// A stage where answers come at once and work takes its usual time on the clock.
@@ -130,7 +133,9 @@ impl Stage {
     }
 
     pub fn systems(&self) -> Systems {
-        Systems::one(Arc::new(self.datacenter.clone()), vec![self.cmdb.clone()], self.safe.clone())
+        let systems = Systems::one(Arc::new(self.datacenter.clone()), vec![self.cmdb.clone()], self.safe.clone());
+        let machines = self.hypervisor.clone().unwrap_or_else(|| systems.machines.clone());
+        Systems { machines, ..systems }
     }
 
     /// Runs the step to its end; commits its intents before and its record after.

@@ -85,6 +85,12 @@ pub trait Machines: Send + Sync {
     /// can't tell all of them fails: whatever is not in the answer is not there.
     async fn list(&self) -> Result<Vec<Machine>, ProviderError>;
 
+    /// Whether a machine of this name is being made of which nobody can say yet whose it is: an earlier process may have
+    /// begun it under `key`, and died before it heard of it. Whoever takes an order back waits, and looks again.
+    async fn is_coming(&self, _key: &str, _name: &str) -> Result<bool, ProviderError> {
+        Ok(false)
+    }
+
     /// Destroys the machine. Destroying what is gone is no error; what carries another key is `NotOurs`.
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError>;
 

@@ -80,22 +80,31 @@ impl Vsphere {
     /// The machine of the ordered name, if it stands and is ours; refused when it is somebody else's. vCenter itself takes
     /// a name once in a folder; the simulator takes it twice.
     async fn named(&self, key: &str, order: &MachineOrder) -> Result<Option<String>, ProviderError> {
-        let folder = Place::Folder.path(&self.settings.datacenter, &self.settings.folder);
-        let path = format!("{folder}/{}", order.name);
-        let found = self.client.find_path(&path).await.map_err(|failure| failure.told(&format!("find {path}")))?;
-        let Some(standing) = found else { return Ok(None) };
-        match self.read(&standing.id).await? {
+        match self.by_name(&order.name).await? {
             None => Ok(None),
-            Some(seen) if seen.key() == key => Ok(Some(standing.id)),
-            Some(seen) if !seen.configured => Err(ProviderError::transient(
+            Some((id, seen)) if seen.key() == key => Ok(Some(id)),
+            Some((_, seen)) if !seen.configured => Err(ProviderError::transient(
                 format!("{} is being cloned right now, and vCenter does not tell yet whose it is.", order.name),
                 "Gatehouse looks again when the clone is finished.",
             )),
             Some(_) => Err(ProviderError::refused(
-                format!("A machine {} stands already in {folder} and is not ours.", order.name),
+                format!("A machine {} stands already in {} and is not ours.", order.name, self.folder()),
                 "Choose another name, or find out whose it is.",
             )),
         }
+    }
+
+    /// The machine of this name in our folder, whosever it is.
+    pub(super) async fn by_name(&self, name: &str) -> Result<Option<(String, Seen)>, ProviderError> {
+        let path = format!("{}/{name}", self.folder());
+        let found = self.client.find_path(&path).await.map_err(|failure| failure.told(&format!("find {path}")))?;
+        let Some(standing) = found else { return Ok(None) };
+        Ok(self.read(&standing.id).await?.map(|seen| (standing.id, seen)))
+    }
+
+    /// The path of the folder in which machines stand.
+    fn folder(&self) -> String {
+        Place::Folder.path(&self.settings.datacenter, &self.settings.folder)
     }
 
     /// Starts a clone; the inner failure is vCenter's answer to the clone itself.

@@ -81,6 +81,11 @@ impl Machines for Vsphere {
         }))
     }
 
+    async fn is_coming(&self, key: &str, name: &str) -> Result<bool, ProviderError> {
+        let seen = self.by_name(name).await?.map(|(_, seen)| seen);
+        Ok(seen.is_some_and(|seen| !seen.configured || seen.key() == key))
+    }
+
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError> {
         let _ours = self.working_on(key);
         if self.underway.of(key).is_some() {

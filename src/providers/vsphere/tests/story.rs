@@ -147,6 +147,22 @@ async fn taking_an_order_back_gives_up_its_clone() {
     assert_eq!(vcenter.find("run/1/node").await.unwrap(), None);
 }
 
+/// The process that began the clone is dead, so its task is nobody's; vCenter tells the name first, and the key at the end.
+#[tokio::test]
+async fn a_clone_that_a_dead_process_began_is_waited_for_by_whoever_takes_the_order_back() {
+    let script = empty();
+    let vcenter = script.vcenter();
+    let in_clone = "<returnval><objects><obj type=\"VirtualMachine\">vm-1</obj>\
+                    <propSet><name>name</name><val xsi:type=\"xsd:string\">shop-1</val></propSet></objects></returnval>";
+    script.answers("FindByName", &reference("VirtualMachine", "vm-1")).answers("RetrievePropertiesEx", in_clone);
+    assert_eq!(vcenter.find("run/1/node").await.unwrap(), None);
+    assert!(vcenter.is_coming("run/1/node", "shop-1").await.unwrap());
+    script.answers("FindByName", &reference("VirtualMachine", "vm-1"));
+    reads(&script, &[(KEY, "somebody-elses")], "poweredOff", None);
+    assert!(!vcenter.is_coming("run/1/node", "shop-1").await.unwrap(), "what is somebody else's is not waited for");
+    assert!(!vcenter.is_coming("run/1/node", "shop-1").await.unwrap(), "nothing is of that name");
+}
+
 #[tokio::test]
 async fn nothing_is_destroyed_that_does_not_carry_our_key() {
     let script = empty();
