@@ -247,13 +247,14 @@ impl Process {
         background.spawn(publish_at_hangup(house.app.clone(), stopping.clone()));
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
-            let duties = duties::all(&name(), house.hypervisors, house.container_hosts, house.retention);
+            let duties = duties::all(&name(), house.hypervisors.clone(), house.container_hosts, house.retention);
             background.spawn(duties::keep(duties, house.app.clone(), name(), house.lease, stopping.clone()));
         }
         if let Some(listener) = self.portal {
             serve(house.app, server, listener, stopping).await?;
         }
         background.join_all().await;
+        systems::sign_out(&house.hypervisors).await;
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actions::Systems;
 use app::cmdb::BuiltIn;
@@ -31,11 +32,15 @@ use domain::ports::secrets::Secrets;
 use domain::ports::survey::Survey;
 use domain::site::{SIMULATED, Site, Sites};
 use engine::Action;
+use futures::future::join_all;
 use providers::absent::Absent;
 use providers::simulated::Datacenter;
 use store::Store;
 
 use crate::settings::{self, Secret, Settings};
+
+/// How long signing out may take.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 /// A section of a site's settings names a system that can't be opened.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +85,14 @@ impl Opened {
     /// Where containers are looked at, by site.
     pub fn container_hosts(&self) -> Hosts {
         self.systems.iter().map(|(site, systems)| (site.clone(), Arc::clone(&systems.container_hosts))).collect()
+    }
+}
+
+/// Signs out, for the process stops. A session that can't be ended in time ends by itself.
+pub async fn sign_out(hypervisors: &Hypervisors) {
+    let leaving = join_all(hypervisors.values().map(|hypervisor| hypervisor.leave()));
+    if tokio::time::timeout(GOODBYE, leaving).await.is_err() {
+        tracing::warn!("a hypervisor did not let us sign out; it ends our session by itself");
     }
 }
 

@@ -91,6 +91,9 @@ pub trait Machines: Send + Sync {
         Ok(false)
     }
 
+    /// Signs out, for nobody asks for anything any more. What can't be ended ends by itself.
+    async fn leave(&self) {}
+
     /// Destroys the machine. Destroying what is gone is no error; what carries another key is `NotOurs`.
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError>;
 

@@ -86,6 +86,10 @@ impl Machines for Vsphere {
         Ok(seen.is_some_and(|seen| !seen.configured || seen.key() == key))
     }
 
+    async fn leave(&self) {
+        self.sign_out().await;
+    }
+
     async fn destroy(&self, id: &str, key: &str) -> Result<(), ProviderError> {
         let _ours = self.working_on(key);
         if self.underway.of(key).is_some() {

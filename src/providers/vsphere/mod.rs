@@ -42,11 +42,12 @@ mod working;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::ports::clock::Clock;
 use sha2::{Digest, Sha256};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use client::Client;
 use followed::Followed;
@@ -64,6 +65,12 @@ pub struct VsphereSettingsError {
     why: String,
 }
 
+/// Who follows a vCenter, until `stop` is dropped; then he signs out.
+struct Follower {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
 /// A vCenter. Dropping it ends its session.
 pub struct Vsphere {
     settings: VsphereSettings,
@@ -75,8 +82,7 @@ pub struct Vsphere {
     limits: Limits,
     /// One at a time looks for a template's snapshot, and makes it.
     snapshots: tokio::sync::Mutex<()>,
-    /// Dropped with the vCenter, which ends the follower.
-    follower: OnceLock<oneshot::Sender<()>>,
+    follower: Mutex<Option<Follower>>,
 }
 
 impl Vsphere {
@@ -96,18 +102,34 @@ impl Vsphere {
             underway: Underway::default(),
             limits: Limits::default(),
             snapshots: tokio::sync::Mutex::default(),
-            follower: OnceLock::new(),
+            follower: Mutex::default(),
         }
+    }
+
+    fn is_followed(&self) -> bool {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner).is_some()
     }
 
     /// What is known of vCenter. Who asks for it first has vCenter followed from then on.
     fn followed(&self) -> &Followed {
-        self.follower.get_or_init(|| {
+        self.follower.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| {
             let (stop, stopped) = oneshot::channel();
-            tokio::spawn(follower::follow(Arc::clone(&self.client), Arc::clone(&self.followed), stopped));
-            stop
+            let follow = follower::follow(Arc::clone(&self.client), Arc::clone(&self.followed), stopped);
+            Follower { stop, task: tokio::spawn(follow) }
         });
         &self.followed
+    }
+
+    /// Follows no more, and ends the session.
+    async fn sign_out(&self) {
+        let follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(Follower { stop, task }) = follower {
+            drop(stop);
+            if let Err(cause) = task.await {
+                tracing::error!(%cause, "who followed vCenter failed");
+            }
+        }
+        self.client.logout().await;
     }
 }
 

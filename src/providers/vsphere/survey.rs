@@ -37,7 +37,7 @@ fn rights(place: Place) -> &'static [&'static str] {
 impl Survey for Vsphere {
     async fn survey(&self, now: DateTime<Utc>) -> Result<Vec<Line>, ProviderError> {
         let lines = self.look_around(now).await;
-        if self.follower.get().is_none() {
+        if !self.is_followed() {
             self.client.logout().await;
         }
         lines

@@ -1,5 +1,7 @@
 //! The session: opened once, renewed once, and never shown.
 
+use domain::ports::machines::Machines;
+
 use super::super::client::Client;
 use super::super::failure::Failure;
 use super::script::{Says, Script, reference, settings};
@@ -40,6 +42,18 @@ async fn many_calls_at_once_sign_in_once() {
     client.logout().await;
     client.logout().await;
     assert_eq!(script.count("Logout"), 1);
+}
+
+#[tokio::test]
+async fn whoever_leaves_signs_out_and_follows_no_more() {
+    let script = Script::default();
+    script.holds_a_datastore();
+    let vcenter = script.vcenter();
+    vcenter.followed().current().await;
+    vcenter.leave().await;
+    assert_eq!((script.count("Login"), script.count("Logout")), (1, 1));
+    vcenter.leave().await;
+    assert_eq!(script.count("Logout"), 1, "there is no session any more");
 }
 
 #[test]
