@@ -36,6 +36,7 @@ mod m0083_secrets;
 mod m0085_fewer_rows;
 mod m0086_sightings;
 mod m0087_site_watches;
+mod m0089_renewed_secrets;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0085_fewer_rows::Migration),
             Box::new(m0086_sightings::Migration),
             Box::new(m0087_site_watches::Migration),
+            Box::new(m0089_renewed_secrets::Migration),
         ]
     }
 }

@@ -103,6 +103,8 @@ pub struct Handover {
     /// Until when it may be taken.
     pub until: DateTime<Utc>,
     pub taken: Option<Taken>,
+    /// Whether another has taken its place since.
+    pub replaced: bool,
 }
 
 /// How a handover stands.
@@ -113,6 +115,8 @@ pub enum HandoverState {
     Taken(Taken),
     /// Nobody took it in time, and nobody can any more.
     Expired,
+    /// Another has taken its place, and it opens nothing any more.
+    Replaced,
 }
 
 impl HandoverState {
@@ -122,6 +126,7 @@ impl HandoverState {
             Self::Open => "open",
             Self::Taken(_) => "taken",
             Self::Expired => "expired",
+            Self::Replaced => "replaced",
         }
     }
 }
@@ -130,6 +135,7 @@ impl Handover {
     /// How it stands at `now`.
     pub fn state(&self, now: DateTime<Utc>) -> HandoverState {
         match self.taken {
+            _ if self.replaced => HandoverState::Replaced,
             Some(taken) => HandoverState::Taken(taken),
             None if now < self.until => HandoverState::Open,
             None => HandoverState::Expired,
@@ -198,10 +204,13 @@ mod tests {
     fn a_handover_is_open_until_it_is_taken_or_its_time_is_over() {
         let until = DateTime::UNIX_EPOCH + TimeDelta::days(7);
         let id = Uuid::nil();
-        let open = Handover { id: id.into(), deployment: id.into(), name: "It".into(), until, taken: None };
+        let open =
+            Handover { id: id.into(), deployment: id.into(), name: "It".into(), until, taken: None, replaced: false };
         assert_eq!(open.state(until - TimeDelta::seconds(1)), HandoverState::Open);
         assert_eq!(open.state(until), HandoverState::Expired);
         let taken = Taken { by: id.into(), at: until - TimeDelta::days(1) };
+        let replaced = Handover { replaced: true, ..open.clone() };
+        assert_eq!(replaced.state(until - TimeDelta::days(1)), HandoverState::Replaced);
         let gone = Handover { taken: Some(taken), ..open };
         assert_eq!(gone.state(until + TimeDelta::days(1)), HandoverState::Taken(taken));
     }

@@ -6,7 +6,7 @@ use domain::ports::secrets::SecretOrder;
 use domain::secret::{Handover, KeyId, Sealed, Taken};
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::{Expr, OnConflict};
-use sea_orm::{IntoActiveModel, QueryOrder};
+use sea_orm::{Condition, IntoActiveModel, QueryOrder};
 
 use crate::{Reads, Tx};
 
@@ -19,6 +19,7 @@ mod row {
         #[sea_orm(primary_key, auto_increment = false)]
         pub id: Uuid,
         pub key: String,
+        pub renews: Option<String>,
         pub run_id: Uuid,
         pub deployment_id: Uuid,
         pub project_id: Uuid,
@@ -48,6 +49,7 @@ pub async fn insert(
     let row = row::Model {
         id: id.into(),
         key: order.key.clone(),
+        renews: order.renews.clone(),
         run_id: order.run.into(),
         deployment_id: order.deployment.into(),
         project_id: order.project.into(),
@@ -66,7 +68,7 @@ pub async fn insert(
 /// What the step with this key had made.
 pub async fn by_key(on: &impl Reads, key: &str) -> Result<Option<Handover>, DbErr> {
     let found = row::Entity::find().filter(row::Column::Key.eq(key)).one(on.db()).await?;
-    Ok(found.map(|row| handover(&row)))
+    Ok(found.map(|row| handover(&row, false)))
 }
 
 /// The secrets of a deployment, in the order in which they were made.
@@ -76,7 +78,8 @@ pub async fn of_deployment(on: &impl Reads, deployment: DeploymentId) -> Result<
         .order_by_asc(row::Column::Id)
         .all(on.db())
         .await?;
-    Ok(rows.iter().map(handover).collect())
+    let replaced = |at: usize| rows[at + 1..].iter().any(|later| origin(later) == origin(&rows[at]));
+    Ok(rows.iter().enumerate().map(|(at, row)| handover(row, replaced(at))).collect())
 }
 
 /// A secret of this deployment, with what is sealed; one of another deployment is none.
@@ -86,7 +89,10 @@ pub async fn find(
     id: SecretId,
 ) -> Result<Option<(Handover, Sealed)>, DbErr> {
     let found = row::Entity::find_by_id(id.0).filter(row::Column::DeploymentId.eq(deployment.0)).one(on.db()).await?;
-    Ok(found.map(|row| (handover(&row), Sealed { key: KeyId(row.sealing_key), bytes: row.sealed })))
+    let Some(row) = found else { return Ok(None) };
+    let later = row::Entity::find().filter(row::Column::Renews.eq(origin(&row))).filter(row::Column::Id.gt(row.id));
+    let handover = handover(&row, later.count(on.db()).await? > 0);
+    Ok(Some((handover, Sealed { key: KeyId(row.sealing_key), bytes: row.sealed })))
 }
 
 /// Notes that the person takes the secret, if it is still there to be taken; says whether it was. Of several who try at
@@ -103,9 +109,10 @@ pub async fn take(tx: &Tx, id: SecretId, by: PersonId, now: DateTime<Utc>) -> Re
     Ok(taken.rows_affected == 1)
 }
 
-/// Deletes what the step with this key had made.
+/// Deletes what the step with this key had made, and what took its place since.
 pub async fn forget(tx: &Tx, key: &str) -> Result<(), DbErr> {
-    row::Entity::delete_many().filter(row::Column::Key.eq(key)).exec(&tx.0).await.map(drop)
+    let own = Condition::any().add(row::Column::Key.eq(key)).add(row::Column::Renews.eq(key));
+    row::Entity::delete_many().filter(own).exec(&tx.0).await.map(drop)
 }
 
 /// How many secrets are kept.
@@ -118,12 +125,18 @@ pub async fn sealed_by_others(on: &impl Reads, key: KeyId) -> Result<u64, DbErr>
     row::Entity::find().filter(row::Column::SealingKey.ne(key.0)).count(on.db()).await
 }
 
-fn handover(row: &row::Model) -> Handover {
+/// The key under which it, or what it took the place of, was made at first.
+fn origin(row: &row::Model) -> &str {
+    row.renews.as_deref().unwrap_or(&row.key)
+}
+
+fn handover(row: &row::Model, replaced: bool) -> Handover {
     Handover {
         id: row.id.into(),
         deployment: row.deployment_id.into(),
         name: row.name.clone(),
         until: row.take_until,
         taken: row.taken_by_id.zip(row.taken_at).map(|(by, at)| Taken { by: by.into(), at }),
+        replaced,
     }
 }

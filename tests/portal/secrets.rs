@@ -44,6 +44,7 @@ async fn made_by_hand(house: &House, rita: &Principal) -> (SecretOrder, Handover
     let ordered = house.order(rita, "sql-database-vm", json!({ "application": "orders" })).await;
     let order = SecretOrder {
         key: format!("{}/password", ordered.deployment),
+        renews: None,
         run: store::fresh_id(),
         deployment: ordered.deployment,
         project: ordered.project,
@@ -216,6 +217,51 @@ async fn a_deployment_that_is_retired_leaves_no_secret() {
     assert!(retired.secrets.is_empty());
     assert_eq!(store::secret::count(&house.app.store).await.unwrap(), 0);
     house.close().await;
+}
+
+async fn renewed(house: &House, rita: &Principal, id: DeploymentId, runs: usize) -> Details {
+    let parameters = serde_json::Map::new();
+    house.ask(rita, What::Action { deployment: id, action: "new-password".to_owned(), parameters, seen: None }).await;
+    house.until(rita, id, |it| it.runs.len() == runs && it.deployment.state == DeploymentState::Live).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_password_takes_the_place_of_the_old_one_as_often_as_somebody_asks_for_one() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let (built, first) = database(&house, &rita).await;
+    let id = built.deployment.id;
+    let mut old = first.handover.id;
+    for runs in [2, 3] {
+        let changed = renewed(&house, &rita, id, runs).await;
+        let [new] = changed.secrets.as_slice() else { panic!("one is in force: {:?}", changed.secrets) };
+        assert_ne!(new.handover.id, old);
+        assert_eq!((new.handover.name.as_str(), new.state), ("Password of app", HandoverState::Open));
+        let (kind, told) = refused(&house.app, &rita, id, old).await;
+        assert!(kind == Kind::Gone && told.contains("has been replaced by a new one"), "{told}");
+        let node = changed.resources.iter().find(|row| row.kind == "configuration").unwrap();
+        assert_eq!(node.attributes["facts"]["password"], format!("secret:{}", new.handover.id));
+        assert_eq!(node.attributes["facts"]["database"], "app", "what nobody changed stays");
+        old = new.handover.id;
+    }
+    assert!(take(&house.app, &rita, id, old, "portal").await.is_ok());
+    house.ask(&rita, What::Retire { deployment: id }).await;
+    house.when(&rita, id, DeploymentState::Retired).await;
+    assert_eq!(store::secret::count(&house.app.store).await.unwrap(), 0, "nor does one that was replaced stay");
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_secret_whose_successor_is_taken_back_is_in_force_again() {
+    let house = House::asleep(at_rest()).await;
+    let rita = house.person("Rita").await;
+    let (order, kept) = made_by_hand(&house, &rita).await;
+    let renewal = SecretOrder { key: "renewal".to_owned(), renews: Some(order.key.clone()), ..order.clone() };
+    let new = safe(&house.app).generate(&renewal).await.unwrap();
+    assert_eq!(safe(&house.app).generate(&renewal).await.unwrap().id, new.id, "made once");
+    assert_eq!(refused(&house.app, &rita, kept.deployment, kept.id).await.0, Kind::Gone);
+    safe(&house.app).forget(&renewal.key).await.unwrap();
+    assert!(take(&house.app, &rita, kept.deployment, kept.id, "portal").await.is_ok());
 }
 
 async fn opened(settings: &Settings) -> Result<App, String> {

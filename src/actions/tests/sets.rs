@@ -15,6 +15,10 @@ pub async fn set_for(action: &str) -> (Stage, Value) {
     let input = match action {
         "naming.reserve" => json!({ "pattern": "shop-{n}" }),
         "secret.generate" => json!({ "title": "Database password", "hand_over_within": "7d" }),
+        "secret.renew" => {
+            let made = json!({ "title": "Database password" });
+            json!({ "secret": stage.run("secret.generate", "password", made).await.unwrap() })
+        }
         "machine.create" => {
             let name = stage.run("naming.reserve", "name", json!({ "pattern": "shop-{n}" })).await.unwrap();
             machine(&name)
@@ -23,6 +27,10 @@ pub async fn set_for(action: &str) -> (Stage, Value) {
             let name = stage.run("naming.reserve", "name", json!({ "pattern": "shop-{n}" })).await.unwrap();
             let node = stage.run("machine.create", "node", machine(&name)).await.unwrap();
             json!({ "certname": node["fqdn"], "role": "tomcat", "server": node["ci"] })
+        }
+        "puppet.change" => {
+            let (_, setup) = stage.machine(1, "tomcat").await;
+            json!({ "node": setup, "facts": { "tomcat_version": "10.1" } })
         }
         "balancer.pool" => {
             let (node, _) = stage.machine(1, "tomcat").await;

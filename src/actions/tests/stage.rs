@@ -94,22 +94,22 @@ impl Cmdb for SlowCmdb {
     }
 }
 
-/// A safe in which nothing lies but what was ordered, by the key of its step.
+/// A safe in which nothing lies but what was ordered, by the key of its step, with the key that it renews.
 #[derive(Default)]
-pub struct Safe(Mutex<BTreeMap<String, Handover>>);
+pub struct Safe(Mutex<BTreeMap<String, (Handover, Option<String>)>>);
 
 #[async_trait]
 impl Secrets for Safe {
     async fn generate(&self, order: &SecretOrder) -> Result<Handover, ProviderError> {
         let mut kept = self.0.lock().unwrap();
         let id = Uuid::from_u128(kept.len() as u128 + 1).into();
-        let SecretOrder { deployment, name, until, .. } = order.clone();
-        let new = Handover { id, deployment, name, until, taken: None };
-        Ok(kept.entry(order.key.clone()).or_insert(new).clone())
+        let SecretOrder { deployment, name, until, renews, .. } = order.clone();
+        let new = Handover { id, deployment, name, until, taken: None, replaced: false };
+        Ok(kept.entry(order.key.clone()).or_insert((new, renews)).0.clone())
     }
 
     async fn forget(&self, key: &str) -> Result<(), ProviderError> {
-        self.0.lock().unwrap().remove(key);
+        self.0.lock().unwrap().retain(|own, (_, renews)| own != key && renews.as_deref() != Some(key));
         Ok(())
     }
 }

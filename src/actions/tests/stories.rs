@@ -196,3 +196,38 @@ async fn a_numbered_step_gets_the_name_of_its_number_and_another_one_when_that_i
     let taken = stage.run("naming.reserve", "other[2]", pattern).await.unwrap();
     assert_eq!(taken["name"], "shop-3");
 }
+
+#[tokio::test]
+async fn a_node_gets_the_facts_that_change_keeps_the_others_and_has_the_former_ones_back() {
+    let mut stage = Stage::ready().await;
+    let (_, setup) = stage.machine(1, "tomcat").await;
+    let larger = json!({ "node": setup, "facts": { "memory_mb": 512 } });
+    let output = stage.run("puppet.change", "change", larger.clone()).await.unwrap();
+    assert_eq!(output["former"], json!({}));
+    let newer = json!({ "node": setup, "facts": { "tomcat_version": "11.0" } });
+    let newer_output = stage.run("puppet.change", "again", newer.clone()).await.unwrap();
+    assert_eq!(newer_output["former"], json!({ "memory_mb": 512 }));
+    let facts = |stage: &Stage| {
+        stage.ledger.iter().find(|row| row.kind == "configuration").unwrap().attributes["facts"].clone()
+    };
+    assert_eq!(facts(&stage), json!({ "memory_mb": 512, "tomcat_version": "11.0" }));
+    stage.undo_with("puppet.change", "again", newer, Some(newer_output), None).await.unwrap();
+    assert_eq!(facts(&stage), json!({ "memory_mb": 512 }));
+    stage.undo_with("puppet.change", "change", larger, Some(output), None).await.unwrap();
+    assert_eq!(facts(&stage), json!({}));
+}
+
+#[tokio::test]
+async fn a_node_whose_agent_fails_on_other_facts_has_the_former_ones_back() {
+    let mut stage = Stage::ready().await;
+    let (_, setup) = stage.machine(1, "tomcat").await;
+    let before = stage.scene().await;
+    let wrong = json!({ "node": setup, "facts": { "tomcat_version": "7.0" } });
+    let remains = stage.die_in_call("puppet.change", "change", wrong.clone(), 1_000).await;
+    assert!(!remains.was_done, "there is no such version");
+    stage.undo_with("puppet.change", "change", wrong, None, remains.remembered).await.unwrap();
+    assert_eq!(stage.scene().await, before);
+    let gone = json!({ "node": { "certname": "no.lab.test", "key": "no", "ci": "no/server" }, "facts": {} });
+    let refused = stage.run("puppet.change", "other", gone).await.unwrap_err();
+    assert!(refused.what.contains("has no node no.lab.test"), "{refused}");
+}

@@ -34,9 +34,10 @@ pub struct HandedOver {
     pub taken_at: DateTime<Utc>,
 }
 
-/// How the secrets of a deployment stand, in the order in which they were made.
+/// How the secrets of a deployment that are in force stand, in the order in which they were made.
 pub(crate) async fn of_deployment(app: &App, deployment: DeploymentId) -> Result<Vec<Shown>, Trouble> {
-    let handovers = store::secret::of_deployment(&app.store, deployment).await.map_err(database)?;
+    let mut handovers = store::secret::of_deployment(&app.store, deployment).await.map_err(database)?;
+    handovers.retain(|it| !it.replaced);
     let takers: Vec<PersonId> = handovers.iter().filter_map(|it| Some(it.taken?.by)).collect();
     let names = names(&app.store, &takers).await?;
     let now = app.clock.now();
@@ -87,6 +88,10 @@ pub async fn take(
 /// Why it can't be taken any more.
 async fn over(app: &App, handover: &Handover) -> Result<Trouble, Trouble> {
     let name = &handover.name;
+    if handover.replaced {
+        let what = format!("{name} has been replaced by a new one, and opens nothing any more.");
+        return Ok(Trouble::new(Kind::Gone, what, "Look at the deployment's page; take the new one there."));
+    }
     let Some(Taken { by, at }) = handover.taken else {
         let what = format!("{name} could be taken until {}. Nobody did, and now nobody can.", written(handover.until));
         return Ok(Trouble::new(Kind::Gone, what, "Set a new one, or order anew; nobody can open this one for you."));

@@ -13,6 +13,8 @@ use crate::secret::Handover;
 pub struct SecretOrder {
     /// The idempotency key of the step.
     pub key: String,
+    /// Where it takes the place of another: the key under which that was made at first.
+    pub renews: Option<String>,
     pub run: RunId,
     pub deployment: DeploymentId,
     pub project: ProjectId,
@@ -28,6 +30,6 @@ pub trait Secrets: Send + Sync {
     /// Makes a password and seals it. Repeated with the same key it answers with what that key already has.
     async fn generate(&self, order: &SecretOrder) -> Result<Handover, ProviderError>;
 
-    /// Deletes what `key` has sealed, for ever. What is gone already is no error.
+    /// Deletes what `key` has sealed, and what took its place since, for ever. What is gone already is no error.
     async fn forget(&self, key: &str) -> Result<(), ProviderError>;
 }

@@ -9,11 +9,11 @@ use crate::lab::{Inventory, Lab, said};
 use crate::portal::Portal;
 
 /// The sites of the lab, by what their machines stand on.
-const VCENTER: &str = "vcenter";
-const DOCKER: &str = "docker";
+pub const VCENTER: &str = "vcenter";
+pub const DOCKER: &str = "docker";
 
 /// What one CI of the deployment says of itself, by its class.
-async fn attributes(portal: &Portal, deployment: &str, class: &str) -> Vec<Value> {
+pub async fn attributes(portal: &Portal, deployment: &str, class: &str) -> Vec<Value> {
     let cis = portal.get(&format!("/cis?deployment={deployment}&class={class}&state=live")).await;
     let mut found = Vec::new();
     for ci in cis["items"].as_array().unwrap_or_else(|| panic!("{cis}")) {
@@ -22,19 +22,19 @@ async fn attributes(portal: &Portal, deployment: &str, class: &str) -> Vec<Value
     found
 }
 
-async fn page(url: &str) -> Option<String> {
+pub async fn page(url: &str) -> Option<String> {
     let client = reqwest::Client::builder().timeout(Duration::from_secs(5)).build().unwrap();
     let answer = client.get(url).send().await.ok()?.error_for_status().ok()?;
     answer.text().await.ok()
 }
 
 /// A word that no other story has.
-fn own(word: &str) -> String {
+pub fn own(word: &str) -> String {
     format!("{word}{}", &uuid::Uuid::new_v4().simple().to_string()[..6])
 }
 
 /// Name and address of the deployment's only server.
-async fn server(portal: &Portal, deployment: &str) -> (String, String) {
+pub async fn server(portal: &Portal, deployment: &str) -> (String, String) {
     let servers = attributes(portal, deployment, "server").await;
     let [server] = servers.as_slice() else { panic!("one server: {servers:?}") };
     let text = |name: &str| server[name].as_str().unwrap().to_owned();
@@ -42,7 +42,7 @@ async fn server(portal: &Portal, deployment: &str) -> (String, String) {
 }
 
 /// Takes the deployment back and looks for what is left of it.
-async fn nothing_stays(lab: &Lab, portal: &Portal, deployment: &str, before: &Inventory) {
+pub async fn nothing_stays(lab: &Lab, portal: &Portal, deployment: &str, before: &Inventory) {
     let retire = portal.ask(&format!("/deployments/{deployment}/retire"), json!({})).await;
     portal.fulfilled(&retire).await;
     assert_eq!(&lab.inventory(), before, "nothing of it is left");

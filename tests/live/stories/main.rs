@@ -7,6 +7,7 @@
 
 mod blueprints;
 mod crashes;
+mod day2;
 mod lab;
 mod portal;
 mod sightings;

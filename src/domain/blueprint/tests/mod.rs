@@ -36,6 +36,7 @@ pub(super) fn actions() -> Vec<Signature> {
         Signature { name, title, undo_title, summary: "", input, output, provider: None, is_of_site: true }
     };
     let text = json!({ "type": "string" });
+    let anything = json!({ "type": "object", "additionalProperties": true });
     let machine = json!({ "id": text, "name": text, "fqdn": text, "address": text, "ci": text });
     let pool = json!({ "id": text, "url": text, "ci": text, "key": text });
     vec![
@@ -64,6 +65,12 @@ pub(super) fn actions() -> Vec<Signature> {
             "secret.generate",
             "Make secret",
             schema(&json!({ "title": text, "hand_over_within": text }), &["title"]),
+            schema(&json!({ "reference": text, "name": text, "key": text }), &[]),
+        ),
+        action(
+            "secret.renew",
+            "Make new secret",
+            schema(&json!({ "secret": anything, "hand_over_within": text }), &["secret"]),
             schema(&json!({ "reference": text, "name": text }), &[]),
         ),
         action(
@@ -74,6 +81,12 @@ pub(super) fn actions() -> Vec<Signature> {
                 &["certname", "role", "server"],
             ),
             schema(&json!({ "changed": { "type": "integer" }, "ci": text }), &[]),
+        ),
+        action(
+            "puppet.change",
+            "Change configuration",
+            schema(&json!({ "node": anything, "facts": anything }), &["node", "facts"]),
+            schema(&json!({ "changed": { "type": "integer" } }), &[]),
         ),
         action(
             "balancer.pool",
