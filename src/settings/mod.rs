@@ -38,8 +38,8 @@ pub use secret::Secret;
 pub use secrets::{Secrets, sealing_key};
 pub use server::Server;
 pub use sites::{
-    Addresses, ContainerHosts, Dns, Docker, Haproxy, Nautobot, Orchestrator, Probe, Puppet, Site, Spaces, Tls, Vsphere,
-    vsphere,
+    Addresses, ContainerHosts, Dns, Docker, Haproxy, Nautobot, Orchestrator, Probe, Puppet, Site, Spaces, Ssh, Tls,
+    Vsphere, vsphere,
 };
 pub use worker::Worker;
 

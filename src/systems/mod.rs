@@ -171,7 +171,7 @@ impl Opened {
         let (machines, agents) = here.machines(house, site)?;
         let systems = Systems {
             machines,
-            configuration: here.configuration(house, site, agents)?,
+            configuration: here.configuration(house, site, &names, agents)?,
             balancer: match here.some("haproxy", &site.haproxy, |it| edge::haproxy(it, house.clock))? {
                 Some(balancer) => balancer,
                 None => here.absent("load balancer", "haproxy"),
@@ -240,14 +240,24 @@ impl Here<'_> {
         &mut self,
         house: &House<'_>,
         site: &settings::Site,
+        names: &Arc<dyn Names>,
         agents: Agents,
     ) -> Result<Arc<dyn Configuration>, SystemsError> {
         let name = self.name;
+        let agents = self.agents_by_ssh(site, names)?.or(agents);
         let open = |it: &settings::Puppet| puppet::configuration(name, it, house.store, house.clock, agents);
         Ok(match self.some("puppet", &site.puppet, open)? {
             Some(puppet) => puppet,
             None => self.absent("configuration management", "puppet"),
         })
+    }
+
+    /// What starts the agents on the site's machines by SSH, where the settings say so.
+    fn agents_by_ssh(&mut self, site: &settings::Site, names: &Arc<dyn Names>) -> Result<Agents, SystemsError> {
+        let (name, Some(puppet)) = (self.name, &site.puppet) else { return Ok(None) };
+        let open = |it: &settings::Ssh| puppet::ssh(name, puppet, it, Arc::clone(names));
+        let agents = self.some("puppet.ssh", &puppet.ssh, open)?;
+        Ok(agents.map(|agents| agents as Arc<dyn RemoteAgent>))
     }
 
     fn container_hosts(

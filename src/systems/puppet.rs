@@ -5,8 +5,11 @@ use std::sync::Arc;
 use app::node::{BuiltIn, NodeServer};
 use chrono::TimeDelta;
 use domain::ports::clock::Clock;
+use domain::ports::names::Names;
 use domain::ports::nodes::RemoteAgent;
-use providers::puppet::{Orchestrator, OrchestratorSettings, Puppet, PuppetSettings, PuppetWords};
+use providers::puppet::{
+    Orchestrator, OrchestratorSettings, Puppet, PuppetSettings, PuppetWords, SshAgents, SshSettings,
+};
 use store::Store;
 
 use super::{Section, read, secret};
@@ -20,9 +23,36 @@ pub(super) fn configuration(
     clock: &Arc<dyn Clock>,
     agents: Option<Arc<dyn RemoteAgent>>,
 ) -> Section<Puppet> {
+    let register = Arc::new(BuiltIn { store: store.clone(), clock: Arc::clone(clock) });
+    let agents = match &settings.orchestrator {
+        Some(it) => Some(Arc::new(orchestrator(it, &settings.environment)?) as Arc<dyn RemoteAgent>),
+        None => agents,
+    };
+    Ok(Puppet::new(server(site, settings)?, register, Arc::clone(clock), agents)?)
+}
+
+/// `names` says where a machine is.
+pub(super) fn ssh(
+    site: &str,
+    puppet: &settings::Puppet,
+    settings: &settings::Ssh,
+    names: Arc<dyn Names>,
+) -> Section<SshAgents> {
+    let told = SshSettings {
+        program: settings.program.clone(),
+        user: settings.user.clone(),
+        port: settings.port,
+        key_file: settings.key_file.clone(),
+        known_hosts_file: settings.known_hosts_file.clone(),
+        command: settings.command.clone(),
+    };
+    Ok(SshAgents::new(told, &server(site, puppet)?, names)?)
+}
+
+fn server(site: &str, settings: &settings::Puppet) -> Section<PuppetSettings> {
     let [ca, certificate, key] = settings.tls.files().ok_or("certificates and a key are needed")?;
     let secret = secret("the secret", settings.secret.as_ref(), settings.secret_file.as_ref())?;
-    let told = PuppetSettings {
+    Ok(PuppetSettings {
         site: site.to_owned(),
         server: settings.server.clone(),
         port: settings.port,
@@ -34,13 +64,7 @@ pub(super) fn configuration(
         secret: secret.into_bytes(),
         report_within: TimeDelta::minutes(settings.report_within_minutes.into()),
         database: settings.puppetdb.as_deref().map(str::parse).transpose()?,
-    };
-    let register = Arc::new(BuiltIn { store: store.clone(), clock: Arc::clone(clock) });
-    let agents = match &settings.orchestrator {
-        Some(it) => Some(Arc::new(orchestrator(it, &settings.environment)?) as Arc<dyn RemoteAgent>),
-        None => agents,
-    };
-    Ok(Puppet::new(told, register, Arc::clone(clock), agents)?)
+    })
 }
 
 fn orchestrator(settings: &settings::Orchestrator, environment: &str) -> Section<Orchestrator> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::cli::Failure;
 use crate::settings::{
-    Addresses, ContainerHosts, Dns, Docker, Haproxy, Probe, Puppet, Secret, Site, Spaces, Tls, Vsphere, vsphere,
+    Addresses, ContainerHosts, Dns, Docker, Haproxy, Probe, Puppet, Secret, Site, Spaces, Ssh, Tls, Vsphere, vsphere,
 };
 
 /// The image that the blueprints name, and what both sites share names and addresses by.
@@ -75,6 +75,9 @@ struct Certificates {
 #[derive(Deserialize)]
 struct Images {
     machine: String,
+    /// Who is let in to a machine, and with which private key.
+    user: String,
+    key: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -150,6 +153,7 @@ impl Lab {
             vsphere: Some(self.vsphere()),
             ..self.common("vcenter", data)?
         };
+        let vcenter = Site { puppet: vcenter.puppet.map(|it| Puppet { ssh: Some(self.ssh()), ..it }), ..vcenter };
         Ok(BTreeMap::from([("docker".to_owned(), docker), ("vcenter".to_owned(), vcenter)]))
     }
 
@@ -200,6 +204,16 @@ impl Lab {
             network: Some(network.clone()),
             images: BTreeMap::from([(IMAGE.to_owned(), image)]),
             ..Vsphere::default()
+        }
+    }
+
+    /// Where no engine does it, agents are started by SSH.
+    fn ssh(&self) -> Ssh {
+        Ssh {
+            user: self.images.user.clone(),
+            key_file: self.images.key.clone(),
+            command: "puppet agent --onetime --no-usecacheonfailure --waitforlock 5 --maxwaitforlock 600".to_owned(),
+            ..Ssh::default()
         }
     }
 
@@ -305,7 +319,7 @@ mod tests {
                 "addresses": { "first": "172.30.0.10", "last": "172.30.0.191" },
                 "tls": { "host": "tcp://172.30.2.2:2376", "ca": "ca.pem", "cert": "cert.pem", "key": "key.pem" },
             },
-            "images": { "machine": "gatehouse/machine" },
+            "images": { "machine": "gatehouse/machine", "user": "root", "key": "/lab/id_ed25519" },
             "vcenter": {
                 "url": "https://172.30.2.1/sdk", "username": "gatehouse", "password": "s3cret", "ca": "ca.pem",
                 "datacenter": "DC0", "pool": "/DC0/host/Resources", "folder": "/DC0/vm", "template": "/DC0/vm/debian-12",
@@ -328,6 +342,8 @@ mod tests {
         fs::remove_dir_all(&data).expect("it was made");
         assert_eq!(sites.keys().collect::<Vec<_>>(), ["docker", "vcenter"]);
         assert!(sites["docker"].docker.is_some() && sites["vcenter"].vsphere.is_some());
+        let ssh = |site: &str| sites[site].puppet.as_ref().and_then(|puppet| puppet.ssh.as_ref());
+        assert!(ssh("vcenter").is_some() && ssh("docker").is_none(), "an engine starts agents by itself");
         assert_eq!(sites["docker"].addresses, sites["vcenter"].addresses, "both stand in one network");
         assert_ne!(sites["docker"].puppet, sites["vcenter"].puppet, "each comes in with a token of its own");
         let shown = format!("{sites:?}");

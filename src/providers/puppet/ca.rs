@@ -12,8 +12,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use x509_parser::pem::parse_x509_pem;
 
-use super::PuppetSettingsError;
 use super::csr;
+use super::{PuppetSettings, PuppetSettingsError};
 
 /// A server that says nothing for so long is not there.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -43,6 +43,20 @@ pub(super) struct Access<'s> {
     pub ca: &'s [u8],
     pub certificate: &'s [u8],
     pub key: &'s [u8],
+}
+
+impl<'s> Access<'s> {
+    /// How the site's Puppet Server is reached; its PuppetDB lets in the same certificate.
+    pub(super) fn of(settings: &'s PuppetSettings) -> Self {
+        Self {
+            server: &settings.server,
+            port: settings.port,
+            address: settings.address,
+            ca: &settings.ca,
+            certificate: &settings.certificate,
+            key: &settings.key,
+        }
+    }
 }
 
 /// A client of the certificate authority.

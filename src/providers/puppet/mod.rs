@@ -19,9 +19,11 @@ mod configuration;
 mod csr;
 mod enrolment;
 mod orchestrator;
+mod program;
 mod puppetdb;
 mod report;
 mod run;
+mod ssh;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -30,6 +32,7 @@ mod words;
 use ca::{Access, Ca};
 pub use orchestrator::{Orchestrator, OrchestratorSettings};
 use puppetdb::PuppetDb;
+pub use ssh::{SshAgents, SshSettings};
 pub use words::PuppetWords;
 
 /// The Puppet Server of one site, and as whom Gatehouse comes to it.
@@ -71,6 +74,8 @@ pub enum PuppetSettingsError {
     Client(#[source] reqwest::Error),
     #[error("the secret of the site's challenges is shorter than 16 bytes")]
     Secret,
+    #[error("machines can't be told from others by SSH: name their host keys, or a PuppetDB that is told them")]
+    NoHostKeys,
     #[error("`{0}` would be asked without TLS over the network; use `https`, or one on this machine")]
     Unprotected(String),
 }
@@ -106,14 +111,7 @@ impl Puppet {
         if settings.secret.len() < SHORTEST_SECRET {
             return Err(PuppetSettingsError::Secret);
         }
-        let access = Access {
-            server: &settings.server,
-            port: settings.port,
-            address: settings.address,
-            ca: &settings.ca,
-            certificate: &settings.certificate,
-            key: &settings.key,
-        };
+        let access = Access::of(&settings);
         let ca = Ca::new(&access)?;
         let database = settings.database.as_ref().map(|url| PuppetDb::new(url, &access)).transpose()?;
         Ok(Self {

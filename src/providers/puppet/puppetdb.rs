@@ -1,6 +1,9 @@
-//! PuppetDB 7's reports, for when one does not come by itself.
+//! PuppetDB 7: reports, for when one does not come by itself, and the SSH host keys that agents told as facts.
 //!
-//! <https://www.puppet.com/docs/puppetdb/7/api/query/v4/reports.html>
+//! <https://www.puppet.com/docs/puppetdb/7/api/query/v4/reports.html>,
+//! <https://www.puppet.com/docs/puppetdb/7/api/query/v4/facts.html>
+
+use std::collections::BTreeMap;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::node::{NodeReport, ReportStatus};
@@ -8,6 +11,7 @@ use domain::ports::configuration::ReportLine;
 use domain::ports::provider_error::ProviderError;
 use reqwest::{Client, Url};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::PuppetSettingsError;
@@ -18,6 +22,30 @@ use super::run::{Run, is_error, level, line};
 pub(super) struct PuppetDb {
     http: Client,
     reports: Url,
+    facts: Url,
+}
+
+/// A machine's SSH host key, as `known_hosts` has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct HostKey {
+    /// `ssh-ed25519`
+    pub(super) kind: String,
+    /// In Base64.
+    pub(super) key: String,
+}
+
+/// A fact `ssh`: a host key by the name of its algorithm.
+/// <https://www.puppet.com/docs/puppet/7/core_facts.html#ssh>
+#[derive(Deserialize)]
+struct Fact {
+    value: BTreeMap<String, FactKey>,
+}
+
+#[derive(Deserialize)]
+struct FactKey {
+    #[serde(rename = "type")]
+    kind: String,
+    key: String,
 }
 
 #[derive(Deserialize)]
@@ -78,7 +106,17 @@ impl PuppetDb {
 
     /// The PuppetDB at this address, asked by this client.
     pub(super) fn at(http: Client, url: &Url) -> Result<Self, url::ParseError> {
-        Ok(Self { http, reports: url.join("/pdb/query/v4/reports")? })
+        Ok(Self { http, reports: url.join("/pdb/query/v4/reports")?, facts: url.join("/pdb/query/v4/facts")? })
+    }
+
+    /// The SSH host keys that the machine of this name told in its latest run. Only who has its certificate can.
+    pub(super) async fn host_keys(&self, certname: &str) -> Result<Vec<HostKey>, ProviderError> {
+        let query = json!(["and", ["=", "certname", certname], ["=", "name", "ssh"]]);
+        let mut address = self.facts.clone();
+        address.query_pairs_mut().append_pair("query", &query.to_string());
+        let facts: Vec<Fact> = self.rows(address).await?;
+        let keys = facts.into_iter().flat_map(|fact| fact.value.into_values());
+        Ok(keys.filter(is_one_line).map(|it| HostKey { kind: it.kind, key: it.key }).collect())
     }
 
     /// The latest report of this name that arrived there after.
@@ -96,12 +134,16 @@ impl PuppetDb {
             .append_pair("query", &query.to_string())
             .append_pair("order_by", &order.to_string())
             .append_pair("limit", "1");
-        let answer = self.http.get(address).send().await.and_then(reqwest::Response::error_for_status);
-        let rows: Vec<Row> = match answer {
-            Ok(answer) => answer.json().await.map_err(|cause| self.silent(&cause))?,
-            Err(cause) => return Err(self.silent(&cause)),
-        };
+        let rows: Vec<Row> = self.rows(address).await?;
         Ok(rows.into_iter().next().map(told))
+    }
+
+    async fn rows<T: DeserializeOwned>(&self, address: Url) -> Result<Vec<T>, ProviderError> {
+        let answer = self.http.get(address).send().await.and_then(reqwest::Response::error_for_status);
+        match answer {
+            Ok(answer) => answer.json().await.map_err(|cause| self.silent(&cause)),
+            Err(cause) => Err(self.silent(&cause)),
+        }
     }
 
     fn silent(&self, cause: &reqwest::Error) -> ProviderError {
@@ -111,6 +153,14 @@ impl PuppetDb {
             "It is asked again; if it goes on, check that it runs, or leave it out of the site's settings.",
         )
     }
+}
+
+/// Whether it says one key and nothing besides: a machine tells its own facts as it likes.
+fn is_one_line(key: &FactKey) -> bool {
+    let is_word = |text: &str, more: &str| {
+        !text.is_empty() && text.chars().all(|letter| letter.is_ascii_alphanumeric() || more.contains(letter))
+    };
+    is_word(&key.kind, "-.@") && is_word(&key.key, "+/=")
 }
 
 fn told(row: Row) -> NodeReport {

@@ -16,7 +16,7 @@ use serde::Deserialize;
 pub use docker::{ContainerHosts, Docker, Spaces};
 pub use edge::{Addresses, Dns, Haproxy, Nautobot};
 pub use probe::Probe;
-pub use puppet::{Orchestrator, Puppet};
+pub use puppet::{Orchestrator, Puppet, Ssh};
 pub use tls::Tls;
 pub use vsphere::Vsphere;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::super::mistake::Objection;
 use super::super::secret::Secret;
-use super::tls::{Tls, empty};
+use super::tls::{Tls, empty, unread};
 
 /// A Puppet Server 6 or later with its CA.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -36,6 +36,40 @@ pub struct Puppet {
     pub puppetdb: Option<String>,
     /// Puppet Enterprise's orchestrator, which starts agents.
     pub orchestrator: Option<Orchestrator>,
+    /// SSH, by which agents are started where no orchestrator does.
+    pub ssh: Option<Ssh>,
+}
+
+/// How Gatehouse signs in to machines to start their agents.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ssh {
+    /// OpenSSH's client on this machine.
+    pub program: PathBuf,
+    pub user: String,
+    pub port: u16,
+    /// The user's private key, which nobody but Gatehouse may read; without a passphrase.
+    pub key_file: PathBuf,
+    /// The machines' host keys, or the authority that certifies them, as OpenSSH's `known_hosts` has them. Without it:
+    /// what the machines' agents have told PuppetDB.
+    pub known_hosts_file: Option<PathBuf>,
+    /// What starts a run and returns at once. Nothing is added to it.
+    pub command: String,
+}
+
+impl Default for Ssh {
+    fn default() -> Self {
+        Self {
+            program: "/usr/bin/ssh".into(),
+            user: "gatehouse".to_owned(),
+            port: 22,
+            key_file: PathBuf::new(),
+            known_hosts_file: None,
+            command: "sudo -n /opt/puppetlabs/bin/puppet agent --onetime --no-usecacheonfailure --waitforlock 5 \
+                      --maxwaitforlock 600"
+                .to_owned(),
+        }
+    }
 }
 
 /// Puppet Enterprise's orchestrator.
@@ -67,6 +101,7 @@ impl Default for Puppet {
             report_within_minutes: 30,
             puppetdb: None,
             orchestrator: None,
+            ssh: None,
         }
     }
 }
@@ -84,6 +119,39 @@ impl Puppet {
         found.extend(kept(&here("token"), self.token.as_ref(), self.token_file.as_ref()));
         if let Some(orchestrator) = &self.orchestrator {
             found.extend(orchestrator.objections(&here("orchestrator")));
+        }
+        if let Some(ssh) = &self.ssh {
+            found.extend(ssh.objections(&here("ssh"), self.puppetdb.is_some()));
+        }
+        if self.ssh.is_some() && self.orchestrator.is_some() {
+            let why = "and orchestrator are both set: keep the one that starts the site's agents";
+            found.push(Objection::new(here("ssh"), why));
+        }
+        found
+    }
+}
+
+impl Ssh {
+    /// `is_told` is whether there is a PuppetDB that machines tell their host keys.
+    fn objections(&self, section: &str, is_told: bool) -> Vec<Objection> {
+        let here = |setting: &str| format!("{section}.{setting}");
+        let mut found = Vec::new();
+        found.extend(empty(here("user"), &self.user, "gatehouse"));
+        found.extend(empty(here("command"), &self.command, &Self::default().command));
+        if self.key_file.as_os_str().is_empty() {
+            let why = "is missing: name a file with a private key, as `ssh-keygen -t ed25519 -N \"\"` makes it";
+            found.push(Objection::new(here("key_file"), why));
+        } else {
+            found.extend(unread(here("key_file"), &self.key_file));
+        }
+        match &self.known_hosts_file {
+            Some(file) => found.extend(unread(here("known_hosts_file"), file)),
+            None if !is_told => {
+                let why = "is missing: machines are told from others by their host keys; name a file of them, or a \
+                           `puppetdb` that is told them";
+                found.push(Objection::new(here("known_hosts_file"), why));
+            }
+            None => {}
         }
         found
     }

@@ -2,20 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use domain::first_boot::FirstBoot;
 use domain::ports::configuration::{ConfigurationState, RunFailure};
+use domain::ports::provider_error::ProviderErrorKind;
 use domain::ports::survey::{Standing, Survey};
 use reqwest::{Certificate, Client};
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::server::{Answer, Asked, client, serve};
+use super::ssh::Held;
 use super::*;
 use crate::clock::SystemClock;
-use crate::puppet::PuppetSettings;
+use crate::puppet::ssh::HostKeys;
+use crate::puppet::{PuppetSettings, SshAgents, SshSettings};
 
 /// A first run on a busy machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(400);
@@ -60,6 +63,11 @@ struct Gatehouse {
 
 impl Gatehouse {
     async fn open() -> Self {
+        Self::with(|_| Arc::new(Exec)).await
+    }
+
+    /// With agents that are started like this.
+    async fn with(agents: impl FnOnce(&PuppetSettings) -> Arc<dyn RemoteAgent>) -> Self {
         drop(client());
         let at = &lab()["puppet"];
         let file = |name: &str| fs::read(text(&at[name])).expect("the file is there");
@@ -78,7 +86,8 @@ impl Gatehouse {
             report_within: TimeDelta::minutes(10),
             database: lab()["puppetdb"]["url"].as_str().map(|url| url.parse().expect("an address")),
         };
-        let puppet = Puppet::new(settings, Arc::new(register.clone()), clock, Some(Arc::new(Exec)));
+        let agents = agents(&settings);
+        let puppet = Puppet::new(settings, Arc::new(register.clone()), clock, Some(agents));
         let token = Uuid::new_v4().simple().to_string();
         let (asked, known) = (register.clone(), token.clone());
         let url = serve(move |it| answer(&asked, &known, it)).await;
@@ -209,6 +218,74 @@ async fn a_fresh_machine_enrols_runs_and_reports_and_later_runs_say_what_went_wr
     house.puppet.purge(&certname, &key).await.expect("it is purged");
     house.puppet.purge(&certname, &key).await.expect("and again");
     assert_eq!(house.puppet.ca.state(&certname).await.expect("it answers"), None, "nothing of it is left");
+}
+
+/// How machines of the lab are signed in to.
+fn by_ssh(key_file: &Path) -> SshSettings {
+    SshSettings {
+        program: "/usr/bin/ssh".into(),
+        user: text(&lab()["images"]["user"]),
+        port: 22,
+        key_file: key_file.to_owned(),
+        known_hosts_file: None,
+        command: "puppet agent --onetime --no-usecacheonfailure --waitforlock 5 --maxwaitforlock 600".into(),
+    }
+}
+
+#[tokio::test]
+async fn an_agent_is_started_by_ssh_on_the_machine_with_the_right_host_key_alone() {
+    let certname = format!("ps-{}.lab.test", &Uuid::new_v4().simple().to_string()[..8]);
+    let key_file = PathBuf::from(text(&lab()["images"]["key"]));
+    // The first run starts by itself; where the machine is, the engine says when it stands.
+    let names = Arc::new(Held(certname.clone(), Mutex::default()));
+    let house = Gatehouse::with(|puppet| {
+        Arc::new(SshAgents::new(by_ssh(&key_file), puppet, names.clone()).expect("the settings fit"))
+    })
+    .await;
+    let key = format!("live/{certname}");
+    let agent = house.puppet.enrol(&certname).await.expect("it is told");
+    house.puppet.apply(&key, &role(&certname, "base", json!({}))).await.expect("it is ordered");
+    let _machine = Machine::boot(&certname, &FirstBoot { fqdn: certname.clone(), agent });
+    let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+    let at = docker(&["inspect", "--format", format, &certname]);
+    *names.1.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    assert_eq!(house.until_it_ends(&key).await.state, ConfigurationState::Applied);
+
+    // What its agent told PuppetDB is enough to know the machine by.
+    house.puppet.apply(&key, &role(&certname, "base", json!({ "other": 1 }))).await.expect("it is ordered");
+    let node = house.until_it_ends(&key).await;
+    assert!(matches!(node.failure, Some(RunFailure::NoCatalog { .. })), "it ran, and was told: {node:#?}");
+
+    // A site's own list of host keys, and another user's key.
+    let folder = std::env::temp_dir().join(format!("gatehouse-ssh-live-{}", Uuid::new_v4().simple()));
+    fs::create_dir_all(&folder).expect("a folder");
+    let (known, stranger) = (folder.join("known_hosts"), folder.join("stranger"));
+    let public = docker(&["exec", &certname, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"]);
+    fs::write(&known, format!("{certname} {public}\n")).expect("it is written");
+    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(&stranger).status();
+    assert!(made.expect("ssh-keygen is there").success());
+    let agents = |key_file: &Path| SshAgents::with(by_ssh(key_file), HostKeys::File(known.clone()), names.clone());
+    agents(&key_file).start(&certname).await.expect("it is let in");
+    let refused = agents(&stranger).start(&certname).await.expect_err("nobody knows this key");
+    assert!(refused.what.contains("did not let root in"), "{refused}");
+
+    // Somebody else answers at the address.
+    docker(&["exec", &certname, "sh", "-c", "rm /etc/ssh/ssh_host_*; ssh-keygen -A; pkill -HUP -o sshd"]);
+    let refused = until_refused(&agents(&key_file), &certname).await;
+    assert!(refused.what.contains("has not the host key of"), "{refused}");
+    fs::remove_dir_all(&folder).expect("the folder is gone again");
+    house.puppet.purge(&certname, &key).await.expect("it is purged");
+}
+
+/// A server that reads its configuration anew does so in a moment.
+async fn until_refused(agents: &SshAgents, certname: &str) -> ProviderError {
+    for _ in 0..50 {
+        match agents.start(certname).await {
+            Err(refused) if refused.kind == ProviderErrorKind::Permanent => return refused,
+            _ => tokio::time::sleep(std::time::Duration::from_millis(200)).await,
+        }
+    }
+    panic!("{certname} is still signed in to")
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ mod register;
 mod reports;
 mod runs;
 mod server;
+mod ssh;
 
 const CERTNAME: &str = "web-1.lab.test";
 const KEY: &str = "run/setup[1]";
