@@ -1,5 +1,7 @@
 //! Load balancer pools: one address in front of several machines, and their membership changed in place.
 
+mod rotation;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::typed::{Verb, ci_key, done, live, nothing_to_undo, object, object_key, one_intent, soon, told, undone};
+
+pub(crate) use rotation::{Drain, Serve};
 
 const PROVIDER: &str = "balancer";
 const POOL_CI: &str = "pool";

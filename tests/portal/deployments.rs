@@ -86,7 +86,7 @@ async fn two_tomcats_are_ordered_approved_built_grown_shrunk_and_retired() {
     let application = built.cis.iter().find(|ci| ci.class == CiClass::ApplicationService).unwrap();
     let application = app::ci::show(&house.app, &rita, application.id, None).await.unwrap();
     let told: Vec<_> = application.attributes.iter().map(|it| (it.title.as_str(), it.value.as_str())).collect();
-    assert_eq!(told, [("Environment", "test"), ("Ordered as", "scale-out-tomcat 1.0.0")]);
+    assert_eq!(told, [("Environment", "test"), ("Ordered as", "scale-out-tomcat 1.1.0")]);
     assert!(application.attributes.iter().all(|it| it.said.as_ref().is_some_and(|said| said.run.is_some())));
     let made = objects(&house).await;
 
@@ -106,6 +106,28 @@ async fn two_tomcats_are_ordered_approved_built_grown_shrunk_and_retired() {
     assert_eq!((operational(&retired), objects(&house).await, retired.monthly.cents), (0, 0, 0));
     assert!(retired.resources.iter().all(|row| row.state == ResourceState::Gone));
     assert_eq!(retired.runs.len(), 4);
+    house.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_configuration_is_rolled_while_at_least_one_machine_serves() {
+    let house = House::new().await;
+    let rita = house.person("Rita").await;
+    let id = two_tomcats(&house, &rita).await;
+    let parameters = json!({ "memory_mb": 512 }).as_object().cloned().unwrap();
+    house.ask(&rita, What::Action { deployment: id, action: "configure".to_owned(), parameters, seen: None }).await;
+    let rolled =
+        house.until(&rita, id, |it| it.runs.len() == 2 && it.deployment.state == DeploymentState::Live).await;
+    let nodes: Vec<_> = rolled.resources.iter().filter(|row| row.kind == "configuration").collect();
+    assert!(nodes.iter().all(|node| node.attributes["facts"]["memory_mb"] == 512) && nodes.len() == 2, "{nodes:#?}");
+    assert_eq!(rolled.deployment.params["memory_mb"], 512);
+
+    let steps = store::step::of_deployment(&house.app.store, id).await.unwrap().remove(&rolled.runs[0].id).unwrap();
+    let when = |key: &str| {
+        let step = steps.iter().find(|step| step.key == key).unwrap();
+        (step.started_at.unwrap(), step.ended_at.unwrap())
+    };
+    assert!(when("serve[1]").1 <= when("drain[2]").0, "the second waits until the first serves again");
     house.close().await;
 }
 
@@ -237,7 +259,7 @@ async fn the_form_of_an_action_is_empty_at_first_and_says_what_is_missing_when_i
     let house = House::new().await;
     let rita = house.person("Rita").await;
     let text = include_str!("../../workflows/scale-out-tomcat.yaml")
-        .replacen("version: 1.0.0", "version: 1.1.0", 1)
+        .replacen("version: 1.1.0", "version: 1.2.0", 1)
         .replacen("        default: \"${deployment.params.nodes}\"\n", "        required: true\n", 1);
     house.offer("scale-out-tomcat.yaml", &text).await;
     let request = house.order(&rita, "scale-out-tomcat", json!({ "application": "shop" })).await;

@@ -306,7 +306,7 @@ async fn where_a_policy_wants_a_sign_in_the_link_shows_the_question_and_decides_
     let house = house().await;
     let asks = "    approvers: group:application-owners\n";
     let text = include_str!("../../workflows/scale-out-tomcat.yaml")
-        .replacen("version: 1.0.0", "version: 1.1.0", 1)
+        .replacen("version: 1.1.0", "version: 1.2.0", 1)
         .replacen(asks, &format!("{asks}    confirm: sign_in\n"), 1);
     house.offer("scale-out-tomcat.yaml", &text).await;
     let requester = house.person("Rita").await;

@@ -163,7 +163,7 @@ async fn a_form_sent_again_with_other_values_comes_back_with_them_and_orders_not
     let form = |name: &str| {
         let fields = [("csrf", csrf.as_str()), ("key", "form-0123456789"), ("project", &shop), ("lease", "30")];
         let fields: Vec<(&str, &str)> =
-            fields.into_iter().chain([("application", name), ("version", "1.0.0"), ("nodes", "2")]).collect();
+            fields.into_iter().chain([("application", name), ("version", "1.1.0"), ("nodes", "2")]).collect();
         let form = TestRequest::post().uri("/catalog/scale-out-tomcat").set_form(&fields);
         form.cookie(Cookie::new("gatehouse", session.clone())).insert_header(("Sec-Fetch-Site", "same-origin"))
     };

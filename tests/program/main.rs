@@ -305,7 +305,7 @@ fn a_plan_reads_as_a_table_and_is_json_for_programs() {
     let order = ["scale-out-tomcat", "--set", "application=shop", "--set", "nodes=3"];
     let text = planned(&order).unwrap();
     let rows = [
-        "Scale Out Tomcat (scale-out-tomcat 1.0.0)",
+        "Scale Out Tomcat (scale-out-tomcat 1.1.0)",
         "  Names           shop-test-1, shop-test-2, shop-test-3, shop-test",
         "  1      application-owners  yes    Application owners answer",
         "  Step         Does",

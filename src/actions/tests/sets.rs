@@ -45,6 +45,17 @@ pub async fn set_for(action: &str) -> (Stage, Value) {
             let pool = stage.run("balancer.pool", "pool", pool).await.unwrap();
             json!({ "pool": pool, "members": [first, second, third] })
         }
+        "balancer.drain" | "balancer.serve" => {
+            let (first, _) = stage.machine(1, "tomcat").await;
+            let (second, _) = stage.machine(2, "tomcat").await;
+            let pool = json!({ "name": "shop", "members": [first, second], "port": 8080, "check": "GET /" });
+            let pool = stage.run("balancer.pool", "pool", pool).await.unwrap();
+            let input = json!({ "pool": pool, "member": first });
+            if action == "balancer.serve" {
+                stage.run("balancer.drain", "drain", input.clone()).await.unwrap();
+            }
+            input
+        }
         "http.check" | "wait.poll" => {
             let (node, _) = stage.machine(1, "tomcat").await;
             let url = format!("http://{}:8080/", node["fqdn"].as_str().unwrap());

@@ -227,6 +227,8 @@ pub struct StepDeclaration {
     pub needs: Vec<Located<String>>,
     pub when: Option<Located<Expression>>,
     pub for_each: Option<Located<Expression>>,
+    /// The step that has to be done for one instance before the next one begins.
+    pub in_turn: Option<Located<String>>,
     /// The action's input, with templates in it.
     with: Node,
     pub title: Option<Located<Template>>,

@@ -26,6 +26,9 @@ impl Check<'_, '_, '_> {
             if let Some(when) = &step.when {
                 self.valued(when, &names, sample, "a boolean");
             }
+            if let Some(turn) = &step.in_turn {
+                self.in_turn(step, turn, workflow);
+            }
             if let Some(title) = &step.title {
                 self.template(title, &names);
             }
@@ -89,6 +92,20 @@ impl Check<'_, '_, '_> {
             self.mistakes.add_with_hint(for_each.at(), message, Some(hint));
         } else {
             self.valued(for_each, names, sample, "a list");
+        }
+    }
+
+    /// One instance after another means something for a fan-out, and its turn ends with a step of the same instance.
+    fn in_turn(&mut self, step: &StepDeclaration, turn: &Located<String>, workflow: &Workflow) {
+        let id = &step.id.value;
+        if step.for_each.is_none() {
+            self.mistakes.add(turn.at(), format!("`{id}` is not fanned out, so there is nobody before it"));
+        }
+        self.unknown_step(turn, workflow, format!("`{id}` waits for `{}`, and there is no such step", turn.value));
+        let known = workflow.steps.iter().any(|other| other.id.value == turn.value);
+        if known && step.for_each.is_some() && !takes_over(&turn.value, id, workflow) {
+            let message = format!("`{}` is not fanned out over `{id}`, so it ends nobody's turn", turn.value);
+            self.mistakes.add(turn.at(), message);
         }
     }
 
@@ -187,6 +204,21 @@ fn with_answers(step: &StepDeclaration, mut output: Value) -> Value {
         output["properties"][name] = step.with.get(&form).map_or_else(|| table([]), asked);
     }
     output
+}
+
+/// Whether one step is the other, or takes over its instances, through whatever steps in between.
+fn takes_over(id: &str, source: &str, workflow: &Workflow) -> bool {
+    let mut next = Some(id.to_owned());
+    // No chain is longer than the steps that there are.
+    for _ in 0..=workflow.steps.len() {
+        let Some(id) = next.filter(|id| id != source) else { break };
+        let step = workflow.steps.iter().find(|step| step.id.value == id);
+        next = step.and_then(|step| inherited(&step.for_each.as_ref()?.value));
+        if next.as_deref() == Some(source) {
+            return true;
+        }
+    }
+    id == source
 }
 
 /// Whether every step has an id that could be read.

@@ -207,6 +207,12 @@ static STEP: Section = Section {
             Optional,
             "One instance for each item of a list, or of another step: `steps.node`.",
         ),
+        key(
+            "in_turn",
+            Id,
+            Optional,
+            "Of a fan-out: each instance waits until this step is done for the one before; its own id for itself.",
+        ),
         key("with", Input, Default("nothing"), "The action's input; any text in it may hold `${…}`."),
         key("title", Template, Default("the action's title"), "What the run's page calls it."),
         key("retry", One(&RETRY), Optional, "How a transient error is retried."),

@@ -45,8 +45,39 @@ pub(super) fn steps(workflow: &Workflow, scope: &Scope, words: Words<'_>) -> Res
             planned.push(step);
         }
     }
+    let mut planned = in_turn(workflow, planned);
     leave_out_detours(&mut planned);
     Ok(planned)
+}
+
+/// Lets each instance of a step that goes in turn wait for the end of the turn before.
+fn in_turn(workflow: &Workflow, mut planned: Vec<PlannedStep>) -> Vec<PlannedStep> {
+    for declaration in &workflow.steps {
+        let Some(turn) = &declaration.in_turn else { continue };
+        let instances: Vec<usize> = (0..planned.len()).filter(|&at| planned[at].id == declaration.id.value).collect();
+        for pair in instances.windows(2) {
+            let n = planned[pair[0]].each.as_ref().map(|each| each.n);
+            let before = key(&turn.value, n);
+            if planned.iter().any(|step| step.key == before) {
+                planned[pair[1]].needs.push(before);
+            }
+        }
+    }
+    in_line(planned)
+}
+
+/// Each step behind what it needs; else as they stand.
+fn in_line(mut waiting: Vec<PlannedStep>) -> Vec<PlannedStep> {
+    let mut line: Vec<PlannedStep> = Vec::new();
+    let mut placed: HashSet<String> = HashSet::new();
+    while !waiting.is_empty() {
+        let next = waiting.iter().position(|step| step.needs.iter().all(|need| placed.contains(need)));
+        // A circle, which a check refuses, is left as it stands.
+        let step = waiting.remove(next.unwrap_or(0));
+        placed.insert(step.key.clone());
+        line.push(step);
+    }
+    line
 }
 
 /// Leaves out each need that is met by waiting for another one, so that the graph reads as the work goes. Each step

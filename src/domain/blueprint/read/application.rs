@@ -100,6 +100,7 @@ pub(super) fn step(node: &Node, application: &Application, order: &Workflow) -> 
         needs: application.needs.clone(),
         when: None,
         for_each: None,
+        in_turn: None,
         with: table(with, place),
         title: None,
         retry: None,

@@ -133,6 +133,7 @@ pub(super) fn step(node: &Node, mistakes: &mut Mistakes<'_>) -> StepDeclaration 
         needs: items(node, "needs").iter().filter_map(located).collect(),
         when: expression(node, "when", mistakes),
         for_each: expression(node, "for_each", mistakes),
+        in_turn: node.get("in_turn").and_then(located),
         with: node.get("with").cloned().unwrap_or(nothing),
         title: node.get("title").map(|_| template(node, "title", mistakes)),
         retry: node.get("retry").map(retry),

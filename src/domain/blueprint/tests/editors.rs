@@ -27,7 +27,7 @@ fn mistakes_of_form_are_underlined() {
     let wrong = [
         ("title: Scale Out Tomcat", "titel: Scale Out Tomcat"),
         ("title: Scale Out Tomcat", "title: 7"),
-        ("version: 1.0.0", "version: newest"),
+        ("version: 1.1.0", "version: newest"),
         ("default: 90d", "default: 90 days"),
         ("type: integer", "type: int"),
         ("level: 1", "level: none"),

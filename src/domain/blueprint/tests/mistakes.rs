@@ -238,6 +238,17 @@ fn the_graph_is_checked() {
 }
 
 #[test]
+fn a_turn_is_of_a_fan_out_and_ends_with_a_step_of_the_same_instance() {
+    let by_name = |turn: &str| told_of("do: naming.reserve, ", &format!("do: naming.reserve, in_turn: {turn}, "));
+    assert_eq!(by_name("node"), "", "each machine before the next name");
+    assert_eq!(by_name("name"), "", "one name after another");
+    assert!(by_name("nod").starts_with("one.yaml:17:46: `name` waits for `nod`, and there is no such step"));
+    assert_eq!(by_name("pool"), "one.yaml:17:46: `pool` is not fanned out over `name`, so it ends nobody's turn\n");
+    let alone = told_of("do: balancer.pool, ", "do: balancer.pool, in_turn: pool, ");
+    assert_eq!(alone, "one.yaml:19:45: `pool` is not fanned out, so there is nobody before it\n");
+}
+
+#[test]
 fn what_has_no_value_over_the_defaults_is_told() {
     let cases = [
         (

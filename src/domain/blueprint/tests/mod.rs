@@ -107,6 +107,18 @@ pub(super) fn actions() -> Vec<Signature> {
             schema(&pool, &[]),
         ),
         action(
+            "balancer.drain",
+            "Take out of rotation",
+            schema(&json!({ "pool": anything, "member": anything }), &["pool", "member"]),
+            schema(&json!({ "moved": { "type": "boolean" } }), &[]),
+        ),
+        action(
+            "balancer.serve",
+            "Put back into rotation",
+            schema(&json!({ "pool": anything, "member": anything }), &["pool", "member"]),
+            schema(&json!({ "moved": { "type": "boolean" } }), &[]),
+        ),
+        action(
             "http.check",
             "Check service",
             schema(&json!({ "url": text, "expect": { "type": "integer" } }), &["url"]),

@@ -47,9 +47,12 @@ fn assert_reads_as(file: &str, text: &str) {
 }
 
 fn tomcat_of(nodes: u32) -> DeploymentFacts {
-    let params =
-        json!({ "application": "shop", "environment": "test", "nodes": nodes, "size": "small", "tomcat": "10.1" });
-    let steps = json!({ "pool": { "id": "p1", "url": "http://shop" }, "node": [{ "name": "a" }, { "name": "b" }, { "name": "c" }] });
+    let params = json!({ "application": "shop", "environment": "test", "nodes": nodes, "size": "small", "tomcat": "10.1", "memory_mb": 256 });
+    let steps = json!({
+        "pool": { "id": "p1", "url": "http://shop" },
+        "node": [{ "name": "a" }, { "name": "b" }, { "name": "c" }],
+        "setup": [{ "certname": "a.lab" }, { "certname": "b.lab" }, { "certname": "c.lab" }],
+    });
     DeploymentFacts {
         name: "shop".to_owned(),
         params: parameters(params),
@@ -86,6 +89,17 @@ fn shrinking_undoes_the_last_machines_after_they_left_the_pool() {
 }
 
 #[test]
+fn a_configuration_is_rolled_one_machine_after_another() {
+    let tomcat = shipped("scale-out-tomcat");
+    let plan = plan_action(&tomcat, "configure", json!({ "memory_mb": 512 }), &tomcat_of(3));
+    assert_reads_as("scale-out-tomcat-rolls", &readable(&plan));
+    let change = plan.steps.iter().find(|step| step.key == "change[2]").expect("it is planned");
+    let left = [StepOutput { key: "drain[2]".to_owned(), id: "drain".to_owned(), n: Some(2), output: json!({}) }];
+    let input = plan.bindings.resolve(change, &left).expect("all is there");
+    assert_eq!(input, json!({ "node": { "certname": "b.lab" }, "facts": { "memory_mb": 512 } }));
+}
+
+#[test]
 fn an_input_is_filled_with_what_the_steps_before_it_left() {
     let plan = plan(&shipped("scale-out-tomcat"), json!({ "application": "shop" }));
     let output = |key: &str, id: &str, n, output| StepOutput { key: key.to_owned(), id: id.to_owned(), n, output };
@@ -97,7 +111,7 @@ fn an_input_is_filled_with_what_the_steps_before_it_left() {
     let setup = plan.bindings.resolve(step("setup[2]"), &left).expect("all is there");
     assert_eq!(
         setup,
-        json!({ "certname": "two.example.org", "role": "tomcat", "server": "c2", "facts": { "tomcat_version": "10.1" } })
+        json!({ "certname": "two.example.org", "role": "tomcat", "server": "c2", "facts": { "tomcat_version": "10.1", "memory_mb": 256 } })
     );
     let pool = plan.bindings.resolve(step("pool"), &left).expect("all is there");
     assert_eq!(pool["members"][0]["name"], "shop-test-1", "the list is in the order of its numbers");
