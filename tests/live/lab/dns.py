@@ -12,6 +12,7 @@ PACKAGES = ["bind9", "bind9-dnsutils"]
 NEEDS = ["network"]
 # Machines have no other choice: resolv.conf knows no ports.
 PORT = 53
+OWN = ("ns", "puppet", "vcenter", "registry", "smtp", "postgres")
 
 
 def start(lab):
@@ -35,7 +36,19 @@ def start(lab):
 
 def names(lab):
     """What stands in the lab's zone from the beginning."""
-    return "\n".join(f"{name} A {lab.address}" for name in ("ns", "puppet", "vcenter", "registry", "smtp", "postgres"))
+    return "\n".join(f"{name} A {lab.address}" for name in OWN)
+
+
+def tidy(lab):
+    """Withdraws every name but those that were there from the beginning."""
+    said = lab.said()["dns"]
+    own = {f"{name}.{said['zone']}." for name in OWN}
+    for zone in (said["zone"], said["reverse"], said["reverse_of_pools"]):
+        records = run("dig", f"@{said['address']}", "-k", said["key_file"], "+noall", "+answer", "axfr", zone)
+        named = {(words[0], words[3]) for words in map(str.split, records.splitlines())}
+        left = {name for name, kind in named if kind in ("A", "PTR", "TXT") and name not in own}
+        deletes = "".join(f"delete {name}\n" for name in sorted(left))
+        run("nsupdate", "-k", said["key_file"], told=f"server {said['address']}\nzone {zone}\n{deletes}send\n")
 
 
 def stop(lab):

@@ -13,6 +13,8 @@ PACKAGES = ["docker.io", "iptables", "jq"]
 NEEDS = ["network", "dns"]
 NETWORK = "gatehouse"
 TLS_PORT = 2376
+# The label by which a portal knows its own.
+KEY = "org.gatehouse.key"
 # What the engine trusts of registries; it knows no other place.
 TRUST = Path("/etc/docker/certs.d")
 
@@ -81,6 +83,16 @@ def stop(lab):
     lab.process("dockerd").stop()
     # An engine that was killed leaves this one mounted.
     subprocess.run(["umount", "-q", f"{lab.folder}/docker/run/netns/default"], check=False, capture_output=True)
+
+
+def tidy(lab):
+    """Removes what carries a portal's key."""
+    key = ("--filter", f"label={KEY}", "-q")
+    if containers := docker(lab, "ps", "-a", *key).split():
+        docker(lab, "rm", "-f", "-v", *containers)
+    for kind in ("network", "volume"):
+        if left := docker(lab, kind, "ls", *key).split():
+            docker(lab, kind, "rm", *left)
 
 
 def clear(lab):

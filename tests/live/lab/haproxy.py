@@ -29,5 +29,11 @@ def tell(socket, words):
     return run("socat", "-t2", "-", f"UNIX-CONNECT:{socket}", told=words + "\n")
 
 
+def tidy(lab):
+    for pool in (lab.place("haproxy") / "conf.d").iterdir():
+        pool.unlink()
+    tell(lab.place("haproxy") / "master.sock", "reload")
+
+
 def stop(lab):
     lab.process("haproxy").stop()

@@ -67,6 +67,13 @@ def up(lab, names):
     return not failed
 
 
+def tidy(lab):
+    """Takes away what was made in the parts that are up, in the order in which machines are left by what serves them."""
+    for name in reversed(NAMES):
+        if name in lab.said() and hasattr(part(name), "tidy"):
+            part(name).tidy(lab)
+
+
 def down(lab, names, everything=False):
     """Stops `names` as a power cut would: their data stay, `up` goes on. Without names all parts are stopped and
     nothing is left but the cache, and with `everything` not even that."""

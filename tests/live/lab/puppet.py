@@ -5,6 +5,7 @@ token into the folder `gatehouses` is a Gatehouse of this lab."""
 import http.client
 import shutil
 import ssl
+import subprocess
 from pathlib import Path
 
 from .authority import authority
@@ -87,6 +88,26 @@ def running(found):
     connection = http.client.HTTPSConnection(found["address"], found["port"], timeout=5, context=context)
     connection.request("GET", "/status/v1/simple")
     return connection.getresponse().read() == b"running"
+
+
+def ca(about, method, path, body=None):
+    """Asks the CA as Gatehouse."""
+    return subprocess.run(
+        ["curl", "-fsS", "-m", "20", "--resolve", f"{about['server']}:{about['port']}:{about['address']}",
+         "--cacert", about["ca"], "--cert", about["cert"], "--key", about["key"], "-X", method,
+         "-H", "Content-Type: application/json", *(["-d", body] if body else []),
+         f"https://{about['server']}:{about['port']}/puppet-ca/v1/{path}"],
+        capture_output=True, text=True, check=False)
+
+
+def tidy(lab):
+    """Cleans all certificates but the server's and Gatehouse's; portals that are gone are asked no more."""
+    left = [path.stem for path in (lab.folder / "puppet/ca/signed").glob("*.pem") if path.stem not in (NAME, CLIENT)]
+    for name in left:
+        for method, body in (("PUT", '{"desired_state": "revoked"}'), ("DELETE", None)):
+            ca(lab.said()["puppet"], method, f"certificate_status/{name}", body)
+    for gatehouse in (lab.folder / "puppet/gatehouses").iterdir():
+        gatehouse.unlink()
 
 
 def stop(lab):

@@ -10,7 +10,7 @@ import subprocess
 import threading
 import time
 
-from . import docker
+from . import docker, puppet
 from .ground import DOMAIN, PATIENCE, Trouble, run
 from .images import MACHINE
 
@@ -87,17 +87,17 @@ class Trial:
             yield f"{role}: {trouble}", False
         finally:
             subprocess.run(self.docker("rm", "-f", "-v", name), capture_output=True, check=False)
-            self.ca("DELETE", f"certificate_status/{name}")
+            puppet.ca(self.said["puppet"], "DELETE", f"certificate_status/{name}")
 
     def docker(self, *words):
         return [docker.client(), "--host", self.said["docker"]["host"], *words]
 
     def boot(self, name):
-        puppet = self.said["puppet"]
+        server = self.said["puppet"]
         told = {"fqdn": name, "puppet": {
             "install": False, "start_service": False, "exec": True,
             "exec_args": ["--onetime", "--no-daemonize", "--detailed-exitcodes", "--waitforcert", "1"],
-            "conf": {"agent": {"server": puppet["server"], "serverport": puppet["port"], "certname": name}}}}
+            "conf": {"agent": {"server": server["server"], "serverport": server["port"], "certname": name}}}}
         data = {"USERDATA": "#cloud-config\n" + json.dumps(told),
                 "METADATA": json.dumps({"instance-id": name, "local-hostname": name.split(".")[0]})}
         environment = ["-e", "VMX_GUESTINFO=true"]
@@ -108,19 +108,10 @@ class Trial:
                          "--network", docker.NETWORK, *environment, MACHINE))
         return run(*self.docker("inspect", "-f", "{{.NetworkSettings.Networks.gatehouse.IPAddress}}", name))
 
-    def ca(self, method, path, body=None):
-        puppet = self.said["puppet"]
-        return subprocess.run(
-            ["curl", "-fsS", "-m", "20", "--resolve", f"{puppet['server']}:{puppet['port']}:{puppet['address']}",
-             "--cacert", puppet["ca"], "--cert", puppet["cert"], "--key", puppet["key"], "-X", method,
-             "-H", "Content-Type: application/json", *(["-d", body] if body else []),
-             f"https://{puppet['server']}:{puppet['port']}/puppet-ca/v1/{path}"],
-            capture_output=True, text=True, check=False)
-
     def sign(self, name):
         self.lab.until(f"{name} asks for a certificate", patience=FIRST_RUN,
-                       look=lambda: not self.ca("GET", f"certificate_status/{name}").returncode)
-        self.ca("PUT", f"certificate_status/{name}", '{"desired_state": "signed"}')
+                       look=lambda: not puppet.ca(self.said["puppet"], "GET", f"certificate_status/{name}").returncode)
+        puppet.ca(self.said["puppet"], "PUT", f"certificate_status/{name}", '{"desired_state": "signed"}')
 
     def report(self, name):
         with self.reported:

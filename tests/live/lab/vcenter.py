@@ -31,6 +31,7 @@ def start(lab):
             "template": "/DC0/vm/debian-12", "datastores": ["LocalDS_0", "LocalDS_1"], "network": "VM Network"}
     process = lab.process("vcsim")
     if not process.alive():
+        bury(lab)
         shutil.copy(HERE / "files" / "vcenter" / "docker", place / "docker")
         process.start(tools / "vcsim", "-l", f"{lab.address}:{port}", "-username", USER, "-password", password,
                       "-tlscert", tls.cert, "-tlskey", tls.key, "-ds", "2", env={
@@ -76,6 +77,18 @@ def furnish(lab, said):
     govc(said, "vm.clone", "-vm", "DC0_H0_VM0", "-on=false", "-pool", said["pool"], "-ds", "LocalDS_0",
          said["template"].rpartition("/")[2])
     govc(said, "vm.markastemplate", said["template"])
+
+
+def tidy(lab):
+    said = lab.said()["vcenter"]
+    for machine in govc(said, "find", said["folder"], "-type", "m").splitlines():
+        govc(said, "vm.destroy", machine)
+
+
+def bury(lab):
+    """Removes containers of a simulator that was killed: the next one does not know them."""
+    if orphans := docker.docker(lab, "ps", "-aq", "--filter", "name=^vcsim-").split():
+        docker.docker(lab, "rm", "-f", "-v", *orphans)
 
 
 def stop(lab):

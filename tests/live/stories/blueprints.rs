@@ -14,7 +14,7 @@ pub const DOCKER: &str = "docker";
 
 /// What one CI of the deployment says of itself, by its class.
 pub async fn attributes(portal: &Portal, deployment: &str, class: &str) -> Vec<Value> {
-    let cis = portal.get(&format!("/cis?deployment={deployment}&class={class}&state=live")).await;
+    let cis = portal.get(&format!("/cis?deployment={deployment}&class={class}")).await;
     let mut found = Vec::new();
     for ci in cis["items"].as_array().unwrap_or_else(|| panic!("{cis}")) {
         found.push(portal.get(&format!("/cis/{}", ci["id"].as_str().unwrap())).await["attributes"].clone());

@@ -141,6 +141,10 @@ impl Drop for Portal {
         self.process.kill().ok();
         self.process.wait().ok();
         std::fs::remove_dir_all(&self.folder).ok();
+        if std::thread::panicking() {
+            // What a story leaves standing that broke off would be in the next one's way.
+            Command::new("tests/live/tidy").arg(&self.lab).status().ok();
+        }
     }
 }
 
