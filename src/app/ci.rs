@@ -87,6 +87,8 @@ pub struct CiView {
 /// An attribute with what its class says about it.
 #[derive(Debug)]
 pub struct Told {
+    /// The name that the CMDB keeps it under.
+    pub name: String,
     pub title: String,
     pub value: String,
     /// Whose word counts; nothing for attributes that the class does not know.
@@ -275,6 +277,7 @@ fn told(ci: &Ci, mut attributes: Attributes) -> Vec<Told> {
             continue;
         }
         all.push(Told {
+            name: expected.name.to_owned(),
             title: expected.title.to_owned(),
             value: said.as_ref().map_or_else(String::new, |said| in_words(&said.value)),
             authority: Some(expected.authority),
@@ -284,7 +287,7 @@ fn told(ci: &Ci, mut attributes: Attributes) -> Vec<Told> {
     }
     for (name, said) in attributes.into_iter().filter(|(_, said)| !said.value.is_null()) {
         let value = in_words(&said.value);
-        all.push(Told { title: spelled(&name), value, authority: None, said: Some(said), misfit: false });
+        all.push(Told { title: spelled(&name), name, value, authority: None, said: Some(said), misfit: false });
     }
     all
 }

@@ -73,6 +73,9 @@ pub struct CiDetails {
 /// An attribute, with who said so.
 #[derive(Serialize, ToSchema)]
 pub struct AttributeDetails {
+    /// The name that blueprints and files use, `fqdn`.
+    name: String,
+    /// What people read.
     title: String,
     /// As people read it; empty when nobody told.
     value: String,
@@ -157,6 +160,7 @@ impl From<Ci> for CiEntry {
 impl From<CiView> for CiDetails {
     fn from(view: CiView) -> Self {
         let attributes = view.attributes.into_iter().map(|told| AttributeDetails {
+            name: told.name,
             title: told.title,
             value: told.value,
             source: told.said.as_ref().map(|said| serde_json::json!(said.source)),

@@ -17,7 +17,10 @@ pub async fn attributes(portal: &Portal, deployment: &str, class: &str) -> Vec<V
     let cis = portal.get(&format!("/cis?deployment={deployment}&class={class}")).await;
     let mut found = Vec::new();
     for ci in cis["items"].as_array().unwrap_or_else(|| panic!("{cis}")) {
-        found.push(portal.get(&format!("/cis/{}", ci["id"].as_str().unwrap())).await["attributes"].clone());
+        let told = portal.get(&format!("/cis/{}", ci["id"].as_str().unwrap())).await["attributes"].clone();
+        let told = told.as_array().unwrap_or_else(|| panic!("{ci}: {told}"));
+        let by_name = told.iter().map(|told| (told["name"].as_str().unwrap().to_owned(), told["value"].clone()));
+        found.push(Value::Object(by_name.collect()));
     }
     found
 }
