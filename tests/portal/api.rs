@@ -241,6 +241,24 @@ async fn what_belongs_to_another_tenant_is_not_there() {
 }
 
 #[actix_web::test]
+async fn a_ci_is_told_with_its_attributes_by_name() {
+    let house = House::new().await;
+    let rita = token(&house, "rita@example.org", READ).await;
+    let who = house.person("Rita").await;
+    let request = house.order(&who, "scale-out-tomcat", json!({ "application": "shop" })).await;
+    house.approve("Adam").await;
+    house.when(&who, request.deployment, DeploymentState::Live).await;
+
+    let servers = get(&house, &rita, "/api/v1/cis?class=server").await.body;
+    let server = format!("/api/v1/cis/{}", servers["items"][0]["id"].as_str().unwrap());
+    let server = get(&house, &rita, &server).await.body;
+    let fqdn = server["attributes"].as_array().unwrap().iter().find(|attribute| attribute["name"] == "fqdn").unwrap();
+    assert_eq!(fqdn["title"], "FQDN");
+    assert!(fqdn["value"].as_str().unwrap().starts_with(server["name"].as_str().unwrap()), "{fqdn}");
+    house.close().await;
+}
+
+#[actix_web::test]
 async fn pages_of_a_list_follow_each_other_without_a_gap() {
     let house = House::new().await;
     let rita = token(&house, "rita@example.org", ALL).await;

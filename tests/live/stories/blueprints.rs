@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::lab::{Inventory, Lab, said};
-use crate::portal::Portal;
+use crate::lab::{Lab, said};
+use crate::portal::{Portal, own};
 
 /// The sites of the lab, by what their machines stand on.
 pub const VCENTER: &str = "vcenter";
@@ -31,24 +31,12 @@ pub async fn page(url: &str) -> Option<String> {
     answer.text().await.ok()
 }
 
-/// A word that no other story has.
-pub fn own(word: &str) -> String {
-    format!("{word}{}", &uuid::Uuid::new_v4().simple().to_string()[..6])
-}
-
 /// Name and address of the deployment's only server.
 pub async fn server(portal: &Portal, deployment: &str) -> (String, String) {
     let servers = attributes(portal, deployment, "server").await;
     let [server] = servers.as_slice() else { panic!("one server: {servers:?}") };
     let text = |name: &str| server[name].as_str().unwrap().to_owned();
     (text("fqdn"), text("address"))
-}
-
-/// Takes the deployment back and looks for what is left of it.
-pub async fn nothing_stays(lab: &Lab, portal: &Portal, deployment: &str, before: &Inventory) {
-    let retire = portal.ask(&format!("/deployments/{deployment}/retire"), json!({})).await;
-    portal.fulfilled(&retire).await;
-    assert_eq!(&lab.inventory(), before, "nothing of it is left");
 }
 
 async fn a_machine_comes_and_goes(site: &str) {
@@ -66,7 +54,7 @@ async fn a_machine_comes_and_goes(site: &str) {
     assert!(ssh.is_ok(), "it can be logged in to: {ssh:?}");
     assert!(lab.certificates().contains(fqdn), "its agent has a certificate");
 
-    nothing_stays(&lab, &portal, deployment, &before).await;
+    portal.nothing_stays(&lab, deployment, &before).await;
     assert_eq!(lab.resolved(fqdn), Vec::<String>::new());
 }
 
@@ -106,7 +94,7 @@ async fn a_tomcat_cluster_serves_through_losses_grows_and_goes() {
     assert_eq!(machines.iter().filter(|machine| machine.starts_with(&application)).count(), 4);
     assert!(page(&url).await.is_some());
 
-    nothing_stays(&lab, &portal, &deployment, &before).await;
+    portal.nothing_stays(&lab, &deployment, &before).await;
     assert!(page(&url).await.is_none(), "nobody answers at {url} any more");
 }
 
@@ -128,7 +116,7 @@ async fn a_database_answers_whoever_took_its_password() {
     assert_eq!(said(&mut psql).trim(), "42");
     assert_eq!(portal.post(&take).await["status"], 410, "it is handed over once");
 
-    nothing_stays(&lab, &portal, &deployment, &before).await;
+    portal.nothing_stays(&lab, &deployment, &before).await;
 }
 
 #[tokio::test]
@@ -150,7 +138,7 @@ async fn what_is_started_behind_the_portals_back_is_in_the_cmdb_within_ten_secon
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 
-    nothing_stays(&lab, &portal, &deployment, &before).await;
+    portal.nothing_stays(&lab, &deployment, &before).await;
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::lab::Lab;
-use crate::portal::Portal;
+use crate::portal::{Portal, own};
 
 /// The power is cut this often, a little later after each start, so that it hits every stage of an order.
 const CUTS: u32 = 8;
@@ -16,7 +16,7 @@ async fn an_order_outlives_power_cuts_and_makes_everything_once() {
     let lab = Lab::running();
     let before = lab.inventory();
     let mut portal = Portal::open(&lab, "power-cuts");
-    let application = format!("cut{}", &uuid::Uuid::new_v4().simple().to_string()[..6]);
+    let application = own("cut");
     let order = portal.order("vcenter", "scale-out-tomcat", json!({ "application": application })).await;
     for cut in 1..=CUTS {
         tokio::time::sleep(BETWEEN_CUTS * cut / 2).await;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::blueprints::{DOCKER, VCENTER, attributes, nothing_stays, own, page, server};
+use crate::blueprints::{DOCKER, VCENTER, attributes, page, server};
 use crate::lab::{Lab, said};
-use crate::portal::Portal;
+use crate::portal::{Portal, own};
 
 /// The owner's password, as the deployment hands it over; nobody gets it a second time.
 async fn taken(portal: &Portal, deployment: &str) -> String {
@@ -49,7 +49,7 @@ async fn a_password_is_replaced(kind: &str) {
     assert_eq!(said(&mut client(kind, &address, &new)).trim(), "42");
     assert!(!client(kind, &address, &old).output().unwrap().status.success(), "the old one opens nothing any more");
 
-    nothing_stays(&lab, &portal, &deployment, &before).await;
+    portal.nothing_stays(&lab, &deployment, &before).await;
 }
 
 #[tokio::test]
@@ -100,5 +100,5 @@ async fn a_configuration_is_rolled_machine_by_machine_while_the_page_answers() {
     assert!(asked.get() > 20, "it was looked at all the time: {}", asked.get());
     assert_eq!(memory(&lab, &machines), ["384m", "384m"]);
 
-    nothing_stays(&lab, &portal, &deployment, &before).await;
+    portal.nothing_stays(&lab, &deployment, &before).await;
 }

@@ -45,7 +45,8 @@ impl Lab {
     /// Names of the pools that the balancer has a file of.
     pub fn pools(&self) -> BTreeSet<String> {
         let files = std::fs::read_dir(self.told("/haproxy/folder")).unwrap();
-        files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned()).collect()
+        let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
+        names.filter(|name| name.ends_with(".cfg")).collect()
     }
 
     /// Names on certificates that Puppet's CA has signed and not taken back.
@@ -94,8 +95,26 @@ impl Lab {
         docker
     }
 
+    /// Stops this part of the lab, which comes back when the answer is dropped.
+    pub fn without(&self, part: &'static str) -> Away<'_> {
+        said(Command::new("tests/live/down").arg(&self.folder).arg(part));
+        Away { lab: self, part }
+    }
+
     pub fn docker(&self, arguments: &[&str]) -> String {
         said(Command::new("docker").arg("-H").arg(self.told("/docker/host")).args(arguments))
+    }
+}
+
+/// A part of the lab that is away.
+pub struct Away<'a> {
+    lab: &'a Lab,
+    part: &'static str,
+}
+
+impl Drop for Away<'_> {
+    fn drop(&mut self) {
+        said(Command::new("tests/live/up").arg(&self.lab.folder).arg(self.part));
     }
 }
 

@@ -9,5 +9,6 @@ mod blueprints;
 mod crashes;
 mod day2;
 mod lab;
+mod outages;
 mod portal;
 mod sightings;

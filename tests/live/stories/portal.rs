@@ -8,12 +8,17 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, said};
+use crate::lab::{Inventory, Lab, said};
 
 /// How long an order may take in the lab: machines boot and Puppet installs what is asked for.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Between two looks at a request: the API tells nobody by itself.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(500);
+
+/// A word that no other story has.
+pub fn own(word: &str) -> String {
+    format!("{word}{}", &uuid::Uuid::new_v4().simple().to_string()[..6])
+}
 
 pub struct Portal {
     process: Child,
@@ -33,7 +38,9 @@ impl Portal {
         let token = |email: &str| token(&folder, email);
         let deciders = ["adam@example.org", "clara@example.org", "audrey@example.org"].map(token).to_vec();
         let rita = token("rita@example.org");
-        Self { process, lab: lab.folder.clone(), client: Client::new(), base, rita, deciders, folder }
+        // A connection that nobody listens to while a program of the lab runs may be closed before it is used again.
+        let client = Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        Self { process, lab: lab.folder.clone(), client, base, rita, deciders, folder }
     }
 
     /// Kills the process as a power cut would, and opens the portal again on the same data.
@@ -70,6 +77,41 @@ impl Portal {
         let now = self.ended(request).await;
         assert_eq!(now["state"], "fulfilled", "{now:#}\n{}", self.story_of(&now).await);
         now
+    }
+
+    /// The request once it was fulfilled, whatever kept it for a while.
+    pub async fn in_the_end(&self, request: &str) -> Value {
+        self.until(request, |now| now["state"] == "fulfilled").await
+    }
+
+    /// Comes back when this step of the request's run was begun.
+    pub async fn until_started(&self, request: &str, step: &str) {
+        self.until_told(request, |event| event["step"] == step && event["line"] == "Started.").await;
+    }
+
+    /// Comes back when the request's run has told of trouble with this system.
+    pub async fn until_trouble(&self, request: &str, system: &str) {
+        self.until_told(request, |event| event["line"].as_str().unwrap_or_default().contains(system)).await;
+    }
+
+    async fn until_told(&self, request: &str, is_it: impl Fn(&Value) -> bool) {
+        let begun = Instant::now();
+        loop {
+            let now = self.get(&format!("/requests/{request}")).await;
+            let events = self.get(&format!("/runs/{}/events", now["run"].as_str().unwrap_or_default())).await;
+            if events["items"].as_array().is_some_and(|events| events.iter().any(&is_it)) {
+                return;
+            }
+            assert!(begun.elapsed() < PATIENCE, "not within {} s: {events:#}", PATIENCE.as_secs());
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+    }
+
+    /// Takes the deployment back and looks for what is left of it.
+    pub async fn nothing_stays(&self, lab: &Lab, deployment: &str, before: &Inventory) {
+        let retire = self.ask(&format!("/deployments/{deployment}/retire"), json!({})).await;
+        self.fulfilled(&retire).await;
+        assert_eq!(&lab.inventory(), before, "nothing of it is left");
     }
 
     /// The request once `is_so`.
