@@ -67,19 +67,11 @@ impl FirstBoot {
     }
 }
 
-/// The agent runs once, at first boot, and waits until its certificate is signed. Without `--no-usecacheonfailure` an
-/// agent whose server is away would apply an old catalog and call that a success.
+/// The agent starts at first boot, runs at once, and goes on from then as the site's own settings say. One that should
+/// run but once would give up when its server is away just then; this one asks again until it is there and has signed
+/// its certificate. Without `--no-usecacheonfailure` it would apply an old catalog then and call that a success.
 fn puppet(agent: &Enrolment) -> Value {
-    let arguments = [
-        "--onetime",
-        "--no-daemonize",
-        "--no-usecacheonfailure",
-        "--detailed-exitcodes",
-        "--waitforcert",
-        ASK_FOR_CERTIFICATE_SECONDS,
-        "--color",
-        "false",
-    ];
+    let arguments = ["--no-usecacheonfailure", "--waitforcert", ASK_FOR_CERTIFICATE_SECONDS];
     json!({
         "install": false,
         "start_service": false,
@@ -124,6 +116,8 @@ mod tests {
         let config: Value = serde_json::from_str(user_data.strip_prefix("#cloud-config\n").unwrap()).unwrap();
         assert_eq!(config["hostname"], "shop-1");
         assert_eq!(config["puppet"]["conf"]["agent"]["certname"], "shop-1.example.org");
+        let arguments = config["puppet"]["exec_args"].as_array().unwrap();
+        assert!(!arguments.contains(&json!("--onetime")), "it does not give up: {arguments:?}");
         assert_eq!(config["puppet"]["csr_attributes"]["custom_attributes"][CHALLENGE_PASSWORD], "once");
         assert_eq!(config["bootcmd"][0][4], "10.0.0.2");
         assert_eq!(boot.meta_data("key-1"), r#"{"instance-id":"key-1","local-hostname":"shop-1"}"#);

@@ -116,8 +116,7 @@ async fn a_configuration_is_rolled_while_at_least_one_machine_serves() {
     let id = two_tomcats(&house, &rita).await;
     let parameters = json!({ "memory_mb": 512 }).as_object().cloned().unwrap();
     house.ask(&rita, What::Action { deployment: id, action: "configure".to_owned(), parameters, seen: None }).await;
-    let rolled =
-        house.until(&rita, id, |it| it.runs.len() == 2 && it.deployment.state == DeploymentState::Live).await;
+    let rolled = house.until(&rita, id, |it| it.runs.len() == 2 && it.deployment.state == DeploymentState::Live).await;
     let nodes: Vec<_> = rolled.resources.iter().filter(|row| row.kind == "configuration").collect();
     assert!(nodes.iter().all(|node| node.attributes["facts"]["memory_mb"] == 512) && nodes.len() == 2, "{nodes:#?}");
     assert_eq!(rolled.deployment.params["memory_mb"], 512);

@@ -15,8 +15,7 @@ fn complete(blueprint: &Blueprint, given: Value) -> Result<Map<String, Value>, V
 fn defaults_fill_what_is_absent() {
     let tomcat = shipped("scale-out-tomcat");
     let complete = complete(&tomcat, json!({ "application": "shop" })).expect("it fits");
-    let expected =
-        json!({ "application": "shop", "environment": "test", "nodes": 2, "size": "small", "tomcat": "10.1", "memory_mb": 256 });
+    let expected = json!({ "application": "shop", "environment": "test", "nodes": 2, "size": "small", "tomcat": "10.1", "memory_mb": 256 });
     assert_eq!(Value::Object(complete), expected);
 }
 

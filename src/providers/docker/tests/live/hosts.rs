@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use chrono::Utc;
+use domain::ports::clock::Clock;
 use domain::ports::container_host::{Container, ContainerHost};
 use domain::ports::machines::{MachineState, Machines};
 use domain::ports::names::{NameReservation, Names};
@@ -15,6 +15,7 @@ use domain::ports::survey::Survey;
 use tokio::time::timeout;
 
 use super::{PATIENCE, address, as_machines, docker, identity, lab, machines, order, over_socket, text, unique};
+use crate::clock::SystemClock;
 use crate::docker::{DockerHosts, DockerMachines, HostSettings, Identity};
 
 /// The engine's name, as its certificate says it.
@@ -219,7 +220,7 @@ async fn the_engine_of_a_machine_is_met_at_its_address_under_its_name() {
 
 #[tokio::test]
 async fn what_engines_are_asked_with_is_surveyed() {
-    let lines = hosts(identity()).survey(Utc::now()).await.expect("it can be read");
+    let lines = hosts(identity()).survey(SystemClock.now()).await.expect("it can be read");
     assert_eq!(lines.len(), 1, "the client certificate: {lines:?}");
 }
 

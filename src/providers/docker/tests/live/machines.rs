@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use domain::ports::clock::Clock;
 use domain::ports::machine_change::{Changes, MachineChange, MachineEvent};
 use domain::ports::machines::{MachineOrder, MachineState, Machines};
 use domain::ports::provider_error::ProviderErrorKind;
@@ -10,6 +10,7 @@ use domain::ports::survey::{Standing, Survey};
 use tokio::time::timeout;
 
 use super::{address, docker, lab, machines, order, over_socket, over_tls, spaces, text, unique, until};
+use crate::clock::SystemClock;
 
 #[tokio::test]
 async fn it_keeps_machines_as_every_hypervisor_does() {
@@ -84,7 +85,7 @@ async fn an_address_that_is_taken_and_an_image_that_is_missing_are_told_as_such(
 
 #[tokio::test]
 async fn a_survey_names_what_orders_need_and_what_of_it_is_missing() {
-    let lines = machines(over_tls()).survey(Utc::now()).await.expect("the engine answers");
+    let lines = machines(over_tls()).survey(SystemClock.now()).await.expect("the engine answers");
     let standing = |what: &str| lines.iter().find(|line| line.what.contains(what)).expect("it is told").standing;
     assert_eq!(standing("Docker engine at tcp://"), Standing::There);
     assert_eq!(standing("network gatehouse"), Standing::There);
@@ -92,7 +93,7 @@ async fn a_survey_names_what_orders_need_and_what_of_it_is_missing() {
     assert_eq!(standing("image lost"), Standing::Missing);
     // The lab's certificates are good for 30 days, which is just too short for a site.
     assert_eq!(standing("client certificate"), Standing::Missing);
-    assert_eq!(spaces().survey(Utc::now()).await.expect("the engine answers").len(), 1);
+    assert_eq!(spaces().survey(SystemClock.now()).await.expect("the engine answers").len(), 1);
 }
 
 #[tokio::test]
@@ -104,13 +105,14 @@ async fn what_somebody_does_to_a_machine_is_told_and_what_we_do_is_not() {
     let made = machines.changes(first.cursor.as_deref()).await.expect("it answers");
     assert!(made.changes.iter().all(|change| change.key != name), "that was us: {made:?}");
     let mut cursor = made.cursor;
-    let deeds: [(&[&str], fn(&MachineEvent) -> bool); 4] = [
-        (&["stop", "-t", "1", &name], |event| *event == MachineEvent::Stopped),
-        (&["start", &name], |event| *event == MachineEvent::Started),
-        (&["rename", &name, &format!("{name}-x")], |event| matches!(event, MachineEvent::Renamed { .. })),
-        (&["rm", "-f", &machine.id], |event| *event == MachineEvent::Vanished),
+    let other = format!("{name}-x");
+    let deeds = [
+        (["stop", "-t", "1", &name].as_slice(), MachineEvent::Stopped),
+        (&["start", &name], MachineEvent::Started),
+        (&["rename", &name, &other], MachineEvent::Renamed { before: name.clone() }),
+        (&["rm", "-f", &machine.id], MachineEvent::Vanished),
     ];
-    for (deed, is_told) in deeds {
+    for (deed, event) in deeds {
         // What is under way elsewhere on this engine is told, too.
         let of_ours = |changes: &Changes| -> Vec<MachineChange> {
             changes.changes.iter().filter(|change| change.key == name).cloned().collect()
@@ -128,7 +130,7 @@ async fn what_somebody_does_to_a_machine_is_told_and_what_we_do_is_not() {
             }
         });
         let told = told.await.expect("it is told in time");
-        assert!(told.len() == 1 && is_told(&told[0].event), "{deed:?} is told alone: {told:?}");
+        assert!(told.len() == 1 && told[0].event == event, "{deed:?} is told alone: {told:?}");
         assert_eq!(told[0].id, machine.id);
     }
 }
