@@ -18,6 +18,16 @@ from .images import MACHINE
 FIRST_RUN = 300
 
 
+def first_boot(server, name):
+    """What cloud-init is told of a machine, by the names that guestinfo has for it: its agent runs once."""
+    told = {"fqdn": name, "puppet": {
+        "install": False, "start_service": False, "exec": True,
+        "exec_args": ["--onetime", "--no-daemonize", "--detailed-exitcodes", "--waitforcert", "1"],
+        "conf": {"agent": {"server": server["server"], "serverport": server["port"], "certname": name}}}}
+    return {"USERDATA": "#cloud-config\n" + json.dumps(told),
+            "METADATA": json.dumps({"instance-id": name, "local-hostname": name.split(".")[0]})}
+
+
 class Trial:
     def __init__(self, lab):
         self.lab, self.said = lab, lab.said()
@@ -93,13 +103,7 @@ class Trial:
         return [docker.client(), "--host", self.said["docker"]["host"], *words]
 
     def boot(self, name):
-        server = self.said["puppet"]
-        told = {"fqdn": name, "puppet": {
-            "install": False, "start_service": False, "exec": True,
-            "exec_args": ["--onetime", "--no-daemonize", "--detailed-exitcodes", "--waitforcert", "1"],
-            "conf": {"agent": {"server": server["server"], "serverport": server["port"], "certname": name}}}}
-        data = {"USERDATA": "#cloud-config\n" + json.dumps(told),
-                "METADATA": json.dumps({"instance-id": name, "local-hostname": name.split(".")[0]})}
+        data = first_boot(self.said["puppet"], name)
         environment = ["-e", "VMX_GUESTINFO=true"]
         for key, text in data.items():
             environment += ["-e", f"VMX_GUESTINFO_{key}={base64.b64encode(text.encode()).decode()}",
