@@ -50,6 +50,8 @@ impl Machines for MidClone {
             cluster: String::new(),
             host: "host-1".to_owned(),
             datastore: String::new(),
+            folder: String::new(),
+            snapshots: 0,
             state: MachineState::Stopped,
             ready_at: Default::default(),
         })

@@ -107,17 +107,17 @@ async fn what_somebody_does_to_a_machine_is_told_and_what_we_do_is_not() {
     let mut cursor = made.cursor;
     let other = format!("{name}-x");
     let deeds = [
-        (["stop", "-t", "1", &name].as_slice(), MachineEvent::Stopped),
-        (&["start", &name], MachineEvent::Started),
-        (&["rename", &name, &other], MachineEvent::Renamed { before: name.clone() }),
-        (&["rm", "-f", &machine.id], MachineEvent::Vanished),
+        (vec!["stop", "-t", "1", &name], MachineEvent::Stopped),
+        (vec!["start", &name], MachineEvent::Started),
+        (vec!["rename", &name, &other], MachineEvent::Renamed { before: name.clone() }),
+        (vec!["rm", "-f", &machine.id], MachineEvent::Vanished),
     ];
     for (deed, event) in deeds {
         // What is under way elsewhere on this engine is told, too.
         let of_ours = |changes: &Changes| -> Vec<MachineChange> {
             changes.changes.iter().filter(|change| change.key == name).cloned().collect()
         };
-        docker(deed).expect("somebody does it");
+        docker(&deed).expect("somebody does it");
         let told = timeout(Duration::from_secs(15), async {
             loop {
                 let changes = machines.changes(cursor.as_deref()).await.expect("it answers");
