@@ -30,6 +30,10 @@ pub(crate) fn icon(work: &PlannedWork) -> &'static str {
         "cmdb" => "record",
         "docker" => "docker",
         "space" => "space",
+        "secret" => "key",
+        "notify" => "mail",
+        "human" => "person",
+        "wait" => "clock",
         _ => "step",
     }
 }

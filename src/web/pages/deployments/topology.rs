@@ -33,12 +33,14 @@ fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
             let role = text(row, "role");
             let machine = all.iter().find(|other| other.kind == "machine" && text(other, "fqdn") == row.name)?;
             let version = row.attributes.pointer(&format!("/facts/{role}_version")).and_then(Value::as_str);
-            Node::new(row.key.as_str(), crate::look::words(&role))
-                .icon(match role.as_str() {
-                    "postgresql" | "mariadb" => "database",
-                    "docker" => "docker",
-                    _ => "service",
-                })
+            let (software, icon) = match role.as_str() {
+                "postgresql" => ("PostgreSQL".to_owned(), "database"),
+                "mariadb" => ("MariaDB".to_owned(), "database"),
+                "docker" => ("Docker Engine".to_owned(), "docker"),
+                _ => (crate::look::words(&role), "service"),
+            };
+            Node::new(row.key.as_str(), software)
+                .icon(icon)
                 .note(version.map(|version| format!("Version {version}")).unwrap_or_default())
                 .inside(machine.key.as_str())
         }
