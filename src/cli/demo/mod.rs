@@ -38,7 +38,9 @@ pub async fn run(settings: Settings, arguments: Arguments) -> Result<(), Failure
     let data = arguments.data();
     let mut settings = for_demo(settings, arguments.port, &data);
     let lab = arguments.lab.as_deref().map(Lab::read).transpose()?;
-    settings.sites = lab.as_ref().map(|lab| lab.sites(&data)).transpose()?.unwrap_or_default();
+    if let Some(lab) = &lab {
+        settings.sites = lab.sites(&data)?;
+    }
     if arguments.reset {
         reset(&data)?;
     }
@@ -85,6 +87,7 @@ fn for_demo(mut settings: Settings, port: u16, data: &Path) -> Settings {
     settings.datacenter.file = data.join("datacenter.json");
     settings.secrets.key_file = None;
     settings.mail.host = String::new();
+    settings.sites.retain(|_, site| site.simulated.is_some());
     settings
 }
 
@@ -97,4 +100,22 @@ fn reset(folder: &Path) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Datacenter, Docker, Site};
+
+    #[test]
+    fn nothing_that_the_settings_name_is_reached_from_a_demo() {
+        let simulated = Site { simulated: Some(Datacenter { file: "dc1.json".into() }), ..Site::default() };
+        let real = Site { docker: Some(Docker::default()), ..Site::default() };
+        let mut settings = Settings::default();
+        settings.sites = [("dc1".to_owned(), simulated), ("dc2".to_owned(), real)].into();
+        settings.mail.host = "mail.example.org".to_owned();
+        let demo = for_demo(settings, 8080, Path::new("data"));
+        assert_eq!(demo.sites.keys().collect::<Vec<_>>(), ["dc1"]);
+        assert!(demo.mail.host.is_empty() && demo.database.url.expose() == "sqlite:data/gatehouse.db");
+    }
 }
