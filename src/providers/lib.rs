@@ -6,6 +6,8 @@ pub mod dns;
 pub mod docker;
 pub mod haproxy;
 pub mod http;
+#[cfg(all(test, feature = "live"))]
+mod lab;
 pub mod nautobot;
 pub mod puppet;
 pub mod simulated;

@@ -17,22 +17,13 @@ use super::server::{Answer, Asked, client, serve};
 use super::ssh::Held;
 use super::*;
 use crate::clock::SystemClock;
+use crate::lab::{lab, text};
 use crate::puppet::ssh::HostKeys;
 use crate::puppet::{PuppetSettings, SshAgents, SshSettings};
 
 /// A first run on a busy machine.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(400);
 const SECRET: &[u8] = b"secret of the lab";
-
-fn lab() -> Value {
-    let folder = std::env::var("GATEHOUSE_LAB").expect("GATEHOUSE_LAB names the lab's folder");
-    let text = fs::read_to_string(format!("{folder}/lab.json")).expect("the lab is up");
-    serde_json::from_str(&text).expect("lab.json is JSON")
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("a word").to_owned()
-}
 
 /// Machines whose agents are started by Docker's own client.
 struct Exec;

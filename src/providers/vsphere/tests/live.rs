@@ -24,20 +24,10 @@ use super::super::transport::{Answer, Https, Message, Transport};
 use super::super::{Cloning, FirstBootBy, Subnet, Vsphere, VsphereImage, VsphereSettings};
 use super::script::method;
 use crate::clock::SystemClock;
+use crate::lab::{lab, text};
 
 /// What somebody else does is known within this.
 const SECONDS: Duration = Duration::from_secs(6);
-
-/// What the lab says of its vCenter.
-fn lab() -> Value {
-    let folder = std::env::var("GATEHOUSE_LAB").expect("GATEHOUSE_LAB names the lab's folder");
-    let text = fs::read_to_string(format!("{folder}/lab.json")).expect("the lab is up");
-    serde_json::from_str(&text).expect("lab.json is JSON")
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("a word").to_owned()
-}
 
 /// The lab's vCenter, with machines that are containers.
 fn settings() -> VsphereSettings {

@@ -12,24 +12,13 @@ use std::time::Duration;
 
 use domain::first_boot::FirstBoot;
 use domain::ports::machines::MachineOrder;
-use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
+use crate::lab::{lab, text};
 use crate::docker::{DockerMachines, DockerSettings, DockerSpaces, Identity, MachineSettings, SpaceSettings};
 
 const PATIENCE: Duration = Duration::from_secs(20);
-
-/// What the lab says of itself.
-fn lab() -> Value {
-    let folder = std::env::var("GATEHOUSE_LAB").expect("GATEHOUSE_LAB names the lab's folder");
-    let text = fs::read_to_string(format!("{folder}/lab.json")).expect("the lab is up");
-    serde_json::from_str(&text).expect("lab.json is JSON")
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("a word").to_owned()
-}
 
 fn identity() -> Identity {
     let tls = &lab()["docker"]["tls"];
