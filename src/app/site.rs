@@ -24,7 +24,7 @@ pub(crate) fn choose(app: &App, project: &Project, named: Option<&str>) -> Resul
     };
     let Some(named) = named.filter(|name| !name.is_empty()) else { return Ok((*first).clone()) };
     open.iter().find(|site| site.name == named).map(|site| (*site).clone()).ok_or_else(|| {
-        let names: Vec<&str> = open.iter().map(|site| site.name.as_str()).collect();
+        let names: Vec<String> = open.iter().map(|site| format!("{} ({})", site.title, site.name)).collect();
         let names = names.join(", ");
         Trouble::field("site", format!("{} can't build at `{named}`. It can at: {names}.", project.title))
     })

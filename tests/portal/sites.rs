@@ -115,7 +115,7 @@ async fn a_project_builds_only_at_the_sites_that_are_open_to_it() {
         assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.body);
         let told = &refused.body["errors"][0];
         assert_eq!(told["pointer"], "/site", "{}", refused.body);
-        let detail = format!("Shop can't build at `{closed}`. It can at: dc2, dc1.");
+        let detail = format!("Shop can't build at `{closed}`. It can at: Data centre 2 (dc2), Data centre 1 (dc1).");
         assert!(refused.body.to_string().contains(&detail), "{}", refused.body);
     }
     let taken = post(house, &rita, "/api/v1/requests", order("dc1", &project), None).await;

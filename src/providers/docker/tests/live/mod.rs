@@ -15,8 +15,8 @@ use domain::ports::machines::MachineOrder;
 use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
-use crate::lab::{lab, text};
 use crate::docker::{DockerMachines, DockerSettings, DockerSpaces, Identity, MachineSettings, SpaceSettings};
+use crate::lab::{lab, text};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
