@@ -111,8 +111,8 @@ mod tests {
     fn nothing_that_the_settings_name_is_reached_from_a_demo() {
         let simulated = Site { simulated: Some(Datacenter { file: "dc1.json".into() }), ..Site::default() };
         let real = Site { docker: Some(Docker::default()), ..Site::default() };
-        let mut settings = Settings::default();
-        settings.sites = [("dc1".to_owned(), simulated), ("dc2".to_owned(), real)].into();
+        let sites = [("dc1".to_owned(), simulated), ("dc2".to_owned(), real)].into();
+        let mut settings = Settings { sites, ..Settings::default() };
         settings.mail.host = "mail.example.org".to_owned();
         let demo = for_demo(settings, 8080, Path::new("data"));
         assert_eq!(demo.sites.keys().collect::<Vec<_>>(), ["dc1"]);
