@@ -31,13 +31,31 @@ fn client(kind: &str, address: &str, password: &str) -> Command {
     client
 }
 
+/// Neither PuppetDB nor any file of Puppet Server or the lab's other systems has one of these words.
+fn nobody_wrote_down(lab: &Lab, words: &[&str]) {
+    for of in ["catalogs", "reports", "facts", "resources", "nodes"] {
+        let told = lab.puppetdb(of);
+        assert!(told.starts_with('['), "PuppetDB tells its {of}: {told}");
+        assert!(words.iter().all(|word| !told.contains(word)), "PuppetDB keeps a password among its {of}");
+    }
+    for folder in ["puppet", "puppetdb", "run"] {
+        let mut grep = Command::new("grep");
+        words.iter().for_each(|word| {
+            grep.args(["-e", word]);
+        });
+        let found = grep.args(["-rlaF"]).arg(lab.folder.join(folder)).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&found.stdout), "", "a password stands in a file");
+    }
+}
+
 async fn a_password_is_replaced(kind: &str) {
     let lab = Lab::running();
     let before = lab.inventory();
     let portal = Portal::open(&lab, &format!("password-{kind}"));
     let order = portal.order(DOCKER, "sql-database-vm", json!({ "application": own("keys"), "kind": kind })).await;
     let deployment = portal.fulfilled(&order).await["deployment"].as_str().unwrap().to_owned();
-    let (_, address) = server(&portal, &deployment).await;
+    let (fqdn, address) = server(&portal, &deployment).await;
+    assert!(lab.puppetdb("reports").contains(&fqdn), "PuppetDB has heard of the machine");
     let old = taken(&portal, &deployment).await;
     assert_eq!(said(&mut client(kind, &address, &old)).trim(), "42");
 
@@ -48,6 +66,7 @@ async fn a_password_is_replaced(kind: &str) {
     assert_ne!(new, old);
     assert_eq!(said(&mut client(kind, &address, &new)).trim(), "42");
     assert!(!client(kind, &address, &old).output().unwrap().status.success(), "the old one opens nothing any more");
+    nobody_wrote_down(&lab, &[&old, &new]);
 
     portal.nothing_stays(&lab, &deployment, &before).await;
 }
@@ -65,7 +84,9 @@ async fn a_new_password_opens_a_mariadb_database_and_the_old_one_does_not() {
 /// With how much memory each Tomcat of these machines runs, as the kernel tells of its process.
 fn memory(lab: &Lab, machines: &[String]) -> Vec<String> {
     let of = |machine: &String| {
-        let process = lab.docker(&["exec", machine, "pgrep", "-af", "org.apache.catalina.startup.Bootstrap"]);
+        let container = lab.docker(&["ps", "--quiet", "--filter", &format!("name={machine}-")]);
+        let tomcat = ["exec", container.trim(), "pgrep", "-af", "org.apache.catalina.startup.Bootstrap"];
+        let process = lab.docker(&tomcat);
         process.split_whitespace().find_map(|word| word.strip_prefix("-Xmx")).unwrap_or("none").to_owned()
     };
     machines.iter().map(of).collect()

@@ -101,6 +101,16 @@ impl Lab {
         Away { lab: self, part }
     }
 
+    /// All that PuppetDB tells of its `catalogs`, `reports`, `facts`, …
+    pub fn puppetdb(&self, of: &str) -> String {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--show-error", "--fail"]);
+        for (option, file) in [("--cacert", "ca"), ("--cert", "cert"), ("--key", "key")] {
+            curl.args([option, self.told(&format!("/puppetdb/{file}"))]);
+        }
+        said(curl.arg(format!("{}/pdb/query/v4/{of}", self.told("/puppetdb/url"))))
+    }
+
     pub fn docker(&self, arguments: &[&str]) -> String {
         said(Command::new("docker").arg("-H").arg(self.told("/docker/host")).args(arguments))
     }
