@@ -212,7 +212,10 @@ impl Lab {
         Ssh {
             user: self.images.user.clone(),
             key_file: self.images.key.clone(),
-            command: "puppet agent --onetime --no-usecacheonfailure --waitforlock 5 --maxwaitforlock 600".to_owned(),
+            command:
+                "puppet agent --onetime --pidfile /run/gatehouse-agent.pid --no-usecacheonfailure --waitforlock 5 \
+                      --maxwaitforlock 600"
+                    .to_owned(),
             ..Ssh::default()
         }
     }

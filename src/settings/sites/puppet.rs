@@ -65,8 +65,9 @@ impl Default for Ssh {
             port: 22,
             key_file: PathBuf::new(),
             known_hosts_file: None,
-            command: "sudo -n /opt/puppetlabs/bin/puppet agent --onetime --no-usecacheonfailure --waitforlock 5 \
-                      --maxwaitforlock 600"
+            // A file of its own for the process's id: that of the agent which runs as a service is taken.
+            command: "sudo -n /opt/puppetlabs/bin/puppet agent --onetime --pidfile /run/gatehouse-agent.pid \
+                      --no-usecacheonfailure --waitforlock 5 --maxwaitforlock 600"
                 .to_owned(),
         }
     }

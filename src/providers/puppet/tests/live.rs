@@ -219,7 +219,8 @@ fn by_ssh(key_file: &Path) -> SshSettings {
         port: 22,
         key_file: key_file.to_owned(),
         known_hosts_file: None,
-        command: "puppet agent --onetime --no-usecacheonfailure --waitforlock 5 --maxwaitforlock 600".into(),
+        command: "puppet agent --onetime --pidfile /run/gatehouse-agent.pid --no-usecacheonfailure --waitforlock 5"
+            .into(),
     }
 }
 
