@@ -96,6 +96,13 @@ pub struct OnMachine {
     pub finding: Finding,
 }
 
+impl OnMachine {
+    /// Whether it is about the object with this key.
+    pub fn is_about(&self, key: &str) -> bool {
+        ci::describes(&self.ci.key, key)
+    }
+}
+
 /// A part of the deployments that the person may see, in a few statements whatever their number.
 pub async fn list(
     app: &App,

@@ -49,8 +49,9 @@ async fn record(
     store::sighting::apply(&tx, &review, now).await.map_err(database)?;
     store::sighting::heard(&tx, site, now).await.map_err(database)?;
     tx.commit().await.map_err(database)?;
-    for (_, deviation) in &review.found {
-        tracing::warn!(site, kind = deviation.kind.word(), by = ?deviation.by, "{}", deviation.what);
+    for (resource, deviation) in &review.found {
+        let machine = after.iter().find(|it| it.resource == *resource).map(|it| it.name.as_str());
+        tracing::warn!(site, machine, kind = deviation.kind.word(), by = ?deviation.by, "{}", deviation.what);
     }
     Ok(after)
 }

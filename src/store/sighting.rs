@@ -267,7 +267,8 @@ pub async fn deviations(
     }
     let mut sql = Sql::at(at);
     let ids = sql.bind_all(deployments.iter().map(|id| id.0));
-    let lasting = if over { "" } else { "AND (v.until IS NULL OR v.until > $1)" };
+    let lasting = "AND (v.until IS NULL OR v.until > $1) AND (r.gone_at IS NULL OR r.gone_at > $1)";
+    let lasting = if over { "" } else { lasting };
     sql.text = format!(
         "SELECT r.deployment_id, r.key, v.id, v.resource_id, v.kind, v.what, v.done_by, v.since, v.until \
          FROM resource r JOIN deviation v ON v.resource_id = r.id WHERE r.deployment_id IN ({ids}) \

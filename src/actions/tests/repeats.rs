@@ -115,5 +115,5 @@ async fn changes_of(action: &'static str) -> Vec<Operation> {
     act.go_on(None).await;
     let activity = act.stage.datacenter.overview().await.unwrap().activity;
     let new = activity.len() - before;
-    activity.into_iter().take(new).map(|activity| activity.operation).collect()
+    activity.into_iter().take(new).filter_map(|activity| activity.operation).collect()
 }

@@ -126,7 +126,8 @@ pub struct Pace {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Activity {
     pub at: DateTime<Utc>,
-    pub operation: Operation,
+    /// What was asked of the datacenter; nothing for what somebody did there by hand.
+    pub operation: Option<Operation>,
     /// The object's name, or what was asked for.
     pub object: String,
     /// What happened, in a sentence.

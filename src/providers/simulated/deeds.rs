@@ -1,7 +1,7 @@
 //! What people do to machines in the datacenter itself, past Gatehouse. It keeps a log of that, as hypervisors do.
 
 use chrono::{DateTime, Utc};
-use domain::ports::datacenter::{Activity, Deed, Operation};
+use domain::ports::datacenter::{Activity, Deed};
 use domain::ports::machine_change::{MachineChange, MachineEvent};
 use domain::ports::machines::{Machine, MachineState};
 use domain::ports::provider_error::ProviderError;
@@ -27,9 +27,8 @@ pub(super) fn carry_out(
         Deed::Delete => drop(world.machines.remove(id)),
         _ => world.machines.put(id, after.clone()),
     }
-    let operation = if deed == Deed::Delete { Operation::MachineDestroy } else { Operation::MachineCreate };
     let what = format!("{by} did this by hand: {} {}.", words(deed), before.name);
-    world.note(Activity { at, operation, object: before.name, what, went_well: true });
+    world.note(Activity { at, operation: None, object: before.name, what, went_well: true });
     world.tell(MachineChange { id: id.to_owned(), key: after.key, name: after.name, event, by: Some(by.to_owned()) });
     Ok(())
 }

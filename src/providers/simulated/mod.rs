@@ -171,7 +171,7 @@ fn struck<T>(
         _ => work(world),
     };
     let mut say = |what: String, went_well: bool| {
-        world.note(Activity { at, operation, object: object.to_owned(), what, went_well });
+        world.note(Activity { at, operation: Some(operation), object: object.to_owned(), what, went_well });
     };
     let done = match outcome {
         Ok(done) => done,

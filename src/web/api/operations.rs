@@ -6,6 +6,7 @@ use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
 use app::operations::{self, Listed, Overview, Provider, QueuedOf};
+use app::sighting::SiteSeen;
 use chrono::{DateTime, Utc};
 use domain::token::TokenScope;
 use serde::Serialize;
@@ -36,6 +37,8 @@ pub struct OperationsOverview {
     duties: DutyDetails,
     /// The outside systems that actions call.
     providers: Vec<ProviderDetails>,
+    /// When the machines of each site were last looked at.
+    sites: Vec<SiteDetails>,
     /// Runs that wait for a worker.
     queue: u64,
     /// The same by project, those with most first.
@@ -94,6 +97,19 @@ pub struct ProviderDetails {
     in_line_since: Option<DateTime<Utc>>,
 }
 
+/// A site, and whether its machines are evaluated.
+#[derive(Serialize, ToSchema)]
+pub struct SiteDetails {
+    name: String,
+    /// The last look that saw all of its machines.
+    looked_at: Option<DateTime<Utc>>,
+    /// Whether it can be looked at; what can't is not evaluated.
+    evaluated: bool,
+    /// Since when it is not, and why.
+    not_evaluated_since: Option<DateTime<Utc>>,
+    why: Option<String>,
+}
+
 /// Runs of a project that wait for a worker.
 #[derive(Serialize, ToSchema)]
 pub struct QueuedDetails {
@@ -130,6 +146,7 @@ impl From<Overview> for OperationsOverview {
                 process: overview.duty.holder,
                 since: overview.duty.held_since,
             },
+            sites: overview.sites.into_iter().map(SiteDetails::from).collect(),
             providers: overview.providers.into_iter().map(ProviderDetails::from).collect(),
             queue: overview.queue.number,
             queued: overview.backlogs.into_iter().map(QueuedDetails::from).collect(),
@@ -175,5 +192,17 @@ impl From<Provider> for ProviderDetails {
 impl From<QueuedOf> for QueuedDetails {
     fn from(queued: QueuedOf) -> Self {
         Self { project: queued.project, number: queued.number, since: queued.since }
+    }
+}
+
+impl From<SiteSeen> for SiteDetails {
+    fn from(site: SiteSeen) -> Self {
+        Self {
+            name: site.name,
+            looked_at: site.looked_at,
+            evaluated: site.unseen.is_none(),
+            not_evaluated_since: site.unseen.as_ref().and_then(|unseen| unseen.since),
+            why: site.unseen.map(|unseen| unseen.why),
+        }
     }
 }

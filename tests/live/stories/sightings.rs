@@ -57,7 +57,8 @@ async fn what_somebody_does_in_vcenter_is_a_finding_and_what_he_deleted_can_be_r
 
     lab.govc(&["vm.destroy", &machine]);
     let gone = found(&portal, &deployment, &["gone"]).await;
-    assert!(gone[0]["detail"].as_str().unwrap().contains("No machine with its key stands at"), "{gone:?}");
+    let detail = gone[0]["detail"].as_str().unwrap();
+    assert!(detail.contains("No machine with its key stands at"), "{detail}");
     let ci = portal.get(&format!("/cis/{}", gone[0]["ci"].as_str().unwrap())).await;
     assert_eq!(ci["findings"][0]["kind"], "gone");
 

@@ -53,6 +53,12 @@ struct Part {
 }
 
 impl Part {
+    /// What others made of this object, where it is a machine, in a word.
+    fn found(&self, row: &Resource) -> Option<&'static str> {
+        let found = self.it.by_hand.iter().find(|found| found.is_about(&row.key))?;
+        Some(found.finding.kind.word())
+    }
+
     /// How one of the runs reads; the one that is under way may wait in line.
     fn reads(&self, run: &RunSummary) -> Reading {
         let under_way = self.it.under_way.as_ref().filter(|it| it.run.id == run.id);
@@ -90,7 +96,7 @@ fn drawn(visitor: &Visitor, it: Details) -> Result<Followed, Trouble> {
     let part = Part {
         csrf: visitor.csrf.clone(),
         says,
-        topology: topology::draw(&it.resources, &it.cis, &it.deployment.name, it.reads),
+        topology: topology::draw(&it),
         endpoints: endpoints(&it.resources),
         standing,
         gone,

@@ -1,6 +1,7 @@
 //! What a deployment is made of, as a drawing: its application above the balancer above machines above hosts, software
 //! inside its machine.
 
+use app::deployment::{Details, OnMachine};
 use domain::ci::{Ci, CiClass, Lifecycle};
 use domain::reading::Reading;
 use domain::resource::{Resource, ResourceState};
@@ -10,10 +11,13 @@ use crate::drawing::{Drawing, Edge, Node, topology};
 use crate::look::Meaning;
 
 /// The drawing of the objects that stand, of a deployment that reads so; nothing while there are none.
-pub(super) fn draw(resources: &[Resource], cis: &[Ci], name: &str, reads: Reading) -> Option<Drawing> {
+pub(super) fn draw(it: &Details) -> Option<Drawing> {
+    let Details { resources, cis, reads, .. } = it;
+    let name = &it.deployment.name;
     let mut standing: Vec<&Resource> = resources.iter().filter(|row| row.state != ResourceState::Gone).collect();
     standing.sort_by_cached_key(|row| crate::look::counting(&row.name));
-    let mut nodes: Vec<Node> = standing.iter().filter_map(|row| node(row, &standing, reads)).collect();
+    let mut nodes: Vec<Node> =
+        standing.iter().filter_map(|row| node(row, &standing, *reads)).map(|node| found(node, &it.by_hand)).collect();
     let mut edges: Vec<Edge> = standing.iter().flat_map(|row| edges(row, &standing)).collect();
     let applications = applications(cis);
     edges.extend(applications.iter().flat_map(|application| fronts(application, &standing)));
@@ -51,6 +55,14 @@ fn node(row: &Resource, all: &[&Resource], reads: Reading) -> Option<Node> {
         _ if reads.meaning == Meaning::Failed => node.state(Meaning::Idle, "Unfinished"),
         _ => node.state(Meaning::Running, "Building"),
     })
+}
+
+/// The node, with what others made of its machine.
+fn found(node: Node, by_hand: &[OnMachine]) -> Node {
+    match by_hand.iter().find(|found| found.is_about(&node.id)) {
+        Some(found) => node.state(Meaning::Waiting, found.finding.kind.title()),
+        None => node,
+    }
 }
 
 fn edges(row: &Resource, all: &[&Resource]) -> Vec<Edge> {
