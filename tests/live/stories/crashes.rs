@@ -26,6 +26,7 @@ async fn an_order_outlives_power_cuts_and_makes_everything_once() {
     let made: Vec<String> = lab.machines().into_iter().filter(|name| name.starts_with(&application)).collect();
     assert_eq!(made.len(), 2, "each machine exists once: {made:?}");
     assert_eq!(lab.pools().difference(&before.pools).count(), 1, "one pool");
+    portal.the_ledger_is_true(&lab, &deployment, &before).await;
 
     let retire = portal.ask(&format!("/deployments/{deployment}/retire"), json!({})).await;
     tokio::time::sleep(BETWEEN_CUTS).await;

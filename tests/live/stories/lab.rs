@@ -46,7 +46,7 @@ impl Lab {
     pub fn pools(&self) -> BTreeSet<String> {
         let files = std::fs::read_dir(self.told("/haproxy/folder")).unwrap();
         let names = files.map(|file| file.unwrap().file_name().to_string_lossy().into_owned());
-        names.filter(|name| name.ends_with(".cfg")).collect()
+        names.filter_map(|name| Some(name.strip_prefix("zz-gatehouse-")?.strip_suffix(".cfg")?.to_owned())).collect()
     }
 
     /// Names on certificates that Puppet's CA has signed and not taken back.
@@ -134,6 +134,17 @@ pub struct Inventory {
     pub machines: BTreeSet<String>,
     pub pools: BTreeSet<String>,
     pub certificates: BTreeSet<String>,
+}
+
+impl Inventory {
+    /// What was not there before.
+    pub fn since(&self, before: &Self) -> Self {
+        Self {
+            machines: &self.machines - &before.machines,
+            pools: &self.pools - &before.pools,
+            certificates: &self.certificates - &before.certificates,
+        }
+    }
 }
 
 /// What a program says, which has to go well.

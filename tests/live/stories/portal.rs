@@ -107,8 +107,26 @@ impl Portal {
         }
     }
 
-    /// Takes the deployment back and looks for what is left of it.
+    /// What stands of the deployment, by the ledger.
+    async fn ledger(&self, deployment: &str) -> Inventory {
+        let resources = self.get(&format!("/deployments/{deployment}")).await["resources"].clone();
+        let live = |kind: &str| {
+            let rows = resources.as_array().unwrap().iter();
+            let rows = rows.filter(|row| row["kind"] == kind && row["state"] == "live");
+            rows.map(|row| row["name"].as_str().unwrap().to_owned()).collect()
+        };
+        Inventory { machines: live("machine"), pools: live("pool"), certificates: live("configuration") }
+    }
+
+    /// Compares what was made in the lab with the ledger.
+    pub async fn the_ledger_is_true(&self, lab: &Lab, deployment: &str, before: &Inventory) {
+        let (ledger, made) = (self.ledger(deployment).await, lab.inventory().since(before));
+        assert_eq!(ledger, made, "the ledger says what stands");
+    }
+
+    /// Takes the deployment back, after a look into the ledger, and looks for what is left of it.
     pub async fn nothing_stays(&self, lab: &Lab, deployment: &str, before: &Inventory) {
+        self.the_ledger_is_true(lab, deployment, before).await;
         let retire = self.ask(&format!("/deployments/{deployment}/retire"), json!({})).await;
         self.fulfilled(&retire).await;
         assert_eq!(&lab.inventory(), before, "nothing of it is left");
