@@ -48,11 +48,7 @@ impl FirstBoot {
         let mut config = object(json!({ "hostname": self.host(), "fqdn": self.fqdn }));
         if let Some(agent) = &self.agent {
             config.insert("puppet".to_owned(), puppet(agent));
-            if let Some(address) = &agent.address {
-                let known =
-                    ["sh", "-c", "printf '%s\\t%s\\n' \"$1\" \"$2\" >> /etc/hosts", "hosts", address, &agent.server];
-                config.insert("bootcmd".to_owned(), json!([known]));
-            }
+            config.insert("bootcmd".to_owned(), json!(at_each_boot(agent)));
         }
         format!("#cloud-config\n{}\n", Value::Object(config))
     }
@@ -87,6 +83,17 @@ fn puppet(agent: &Enrolment) -> Value {
     })
 }
 
+/// What comes before all else, at each boot. cloud-init does what is said of Puppet once in a machine's life and takes
+/// note of it when it begins: without that note the agent is started again after a reboot, even one in its first run.
+fn at_each_boot(agent: &Enrolment) -> Vec<Vec<&str>> {
+    let mut commands = vec![vec!["rm", "-f", "/var/lib/cloud/instance/sem/config_puppet"]];
+    if let Some(address) = &agent.address {
+        let known = "grep -qwF \"$2\" /etc/hosts || printf '%s\\t%s\\n' \"$1\" \"$2\" >> /etc/hosts";
+        commands.push(vec!["sh", "-c", known, "hosts", address, &agent.server]);
+    }
+    commands
+}
+
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
@@ -119,7 +126,8 @@ mod tests {
         let arguments = config["puppet"]["exec_args"].as_array().unwrap();
         assert!(!arguments.contains(&json!("--onetime")), "it does not give up: {arguments:?}");
         assert_eq!(config["puppet"]["csr_attributes"]["custom_attributes"][CHALLENGE_PASSWORD], "once");
-        assert_eq!(config["bootcmd"][0][4], "10.0.0.2");
+        assert_eq!(config["bootcmd"][0][2], "/var/lib/cloud/instance/sem/config_puppet", "at each boot");
+        assert_eq!(config["bootcmd"][1][4], "10.0.0.2");
         assert_eq!(boot.meta_data("key-1"), r#"{"instance-id":"key-1","local-hostname":"shop-1"}"#);
     }
 
