@@ -47,7 +47,8 @@ pub(crate) struct ApplyOutput {
     seconds: i64,
     /// Key of the software's CI; for the role `base`, of the server's.
     ci: String,
-    /// Idempotency key of the node, for `puppet.change`.
+    /// Idempotency key of the node, for `puppet.change`; none where a person did the step's work past Puppet.
+    #[serde(default)]
     key: String,
 }
 
@@ -238,6 +239,7 @@ pub(crate) struct Change {
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct NodeReference {
     certname: String,
+    #[serde(default)]
     key: String,
     ci: String,
 }

@@ -253,7 +253,7 @@ async fn a_ci_is_told_with_its_attributes_by_name() {
     let server = format!("/api/v1/cis/{}", servers["items"][0]["id"].as_str().unwrap());
     let server = get(&house, &rita, &server).await.body;
     let fqdn = server["attributes"].as_array().unwrap().iter().find(|attribute| attribute["name"] == "fqdn").unwrap();
-    assert_eq!(fqdn["title"], "FQDN");
+    assert_eq!(fqdn["title"], "Full name");
     assert!(fqdn["value"].as_str().unwrap().starts_with(server["name"].as_str().unwrap()), "{fqdn}");
     house.close().await;
 }
