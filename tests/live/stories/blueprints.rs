@@ -5,12 +5,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::lab::{Lab, said};
+use crate::lab::{DOCKER, Lab, VCENTER, said};
 use crate::portal::{Portal, own};
-
-/// The sites of the lab, by what their machines stand on.
-pub const VCENTER: &str = "vcenter";
-pub const DOCKER: &str = "docker";
 
 /// What one CI of the deployment says of itself, by its class.
 pub async fn attributes(portal: &Portal, deployment: &str, class: &str) -> Vec<Value> {
@@ -68,24 +64,23 @@ async fn a_linux_machine_comes_and_goes_on_a_docker_engine() {
     a_machine_comes_and_goes(DOCKER).await;
 }
 
-#[tokio::test]
-async fn a_tomcat_cluster_serves_through_losses_grows_and_goes() {
+async fn a_tomcat_cluster_serves(site: &str) {
     let lab = Lab::running();
     let before = lab.inventory();
-    let portal = Portal::open(&lab, "tomcat");
+    let portal = Portal::open(&lab, &format!("tomcat-{site}"));
     let application = own("shop");
-    let order = portal.order(VCENTER, "scale-out-tomcat", json!({ "application": application })).await;
+    let order = portal.order(site, "scale-out-tomcat", json!({ "application": application })).await;
     let deployment = portal.fulfilled(&order).await["deployment"].as_str().unwrap().to_owned();
     let url = attributes(&portal, &deployment, "load_balancer_service").await[0]["url"].as_str().unwrap().to_owned();
     assert!(page(&url).await.is_some(), "{url} answers through the balancer");
 
     let one = lab.machines().into_iter().find(|machine| machine.starts_with(&application)).unwrap();
-    lab.govc(&["vm.power", "-off", "-force", &one]);
+    lab.switch_off(site, &one);
     for _ in 0..20 {
         let answered = page(&url).await.or(page(&url).await);
         assert!(answered.is_some(), "the page answers although {one} is off");
     }
-    lab.govc(&["vm.power", "-on", &one]);
+    lab.switch_on(site, &one);
 
     let scale = format!("/deployments/{deployment}/actions/scale");
     let four = portal.ask(&scale, json!({ "parameters": { "nodes": 4 } })).await;
@@ -99,12 +94,23 @@ async fn a_tomcat_cluster_serves_through_losses_grows_and_goes() {
 }
 
 #[tokio::test]
-async fn a_database_answers_whoever_took_its_password() {
+async fn a_tomcat_cluster_on_vcenter_serves_through_losses_grows_and_goes() {
+    a_tomcat_cluster_serves(VCENTER).await;
+}
+
+#[tokio::test]
+async fn a_tomcat_cluster_on_a_docker_engine_serves_through_losses_grows_and_goes() {
+    a_tomcat_cluster_serves(DOCKER).await;
+}
+
+// Those on a Docker engine are among the stories of new passwords.
+#[tokio::test]
+async fn a_database_on_vcenter_answers_whoever_took_its_password() {
     let lab = Lab::running();
     let before = lab.inventory();
     let portal = Portal::open(&lab, "database");
     let order = json!({ "application": own("books"), "kind": "postgresql", "postgresql": "15" });
-    let order = portal.order(DOCKER, "sql-database-vm", order).await;
+    let order = portal.order(VCENTER, "sql-database-vm", order).await;
     let deployment = portal.fulfilled(&order).await["deployment"].as_str().unwrap().to_owned();
     let (_, address) = server(&portal, &deployment).await;
 
@@ -119,12 +125,11 @@ async fn a_database_answers_whoever_took_its_password() {
     portal.nothing_stays(&lab, &deployment, &before).await;
 }
 
-#[tokio::test]
-async fn what_is_started_behind_the_portals_back_is_in_the_cmdb_within_ten_seconds() {
+async fn what_is_started_behind_the_portals_back_is_seen(site: &str) {
     let lab = Lab::running();
     let before = lab.inventory();
-    let portal = Portal::open(&lab, "docker-machine");
-    let order = portal.order(DOCKER, "docker-machine", json!({ "application": own("whale") })).await;
+    let portal = Portal::open(&lab, &format!("docker-machine-{site}"));
+    let order = portal.order(site, "docker-machine", json!({ "application": own("whale") })).await;
     let deployment = portal.fulfilled(&order).await["deployment"].as_str().unwrap().to_owned();
     let (_, address) = server(&portal, &deployment).await;
 
@@ -139,6 +144,16 @@ async fn what_is_started_behind_the_portals_back_is_in_the_cmdb_within_ten_secon
     }
 
     portal.nothing_stays(&lab, &deployment, &before).await;
+}
+
+#[tokio::test]
+async fn what_is_started_on_a_docker_machine_of_vcenter_is_in_the_cmdb_within_ten_seconds() {
+    what_is_started_behind_the_portals_back_is_seen(VCENTER).await;
+}
+
+#[tokio::test]
+async fn what_is_started_on_a_docker_machine_of_an_engine_is_in_the_cmdb_within_ten_seconds() {
+    what_is_started_behind_the_portals_back_is_seen(DOCKER).await;
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::blueprints::{DOCKER, VCENTER, attributes, page, server};
-use crate::lab::{Lab, said};
+use crate::blueprints::{attributes, page, server};
+use crate::lab::{DOCKER, Lab, VCENTER, said};
 use crate::portal::{Portal, own};
 
 /// The owner's password, as the deployment hands it over; nobody gets it a second time.

@@ -6,6 +6,10 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
+/// The sites of the lab, by what their machines stand on.
+pub const VCENTER: &str = "vcenter";
+pub const DOCKER: &str = "docker";
+
 /// The lab that runs, by its `lab.json`.
 pub struct Lab {
     pub folder: PathBuf,
@@ -70,6 +74,22 @@ impl Lab {
             .env("GOVC_PASSWORD", self.told("/vcenter/password"))
             .env("GOVC_TLS_CA_CERTS", self.told("/vcenter/ca"));
         said(&mut govc)
+    }
+
+    /// Takes the power from a machine of a site.
+    pub fn switch_off(&self, site: &str, machine: &str) {
+        match site {
+            VCENTER => self.govc(&["vm.power", "-off", "-force", machine]),
+            _ => self.docker(&["kill", machine]),
+        };
+    }
+
+    /// Gives the power back.
+    pub fn switch_on(&self, site: &str, machine: &str) {
+        match site {
+            VCENTER => self.govc(&["vm.power", "-on", machine]),
+            _ => self.docker(&["start", machine]),
+        };
     }
 
     /// Asks the engine inside of the machine at this address, as its user would.

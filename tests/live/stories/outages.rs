@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::lab::Lab;
+use crate::lab::{DOCKER, Lab, VCENTER};
 use crate::portal::{Portal, own};
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn an_order_waits_for_a_puppet_server_that_is_away_for_a_minute() {
     let before = lab.inventory();
     let portal = Portal::open(&lab, "puppet-away");
     let away = lab.without("puppet");
-    let order = portal.order("docker", "linux-vm", json!({ "application": own("late") })).await;
+    let order = portal.order(DOCKER, "linux-vm", json!({ "application": own("late") })).await;
     portal.until_trouble(&order, "Puppet CA").await;
     tokio::time::sleep(Duration::from_secs(60)).await;
     drop(away);
@@ -28,7 +28,7 @@ async fn an_order_goes_on_when_its_engine_was_restarted() {
     let before = lab.inventory();
     let portal = Portal::open(&lab, "engine-restarted");
     let application = own("phoenix");
-    let order = portal.order("docker", "linux-vm", json!({ "application": application })).await;
+    let order = portal.order(DOCKER, "linux-vm", json!({ "application": application })).await;
     portal.until_started(&order, "setup").await;
     drop(lab.without("docker"));
 
@@ -44,7 +44,7 @@ async fn a_vcenter_that_forgot_a_machine_in_mid_clone_is_asked_for_it_again() {
     let before = lab.inventory();
     let portal = Portal::open(&lab, "vcenter-restarted");
     let application = own("amnesia");
-    let order = portal.order("vcenter", "linux-vm", json!({ "application": application })).await;
+    let order = portal.order(VCENTER, "linux-vm", json!({ "application": application })).await;
     portal.until_started(&order, "node").await;
     drop(lab.without("vcenter"));
 

@@ -34,7 +34,7 @@ impl Portal {
     /// Opens a portal with data of its own.
     pub fn open(lab: &Lab, story: &str) -> Self {
         let folder = std::env::temp_dir().join(format!("gatehouse-live-{}-{story}", std::process::id()));
-        let (process, base) = serve(&lab.folder, &folder);
+        let (process, base) = serve(&lab.folder, &folder, None).expect("it says where it is open");
         let token = |email: &str| token(&folder, email);
         let deciders = ["adam@example.org", "clara@example.org", "audrey@example.org"].map(token).to_vec();
         let rita = token("rita@example.org");
@@ -47,7 +47,29 @@ impl Portal {
     pub fn cut_power(&mut self) {
         self.process.kill().unwrap();
         self.process.wait().unwrap();
-        (self.process, self.base) = serve(&self.lab, &self.folder);
+        (self.process, self.base) = serve(&self.lab, &self.folder, None).expect("it says where it is open");
+    }
+
+    /// Kills the process and has one go on that dies by itself at this boundary (see `tests/boundary`). Says whether it
+    /// died before the request was fulfilled.
+    pub async fn dies_at(&mut self, boundary: u32, request: &str) -> bool {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+        let begun = Instant::now();
+        let Some((process, base)) = serve(&self.lab, &self.folder, Some(boundary)) else { return true };
+        (self.process, self.base) = (process, base);
+        while self.process.try_wait().unwrap().is_none() {
+            let asked = self.client.get(format!("{}/api/v1/requests/{request}", self.base)).bearer_auth(&self.rita);
+            if let Ok(answer) = asked.send().await
+                && let Ok(now) = answer.json::<Value>().await
+                && now["state"] == "fulfilled"
+            {
+                return false;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it neither dies at boundary {boundary} nor comes to an end");
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        true
     }
 
     /// Orders a blueprint at a site and has it approved; the answer is the request's id.
@@ -208,22 +230,23 @@ impl Drop for Portal {
     }
 }
 
-/// Starts the portal and waits until it says where it is open.
-fn serve(lab: &std::path::Path, folder: &std::path::Path) -> (Child, String) {
-    let mut process = Command::new(env!("CARGO_BIN_EXE_gatehouse"))
-        .args(["demo", "--port", "0"])
-        .arg("--lab")
-        .arg(lab)
-        .arg("--data")
-        .arg(folder)
-        .env("GATEHOUSE_LOGGING__FILTER", "error")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+/// Starts the portal and waits until it says where it is open; nothing when it dies at a boundary before.
+fn serve(lab: &std::path::Path, folder: &std::path::Path, dies_at: Option<u32>) -> Option<(Child, String)> {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_gatehouse"));
+    command.args(["demo", "--port", "0"]).arg("--lab").arg(lab).arg("--data").arg(folder);
+    command.env("GATEHOUSE_LOGGING__FILTER", "error").stdin(Stdio::null()).stdout(Stdio::piped());
+    if let Some(boundary) = dies_at {
+        command.env("GATEHOUSE_KILL_AT", boundary.to_string());
+    }
+    let mut process = command.spawn().unwrap();
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let told = lines.find_map(|line| line.split_once("is open at ").map(|(_, address)| address.to_owned()));
-    (process, told.expect("the portal says where it is open"))
+    match lines.find_map(|line| line.split_once("is open at ").map(|(_, address)| address.to_owned())) {
+        Some(base) => Some((process, base)),
+        None => {
+            process.wait().unwrap();
+            None
+        }
+    }
 }
 
 /// A token with every right that its owner has.

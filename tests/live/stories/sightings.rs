@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::lab::Lab;
+use crate::lab::{DOCKER, Lab, VCENTER};
 use crate::portal::Portal;
 
 const SOON: Duration = Duration::from_secs(10);
@@ -39,7 +39,7 @@ async fn what_somebody_does_in_vcenter_is_a_finding_and_what_he_deleted_can_be_r
     let lab = Lab::running();
     let before = lab.inventory();
     let portal = Portal::open(&lab, "sightings-vcenter");
-    let (deployment, machine) = a_machine(&lab, &portal, "vcenter").await;
+    let (deployment, machine) = a_machine(&lab, &portal, VCENTER).await;
 
     lab.govc(&["vm.power", "-off", "-force", &machine]);
     let off = found(&portal, &deployment, &["switched_off"]).await;
@@ -73,7 +73,7 @@ async fn what_somebody_does_on_a_docker_engine_is_a_finding_and_what_he_deleted_
     let lab = Lab::running();
     let before = lab.inventory();
     let portal = Portal::open(&lab, "sightings-docker");
-    let (deployment, machine) = a_machine(&lab, &portal, "docker").await;
+    let (deployment, machine) = a_machine(&lab, &portal, DOCKER).await;
 
     lab.docker(&["stop", "-t", "1", &machine]);
     found(&portal, &deployment, &["switched_off"]).await;
