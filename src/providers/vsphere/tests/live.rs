@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -70,12 +71,30 @@ fn unique(what: &str, host: u8) -> (String, MachineOrder) {
     (format!("vs/{word}"), order(&name, host))
 }
 
+/// An address in the network of the lab's machines.
+fn address(host: u8) -> Ipv4Addr {
+    let gateway: Ipv4Addr = text(&lab()["docker"]["gateway"]).parse().expect("an address");
+    let [a, b, c, _] = gateway.octets();
+    Ipv4Addr::new(a, b, c, host)
+}
+
+/// Where the lab listens.
+fn lab_address() -> String {
+    text(&lab()["network"]["address"])
+}
+
+/// A port on which nobody listens there.
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind((lab_address(), 0)).expect("a port is free");
+    listener.local_addr().expect("it is bound").port()
+}
+
 /// An order for the part of the lab's network that these tests use.
 fn order(name: &str, host: u8) -> MachineOrder {
     let fqdn = format!("{name}.lab.test");
     MachineOrder {
         name: name.to_owned(),
-        address: [172, 30, 0, host].into(),
+        address: address(host),
         image: "debian-12".to_owned(),
         cpu: 2,
         memory_gb: 1,
@@ -105,7 +124,7 @@ fn govc(settings: &VsphereSettings, words: &[&str]) -> String {
 
 async fn running(vcenter: &Vsphere, key: &str, order: &MachineOrder) -> Machine {
     let mut last = String::new();
-    for _ in 0..100 {
+    for _ in 0..600 {
         match vcenter.create(key, order).await {
             Ok(machine) if machine.state == MachineState::Running => return machine,
             Ok(_) => sleep(Duration::from_millis(100)).await,
@@ -238,7 +257,7 @@ async fn a_linked_clone_leans_on_a_snapshot_and_a_customized_guest_gets_its_addr
     image.cloning = Cloning::Linked;
     image.first_boot = FirstBootBy::Customization;
     image.extra_config.clear();
-    let gateway = "172.30.0.1".to_owned();
+    let gateway = text(&lab()["docker"]["gateway"]);
     settings.subnet = Some(Subnet { mask: "255.255.255.0".to_owned(), gateway, dns_servers: Vec::new() });
     settings.custom_values = [("vs-owner".to_owned(), "{name}".to_owned())].into();
     if !govc(&settings, &["fields.ls"]).contains("vs-owner") {
@@ -352,7 +371,7 @@ impl Own {
         let certificate = authority.with_file_name("vcenter.pem");
         let key = authority.with_file_name("vcenter.key");
         let process = Command::new(govc.with_file_name("vcsim"))
-            .args(["-l", &format!("172.30.2.1:{port}"), "-username", "gatehouse", "-password", "secret"])
+            .args(["-l", &format!("{}:{port}", lab_address()), "-username", "gatehouse", "-password", "secret"])
             .arg("-tlscert")
             .arg(certificate)
             .arg("-tlskey")
@@ -367,7 +386,7 @@ impl Own {
 
     fn settings(&self) -> VsphereSettings {
         let mut own = settings();
-        own.url = format!("https://172.30.2.1:{}", self.port);
+        own.url = format!("https://{}:{}", lab_address(), self.port);
         (own.username, own.password) = ("gatehouse".to_owned(), "secret".to_owned());
         (own.folder, own.network) = (String::new(), None);
         own.datastores = vec!["LocalDS_0".to_owned()];
@@ -379,7 +398,7 @@ impl Own {
 
     async fn up(&self) {
         for _ in 0..100 {
-            if tokio::net::TcpStream::connect(("172.30.2.1", self.port)).await.is_ok() {
+            if tokio::net::TcpStream::connect((lab_address(), self.port)).await.is_ok() {
                 return;
             }
             sleep(Duration::from_millis(50)).await;
@@ -397,7 +416,8 @@ impl Drop for Own {
 
 #[tokio::test]
 async fn a_vcenter_that_is_killed_and_comes_back_is_followed_again() {
-    let own = Own::start(28_991, &[]);
+    let port = free_port();
+    let own = Own::start(port, &[]);
     own.up().await;
     let vcenter = vcenter(own.settings());
     let (key, order) = unique("restart", 208);
@@ -409,7 +429,7 @@ async fn a_vcenter_that_is_killed_and_comes_back_is_followed_again() {
     assert!(error.what.contains("can't be reached"), "{error}");
 
     // The simulator forgets its machines when it ends: this one is gone when it comes back.
-    let again = Own::start(28_991, &[]);
+    let again = Own::start(port, &[]);
     again.up().await;
     let change = timeout(Duration::from_secs(40), async {
         loop {
@@ -429,7 +449,8 @@ async fn a_vcenter_that_is_killed_and_comes_back_is_followed_again() {
 
 #[tokio::test]
 async fn a_vcenter_that_is_killed_in_mid_clone_leaves_nothing_double() {
-    let own = Own::start(28_992, &["-method-delay", "CloneVM_Task:3000"]);
+    let port = free_port();
+    let own = Own::start(port, &["-method-delay", "CloneVM_Task:3000"]);
     own.up().await;
     let vcenter = Arc::new(vcenter(own.settings()));
     let (key, order) = unique("mid", 209);
@@ -441,7 +462,7 @@ async fn a_vcenter_that_is_killed_in_mid_clone_leaves_nothing_double() {
     drop(own);
     let error = creating.await.unwrap().unwrap_err();
     assert_eq!(error.kind, ProviderErrorKind::Transient, "{error}");
-    let again = Own::start(28_992, &[]);
+    let again = Own::start(port, &[]);
     again.up().await;
     let machine = running(&vcenter, &key, &order).await;
     let named = vcenter.list().await.unwrap().into_iter().filter(|each| each.name == order.name).count();
