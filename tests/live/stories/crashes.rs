@@ -50,6 +50,7 @@ async fn an_order_outlives_a_process_that_dies_at_one_boundary_after_another() {
         deaths += 1;
     }
     assert!(deaths > 3, "it died on its way: {deaths}");
+    portal.cut_power();
     let deployment = portal.fulfilled(&order).await["deployment"].as_str().unwrap().to_owned();
     portal.nothing_stays(&lab, &deployment, &before).await;
 }
