@@ -169,7 +169,7 @@ impl Counting {
             correct: Ratio::default(),
             owned: Ratio::default(),
             traced: Ratio::default(),
-            findings: FindingKind::ALL.iter().map(|kind| (kind.word(), 0)).collect(),
+            findings: FindingKind::REPORTED.iter().map(|kind| (kind.word(), 0)).collect(),
             classes: CiClass::ALL.iter().map(|class| (class.word(), ClassCount::default())).collect(),
         };
         Self { figures, duties: BTreeMap::new(), hash: Sha256::new() }

@@ -33,10 +33,27 @@ pub enum FindingKind {
     Incomplete,
     /// Attributes are of the wrong kind.
     Misfit,
+    /// A source sees it, and nobody ordered it.
+    Shadow,
+    /// An attribute on record is not what its authority tells.
+    AttributeDrift,
+    /// Several CIs stand for one thing.
+    Duplicate,
+    /// What a source sees may be several CIs, or one by its name alone.
+    Ambiguous,
+    /// Something new bears the name of something that is gone.
+    IdentityReuse,
+    /// The CI is of another class than the thing.
+    WrongClass,
+    /// A relation that was ordered or seen is not on record.
+    MissingRelation,
+    /// A relation on record was neither ordered nor seen.
+    ExtraRelation,
 }
 
 impl FindingKind {
-    pub const ALL: &[Self] = &[
+    /// What the audit report evaluates, of each CI by itself.
+    pub const REPORTED: &[Self] = &[
         Self::Unregistered,
         Self::Ghost,
         Self::ExpiredButRunning,
@@ -49,6 +66,44 @@ impl FindingKind {
         Self::Incomplete,
         Self::Misfit,
     ];
+
+    /// What only a reconcile of all CIs finds.
+    const RECONCILED: &[Self] = &[
+        Self::Shadow,
+        Self::AttributeDrift,
+        Self::Duplicate,
+        Self::Ambiguous,
+        Self::IdentityReuse,
+        Self::WrongClass,
+        Self::MissingRelation,
+        Self::ExtraRelation,
+    ];
+
+    /// The id of the catalogue of findings: E for existence, C for correctness, L for relations, P for responsibility and
+    /// completeness, K for compliance, D for containers. P7 is our own: a value that nobody can use.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Unregistered => "E1",
+            Self::Ghost => "E2",
+            Self::Shadow => "E3",
+            Self::Gone => "E4",
+            Self::ExpiredButRunning => "E5",
+            Self::AttributeDrift => "C1",
+            Self::ChangedByHand => "C2",
+            Self::Duplicate => "C4",
+            Self::Ambiguous => "C5",
+            Self::IdentityReuse => "C6",
+            Self::WrongClass => "C8",
+            Self::MissingRelation => "L2",
+            Self::ExtraRelation => "L3",
+            Self::Incomplete => "P1",
+            Self::Ownerless => "P3",
+            Self::Misfit => "P7",
+            Self::SwitchedOff => "K1",
+            Self::Drifted => "K2",
+            Self::BlindContainerHost => "D1",
+        }
+    }
 
     /// The word that files and the API use.
     pub const fn word(self) -> &'static str {
@@ -64,6 +119,14 @@ impl FindingKind {
             Self::Ownerless => "ownerless",
             Self::Incomplete => "incomplete",
             Self::Misfit => "misfit",
+            Self::Shadow => "shadow",
+            Self::AttributeDrift => "attribute_drift",
+            Self::Duplicate => "duplicate",
+            Self::Ambiguous => "ambiguous",
+            Self::IdentityReuse => "identity_reuse",
+            Self::WrongClass => "wrong_class",
+            Self::MissingRelation => "missing_relation",
+            Self::ExtraRelation => "extra_relation",
         }
     }
 
@@ -81,6 +144,14 @@ impl FindingKind {
             Self::Ownerless => "Without owner",
             Self::Incomplete => "Incomplete",
             Self::Misfit => "Wrong kind of value",
+            Self::Shadow => "Not ordered",
+            Self::AttributeDrift => "Record differs",
+            Self::Duplicate => "Duplicate",
+            Self::Ambiguous => "Ambiguous",
+            Self::IdentityReuse => "Name used again",
+            Self::WrongClass => "Wrong class",
+            Self::MissingRelation => "Relation missing",
+            Self::ExtraRelation => "Relation too many",
         }
     }
 
@@ -116,6 +187,23 @@ impl FindingKind {
             }
             Self::Incomplete => "A CI that is not retired and lacks an attribute that its class requires.",
             Self::Misfit => "A CI that is not retired and has an attribute of another kind than its class expects.",
+            Self::Shadow => "Something that a source sees, of a class that has to be ordered, and that no order made.",
+            Self::AttributeDrift => {
+                "An attribute of which the authority by the rules tells another value than the record."
+            }
+            Self::Duplicate => "Two CIs or more with the same key.",
+            Self::Ambiguous => {
+                "Something that a source sees, whose identifiers fit several CIs, or that fits a CI by a name or address \
+                 alone. Nothing is written for it."
+            }
+            Self::IdentityReuse => {
+                "Something that a source sees under the name of a CI whose own identifiers are others: it was built anew."
+            }
+            Self::WrongClass => "A CI of another class than its thing.",
+            Self::MissingRelation => "A relation that was ordered or seen and is not on record.",
+            Self::ExtraRelation => {
+                "A relation on record that was neither ordered nor seen, while others of its kind were."
+            }
         }
     }
 
@@ -138,28 +226,39 @@ impl FindingKind {
             Self::Ownerless => "Name who answers in the blueprint's `responsible` and in the project's team.",
             Self::Incomplete => "Look at the step that registered it: it must tell what the class requires.",
             Self::Misfit => "Correct the step or blueprint that told the value.",
+            Self::Shadow => "Ask who made it. Order it, so that it is adopted, or remove it at its site.",
+            Self::AttributeDrift => "Have its authority tell it anew, or correct the record.",
+            Self::Duplicate => "Decide which CI stands for it, and retire the others.",
+            Self::Ambiguous => "Say which CI it is, by giving both the same serial number or id, or that it is none.",
+            Self::IdentityReuse => "Retire the CI of what is gone; what is new gets a CI of its own.",
+            Self::WrongClass => "Correct the step or source that told the class.",
+            Self::MissingRelation => "Have the step or source that knows it tell it anew.",
+            Self::ExtraRelation => "End the relation, unless the source is wrong.",
         }
     }
 
     /// Whether it says that the record is wrong, rather than that it is incomplete.
     pub(crate) const fn against_correctness(self) -> bool {
-        !matches!(self, Self::Unregistered | Self::Ownerless | Self::Incomplete)
+        !matches!(self, Self::Unregistered | Self::Ownerless | Self::Incomplete | Self::Shadow | Self::MissingRelation)
     }
 
     /// How much hangs on it.
     pub const fn severity(self) -> Severity {
         match self {
             Self::Unregistered | Self::Ghost | Self::Gone | Self::BlindContainerHost => Severity::High,
+            Self::Shadow | Self::Duplicate | Self::IdentityReuse => Severity::High,
             Self::ExpiredButRunning | Self::SwitchedOff | Self::ChangedByHand | Self::Drifted | Self::Ownerless => {
                 Severity::Medium
             }
+            Self::AttributeDrift | Self::Ambiguous | Self::WrongClass => Severity::Medium,
+            Self::MissingRelation | Self::ExtraRelation => Severity::Low,
             Self::Incomplete | Self::Misfit => Severity::Low,
         }
     }
 
     /// The kind that a word means.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|kind| kind.word() == word)
+        Self::REPORTED.iter().chain(Self::RECONCILED).copied().find(|kind| kind.word() == word)
     }
 }
 

@@ -28,6 +28,7 @@ pub mod person;
 pub mod ports;
 pub mod project;
 pub mod reading;
+pub mod reconcile;
 pub mod request;
 pub mod resource;
 pub mod run;

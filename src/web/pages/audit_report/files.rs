@@ -80,9 +80,9 @@ pub(crate) async fn answer_json(
 fn json_head(report: &AuditReport) -> String {
     let unregistered: Vec<String> = report.unregistered.iter().map(canonical).collect();
     let definitions: BTreeMap<&str, &str> =
-        FindingKind::ALL.iter().map(|kind| (kind.word(), kind.definition())).collect();
+        FindingKind::REPORTED.iter().map(|kind| (kind.word(), kind.definition())).collect();
     let severities: BTreeMap<&str, Severity> =
-        FindingKind::ALL.iter().map(|kind| (kind.word(), kind.severity())).collect();
+        FindingKind::REPORTED.iter().map(|kind| (kind.word(), kind.severity())).collect();
     let about = json!({
         "sha256": report.sha256,
         "hashed": "SHA-256 over the lines of rows, of unregistered and of figures, without their commas, each with a newline",

@@ -125,7 +125,7 @@ fn next(report: &AuditReport) -> Option<String> {
 
 /// Each kind of finding with its number of CIs.
 fn counted(report: &AuditReport) -> impl Iterator<Item = (FindingKind, u64)> {
-    FindingKind::ALL.iter().map(|kind| (*kind, report.found(*kind)))
+    FindingKind::REPORTED.iter().map(|kind| (*kind, report.found(*kind)))
 }
 
 fn kinds(report: &AuditReport) -> Option<Drawing> {
