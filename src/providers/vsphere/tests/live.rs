@@ -177,12 +177,16 @@ async fn told(vcenter: &Vsphere, cursor: &mut Option<String>, key: &str) -> Mach
 
 #[tokio::test]
 async fn what_somebody_does_in_vcenter_is_seen_within_seconds() {
-    let vcenter = vcenter(settings());
+    // For each change of anything the simulator looks at everything, once for each who follows it: in the lab's, beside
+    // other tests, that takes longer than seconds.
+    let own = Own::start(free_port(), &[]);
+    own.up().await;
+    let vcenter = vcenter(own.settings());
     let (key, order) = unique("watch", 203);
     let machine = running(&vcenter, &key, &order).await;
     let mut cursor = vcenter.changes(None).await.unwrap().cursor;
     let hand = |words: &[&str]| govc(&vcenter.settings, words);
-    let path = format!("{}/{}", vcenter.settings.folder, order.name);
+    let path = format!("/DC0/vm/{}", order.name);
     let new_name = format!("{}-x", order.name);
 
     hand(&["vm.power", "-off", &path]);
@@ -196,11 +200,12 @@ async fn what_somebody_does_in_vcenter_is_seen_within_seconds() {
     assert_eq!(change.event, MachineEvent::Renamed { before: order.name.clone() });
     assert_eq!(change.name, new_name);
 
-    let path = format!("{}/{new_name}", vcenter.settings.folder);
+    let path = format!("/DC0/vm/{new_name}");
     hand(&["snapshot.create", "-vm", &path, "before"]);
     assert_eq!(told(&vcenter, &mut cursor, &key).await.event, MachineEvent::Snapshots { count: 1 });
 
-    hand(&["object.mv", &path, "/DC0/vm"]);
+    hand(&["folder.create", "/DC0/vm/elsewhere"]);
+    hand(&["object.mv", &path, "/DC0/vm/elsewhere"]);
     assert_eq!(told(&vcenter, &mut cursor, &key).await.event, MachineEvent::Moved);
 
     hand(&["vm.destroy", &new_name]);
@@ -329,8 +334,9 @@ impl Transport for Counting {
 
 #[tokio::test]
 async fn fifty_orders_at_once_cost_a_few_requests_each() {
-    let mut settings = settings();
-    settings.images.get_mut("debian-12").unwrap().extra_config.clear();
+    let own = Own::start(free_port(), &[]);
+    own.up().await;
+    let settings = own.settings();
     let _ = rustls::crypto::ring::default_provider().install_default();
     let asked = Arc::new(Mutex::new(BTreeMap::new()));
     let transport = Counting { inner: Https::new(&settings).unwrap(), asked: Arc::clone(&asked) };
