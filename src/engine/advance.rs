@@ -49,19 +49,19 @@ impl Driver {
     /// have become ready.
     fn start_ready(&mut self, draft: &mut Draft) -> Result<bool, DriveError> {
         let mut skipped = false;
-        for at in self.startable() {
+        for at in self.startable(draft) {
             skipped |= self.start(at, draft)?;
         }
         Ok(skipped)
     }
 
-    fn startable(&self) -> Vec<usize> {
+    fn startable(&self, draft: &Draft) -> Vec<usize> {
         let (steps, now) = (&self.held.steps, self.now());
         let mut startable = self.graph.ready(steps);
         let failed = steps.iter().any(|step| step.state == StepState::Failed);
         startable.extend((0..steps.len()).filter(|&at| match steps[at].state {
             // Its worker died during the call; whatever else failed, it has to be found out what became of it.
-            StepState::Running => !self.is_in_flight(at),
+            StepState::Running => !self.is_called(at, draft),
             StepState::Waiting | StepState::Retrying => !failed && steps[at].wake_at.is_none_or(|due| due <= now),
             _ => false,
         }));
@@ -170,6 +170,11 @@ impl Driver {
 
     pub(crate) fn is_full(&self, draft: &Draft) -> bool {
         self.in_flight.len() + draft.calls.len() >= self.engine.0.settings.steps_per_run
+    }
+
+    /// Whether its call is under way, or is made when the draft is written.
+    fn is_called(&self, at: usize, draft: &Draft) -> bool {
+        self.is_in_flight(at) || draft.calls.iter().any(|call| call.at == at)
     }
 
     pub(crate) fn is_in_flight(&self, at: usize) -> bool {

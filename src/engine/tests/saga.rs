@@ -25,6 +25,18 @@ async fn a_run_makes_each_thing_once_and_ends_done() {
 }
 
 #[tokio::test]
+async fn what_begins_beside_a_step_that_is_skipped_is_called_once() {
+    let (proof, world) = proof().await;
+    let mut skipped = make("b", &[]);
+    skipped.planned.skip = Some("Nobody wants it.".into());
+    let run = proof.enqueue(vec![make("a", &[]), skipped, make("c", &["b"])]).await;
+    assert_done(&proof.carry(run).await);
+    let mut called = world.called();
+    called.sort();
+    assert_eq!(called, ["a", "c"]);
+}
+
+#[tokio::test]
 async fn every_step_may_be_called_twice() {
     for key in DIAMOND {
         let (proof, world) = proof().await;
