@@ -155,6 +155,10 @@ pub fn review(
 ) -> Review {
     let by_key: HashMap<&str, &Machine> = there.iter().map(|machine| (machine.key.as_str(), machine)).collect();
     let by_id: HashMap<&str, &Machine> = there.iter().map(|machine| (machine.id.as_str(), machine)).collect();
+    let mut news_of: HashMap<&str, Vec<&MachineChange>> = HashMap::new();
+    for change in news {
+        news_of.entry(change.key.as_str()).or_default().push(change);
+    }
     let mut open: HashMap<ResourceId, Vec<(Uuid, &Deviation)>> = HashMap::new();
     for (row, resource, deviation) in &record.open {
         open.entry(*resource).or_default().push((*row, deviation));
@@ -170,14 +174,18 @@ pub fn review(
         }
         let same_id = machine.native_id.as_deref().and_then(|id| by_id.get(id)).filter(|other| other.key.is_empty());
         let home = known.map_or("", |known| known.home.as_str());
-        let mut deviations = match (seen, same_id) {
+        let differences = match (seen, same_id) {
             (Some(seen), _) => differences(machine, seen, home),
             (None, Some(_)) => vec![keyless()],
             (None, None) => vec![gone(site)],
         };
-        let of_it: Vec<&MachineChange> = news.iter().filter(|change| change.key == machine.key).collect();
-        deviations.iter_mut().for_each(|deviation| deviation.by = who(deviation, &of_it));
-        review.settle(machine.resource, deviations, before);
+        let of_it = news_of.get(machine.key.as_str()).map_or(&[][..], Vec::as_slice);
+        let deviations = differences.into_iter().map(|(difference, what)| Deviation {
+            kind: difference.finding(),
+            what,
+            by: difference.by(of_it),
+        });
+        review.settle(machine.resource, deviations.collect(), before);
     }
     // What is no longer in the ledger was taken back by a run.
     review.over.extend(open.into_values().flatten().map(|(row, _)| row));
@@ -214,60 +222,81 @@ impl Review {
     }
 }
 
-fn gone(site: &str) -> Deviation {
-    deviation(FindingKind::Gone, format!("No machine with its key stands at {site} any more."))
+/// In what a machine differs from how it was built.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Difference {
+    Gone,
+    Off,
+    Name,
+    Folder,
+    Shape,
+    Key,
+    Snapshots,
 }
 
-fn keyless() -> Deviation {
-    deviation(FindingKind::ChangedByHand, "It does not carry the key of its order any more.".to_owned())
+impl Difference {
+    const fn finding(self) -> FindingKind {
+        match self {
+            Self::Gone => FindingKind::Gone,
+            Self::Off => FindingKind::SwitchedOff,
+            Self::Name | Self::Folder | Self::Shape | Self::Key | Self::Snapshots => FindingKind::ChangedByHand,
+        }
+    }
+
+    /// Whether it may come of this.
+    const fn may_come_of(self, event: &MachineEvent) -> bool {
+        matches!(
+            (self, event),
+            (Self::Gone, MachineEvent::Vanished)
+                | (Self::Off, MachineEvent::Stopped)
+                | (Self::Name, MachineEvent::Renamed { .. })
+                | (Self::Folder, MachineEvent::Moved)
+                | (Self::Shape | Self::Key, MachineEvent::Reshaped)
+                | (Self::Snapshots, MachineEvent::Snapshots { .. })
+        )
+    }
+
+    /// Who did it: whoever made the last change of which it may come.
+    fn by(self, news: &[&MachineChange]) -> Option<String> {
+        news.iter().rev().find(|change| self.may_come_of(&change.event)).and_then(|change| change.by.clone())
+    }
 }
 
-fn deviation(kind: FindingKind, what: String) -> Deviation {
-    Deviation { kind, what, by: None }
+fn gone(site: &str) -> (Difference, String) {
+    (Difference::Gone, format!("No machine with its key stands at {site} any more."))
 }
 
-/// How a machine stands otherwise than it was built.
-fn differences(machine: &LedgerMachine, seen: &Machine, home: &str) -> Vec<Deviation> {
-    let changed = |what: String| deviation(FindingKind::ChangedByHand, what);
+fn keyless() -> (Difference, String) {
+    (Difference::Key, "It does not carry the key of its order any more.".to_owned())
+}
+
+/// In what a machine stands otherwise than it was built, each with a sentence that says how.
+fn differences(machine: &LedgerMachine, seen: &Machine, home: &str) -> Vec<(Difference, String)> {
     let mut all = Vec::new();
     if seen.state == MachineState::Stopped {
-        all.push(deviation(FindingKind::SwitchedOff, "It is switched off.".to_owned()));
+        all.push((Difference::Off, "It is switched off.".to_owned()));
     }
     if seen.name != machine.name {
-        all.push(changed(format!("It is called {} there instead of {}.", seen.name, machine.name)));
+        all.push((Difference::Name, format!("It is called {} there instead of {}.", seen.name, machine.name)));
     }
     if !home.is_empty() && seen.folder != home {
-        all.push(changed("It stands in another folder than it was built in.".to_owned()));
+        all.push((Difference::Folder, "It stands in another folder than it was built in.".to_owned()));
     }
     let built = (machine.cpu.unwrap_or(seen.cpu), machine.memory_gb.unwrap_or(seen.memory_gb));
     if (seen.cpu, seen.memory_gb) != built {
         let (cpu, memory) = built;
-        all.push(changed(format!(
+        let what = format!(
             "It has {} CPU and {} GB of memory instead of {cpu} CPU and {memory} GB.",
             seen.cpu, seen.memory_gb
-        )));
+        );
+        all.push((Difference::Shape, what));
     }
     match seen.snapshots {
         0 => {}
-        1 => all.push(changed("A snapshot of it was taken, and is kept.".to_owned())),
-        count => all.push(changed(format!("{count} snapshots of it are kept."))),
+        1 => all.push((Difference::Snapshots, "A snapshot of it was taken, and is kept.".to_owned())),
+        count => all.push((Difference::Snapshots, format!("{count} snapshots of it are kept."))),
     }
     all
-}
-
-/// Who did what made the machine deviate, by the last change that may have.
-fn who(deviation: &Deviation, news: &[&MachineChange]) -> Option<String> {
-    let may_have = |event: &MachineEvent| match (deviation.kind, event) {
-        (FindingKind::Gone, MachineEvent::Vanished) | (FindingKind::SwitchedOff, MachineEvent::Stopped) => true,
-        (FindingKind::ChangedByHand, MachineEvent::Renamed { .. }) => deviation.what.starts_with("It is called"),
-        (FindingKind::ChangedByHand, MachineEvent::Moved) => deviation.what.starts_with("It stands"),
-        (FindingKind::ChangedByHand, MachineEvent::Reshaped) => {
-            deviation.what.starts_with("It has") || deviation.what.starts_with("It does")
-        }
-        (FindingKind::ChangedByHand, MachineEvent::Snapshots { .. }) => deviation.what.contains("snapshot"),
-        _ => false,
-    };
-    news.iter().rev().find(|change| may_have(&change.event)).and_then(|change| change.by.clone())
 }
 
 /// The keys of the machines that are judged later, as a run works on their deployments.
