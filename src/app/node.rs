@@ -28,18 +28,28 @@ pub struct NodeServer {
     words: Arc<dyn NodeWords>,
 }
 
-/// A token that could be guessed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the token has fewer than {SHORTEST_TOKEN} letters, and could be guessed: `openssl rand -hex 32` makes one")]
-pub struct WeakToken;
+/// A token by which a configuration server can't be told.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnfitToken {
+    #[error(
+        "the token has fewer than {SHORTEST_TOKEN} letters, and could be guessed: `openssl rand -hex 32` makes one"
+    )]
+    Weak,
+    #[error("the token is that of the site `{site}`, too: who comes in with it must be one of them; give each its own")]
+    Shared { site: String },
+}
 
 impl NodeServer {
-    /// The server of a site, which comes in with this token and speaks these words.
-    pub fn new(site: &str, token: &str, words: Arc<dyn NodeWords>) -> Result<Self, WeakToken> {
+    /// The server of a site, which comes in with this token and speaks these words; `others` have tokens of their own.
+    pub fn new(site: &str, token: &str, words: Arc<dyn NodeWords>, others: &[Self]) -> Result<Self, UnfitToken> {
         if token.len() < SHORTEST_TOKEN {
-            return Err(WeakToken);
+            return Err(UnfitToken::Weak);
         }
-        Ok(Self { site: site.to_owned(), token_hash: secret::hash(token), words })
+        let token_hash = secret::hash(token);
+        match others.iter().find(|other| other.token_hash == token_hash) {
+            Some(other) => Err(UnfitToken::Shared { site: other.site.clone() }),
+            None => Ok(Self { site: site.to_owned(), token_hash, words }),
+        }
     }
 }
 

@@ -190,7 +190,8 @@ impl Opened {
             secrets: Arc::clone(&house.safe),
         };
         if let Some(puppet) = &site.puppet {
-            self.node_servers.push(here.opened("puppet", puppet::door(name, puppet))?);
+            let door = here.opened("puppet", puppet::door(name, puppet, &self.node_servers))?;
+            self.node_servers.push(door);
         }
         self.systems.insert(name.to_owned(), systems);
         Ok(())

@@ -76,8 +76,24 @@ fn orchestrator(settings: &settings::Orchestrator, environment: &str) -> Section
     })?)
 }
 
-/// The server as it comes in to ask and to report.
-pub(super) fn door(site: &str, settings: &settings::Puppet) -> Section<NodeServer> {
+/// The server as it comes in to ask and to report, beside those of `others`.
+pub(super) fn door(site: &str, settings: &settings::Puppet, others: &[NodeServer]) -> Section<NodeServer> {
     let token = secret("the token", settings.token.as_ref(), settings.token_file.as_ref())?;
-    Ok(NodeServer::new(site, &token, Arc::new(PuppetWords))?)
+    Ok(NodeServer::new(site, &token, Arc::new(PuppetWords), others)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_told_by_a_token_that_nobody_guesses_and_no_other_has() {
+        let settings = |token: &str| settings::Puppet { token: Some(token.into()), ..settings::Puppet::default() };
+        let guessed = door("here", &settings("easy"), &[]).err().unwrap();
+        assert!(guessed.to_string().starts_with("the token has fewer than 16 letters"), "{guessed}");
+        let here = door("here", &settings("the-token-of-this-site"), &[]).unwrap();
+        let shared = door("there", &settings("the-token-of-this-site"), &[here.clone()]).err().unwrap();
+        assert!(shared.to_string().starts_with("the token is that of the site `here`, too"), "{shared}");
+        assert!(door("there", &settings("the-token-of-that-site"), &[here]).is_ok());
+    }
 }

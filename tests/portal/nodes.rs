@@ -36,7 +36,7 @@ struct Site {
 
 impl Site {
     fn of(mut house: House) -> Self {
-        let server = |site, token| NodeServer::new(site, token, Arc::new(PuppetWords)).expect("a long token");
+        let server = |site, token| NodeServer::new(site, token, Arc::new(PuppetWords), &[]).expect("a long token");
         house.app.node_servers = [server("lab", TOKEN), server("elsewhere", "token-of-elsewhere")].into();
         Self { house, metrics: Metrics::default() }
     }
@@ -114,7 +114,7 @@ async fn a_server_is_told_of_the_nodes_of_its_own_site_alone() {
 #[test]
 fn a_token_that_could_be_guessed_opens_no_door() {
     for token in ["", "puppet", "fifteen-letters"] {
-        assert!(NodeServer::new("lab", token, Arc::new(PuppetWords)).is_err(), "{token}");
+        assert!(NodeServer::new("lab", token, Arc::new(PuppetWords), &[]).is_err(), "{token}");
     }
 }
 
