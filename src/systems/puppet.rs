@@ -92,7 +92,7 @@ mod tests {
         let guessed = door("here", &settings("easy"), &[]).err().unwrap();
         assert!(guessed.to_string().starts_with("the token has fewer than 16 letters"), "{guessed}");
         let here = door("here", &settings("the-token-of-this-site"), &[]).unwrap();
-        let shared = door("there", &settings("the-token-of-this-site"), &[here.clone()]).err().unwrap();
+        let shared = door("there", &settings("the-token-of-this-site"), std::slice::from_ref(&here)).err().unwrap();
         assert!(shared.to_string().starts_with("the token is that of the site `here`, too"), "{shared}");
         assert!(door("there", &settings("the-token-of-that-site"), &[here]).is_ok());
     }
