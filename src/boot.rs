@@ -119,6 +119,7 @@ impl House {
             demo,
             mailer,
             datacenter,
+            connectors: opened.connectors.into(),
             press: Press::default(),
             node_servers: opened.node_servers.into(),
             sealing,
@@ -247,7 +248,8 @@ impl Process {
         background.spawn(publish_at_hangup(house.app.clone(), stopping.clone()));
         if self.worker {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
-            let duties = duties::all(&name(), house.hypervisors.clone(), house.container_hosts, house.retention);
+            let mut duties = duties::all(&name(), house.hypervisors.clone(), house.container_hosts, house.retention);
+            duties.extend(duties::of_connectors(&house.app.connectors));
             background.spawn(duties::keep(duties, house.app.clone(), name(), house.lease, stopping.clone()));
         }
         if let Some(listener) = self.portal {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::App;
+use app::connector::Connector;
 use app::duty::{self, OnDuty};
 use app::retention::Retention;
 use app::sighting::Hypervisors;
@@ -28,12 +29,16 @@ const RENEWALS: u32 = 2;
 /// How long after a failure lasting work is taken up again.
 const AGAIN: Duration = Duration::from_secs(5);
 
+/// How often it is looked whether something is to be carried to the company's CMDBs, or compared with them.
+const CARRY: Duration = Duration::from_secs(1);
+const COMPARE: Duration = Duration::from_secs(10);
+
 type Work = Box<dyn Fn(App) -> Pin<Box<dyn Future<Output = Result<(), Trouble>> + Send>> + Send + Sync>;
 
 /// One thing that has to be done again and again.
 pub struct Duty {
     /// What the log calls it.
-    name: &'static str,
+    name: String,
     every: Duration,
     /// Whether the work has no end of its own: it is taken up again only when it failed, and broken off when the process
     /// has to stop.
@@ -42,15 +47,15 @@ pub struct Duty {
 }
 
 impl Duty {
-    fn new<F>(name: &'static str, every: Duration, work: impl Fn(App) -> F + Send + Sync + 'static) -> Self
+    fn new<F>(name: impl Into<String>, every: Duration, work: impl Fn(App) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), Trouble>> + Send + 'static,
     {
-        Self { name, every, lasts: false, work: Box::new(move |app| Box::pin(work(app))) }
+        Self { name: name.into(), every, lasts: false, work: Box::new(move |app| Box::pin(work(app))) }
     }
 
     /// Work that goes on for as long as the duties are held.
-    fn lasting<F>(name: &'static str, work: impl Fn(App) -> F + Send + Sync + 'static) -> Self
+    fn lasting<F>(name: impl Into<String>, work: impl Fn(App) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), Trouble>> + Send + 'static,
     {
@@ -92,6 +97,28 @@ pub fn all(process: &str, hypervisors: Hypervisors, container_hosts: Hosts, rete
             async move { app::workload::follow(&app, hosts).await }
         }),
     ]
+}
+
+/// What carries the CMDB to the company's: a duty for each connector, so that one that does not answer holds up no other.
+pub fn of_connectors(connectors: &[Connector]) -> Vec<Duty> {
+    if connectors.is_empty() {
+        return Vec::new();
+    }
+    let mut duties = vec![Duty::new("hand out what changed in the CMDB", CARRY, |app| async move {
+        app::connector::hand_out(&app).await.map(drop)
+    })];
+    for connector in connectors {
+        let (carried, compared) = (connector.clone(), connector.clone());
+        duties.push(Duty::new(format!("carry the CMDB to {}", connector.name), CARRY, move |app| {
+            let connector = carried.clone();
+            async move { app::connector::carry(&app, &connector).await.map(drop) }
+        }));
+        duties.push(Duty::new(format!("compare the CMDB with {}", connector.name), COMPARE, move |app| {
+            let connector = compared.clone();
+            async move { app::connector::keep_comparing(&app, &connector).await.map(drop) }
+        }));
+    }
+    duties
 }
 
 /// Does the duties whenever no other process does, until `stop` says so.
@@ -158,8 +185,8 @@ async fn keep_one(duty: Arc<Duty>, on_duty: Arc<OnDuty>, mut ending: watch::Rece
         };
         let Err(trouble) = done else { continue };
         match on_duty.is_over().await {
-            Ok(true) => tracing::info!(duty = duty.name, "a duty was left to the process that has taken it over"),
-            _ => tracing::error!(duty = duty.name, error = ?trouble, "a duty failed and is tried again"),
+            Ok(true) => tracing::info!(duty = %duty.name, "a duty was left to the process that has taken it over"),
+            _ => tracing::error!(duty = %duty.name, error = ?trouble, "a duty failed and is tried again"),
         }
     }
 }

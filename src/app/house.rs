@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use domain::ci::{Cause, CiChange, Source};
-use domain::ids::{OrganisationId, ProjectId};
+use domain::ids::{DeploymentId, OrganisationId, ProjectId};
 use domain::organisation::Organisation;
 use domain::person::{Principal, Role};
 use domain::ports::clock::Clock;
@@ -67,6 +67,7 @@ impl House {
             demo: false,
             mailer: None,
             datacenter: None,
+            connectors: Default::default(),
             press: Default::default(),
             node_servers: Default::default(),
             sealing: SealingKey::read(&SealingKey::fresh()).expect("a fresh key is one"),
@@ -76,10 +77,15 @@ impl House {
 
     /// Tells the CMDB, as a step of a run would, for a project.
     pub(crate) async fn tell(&self, project: ProjectId, changes: &[CiChange]) {
+        self.tell_of(project, None, changes).await;
+    }
+
+    /// The same, of a deployment.
+    pub(crate) async fn tell_of(&self, project: ProjectId, deployment: Option<DeploymentId>, changes: &[CiChange]) {
         let cause = Cause {
             source: Source::Workflow,
             project,
-            deployment: None,
+            deployment,
             run: None,
             step: Some("node[1]".into()),
             platform: Some("ops-containers".into()),
@@ -120,7 +126,8 @@ pub(crate) fn requester(project: ProjectId) -> Principal {
     Principal { by_project: BTreeMap::from([(project, BTreeSet::from([Role::Requester]))]), ..nobody() }
 }
 
-fn nobody() -> Principal {
+/// Somebody who may do nothing.
+pub(crate) fn nobody() -> Principal {
     Principal {
         person: store::fresh_id(),
         name: "Somebody".into(),

@@ -9,6 +9,7 @@ pub mod audit_report;
 pub mod catalog;
 pub mod ci;
 pub mod cmdb;
+pub mod connector;
 pub mod consequences;
 pub mod datacenter;
 pub mod demo;
@@ -81,6 +82,8 @@ pub struct App {
     pub mailer: Option<Arc<dyn Mailer>>,
     /// The controls of the simulated datacenter, where there is one.
     pub datacenter: Option<Arc<dyn DatacenterControls>>,
+    /// The company's CMDBs that ours is carried to.
+    pub connectors: connector::Connectors,
     /// Where audit reports are compiled.
     pub press: audit_report::Press,
     /// The configuration servers that may ask about nodes and report on them.

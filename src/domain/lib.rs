@@ -12,6 +12,7 @@ pub mod audit;
 pub mod audit_report;
 pub mod blueprint;
 pub mod ci;
+pub mod connector;
 pub mod deployment;
 pub mod finding;
 pub mod first_boot;

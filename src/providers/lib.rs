@@ -9,7 +9,9 @@ pub mod http;
 #[cfg(all(test, feature = "live"))]
 mod lab;
 pub mod nautobot;
+pub mod outbound;
 pub mod puppet;
 pub mod simulated;
 pub mod smtp;
 pub mod vsphere;
+pub mod webhook;

@@ -6,6 +6,7 @@
 
 mod bounds;
 mod catalog;
+mod cmdb;
 mod database;
 mod datacenter;
 mod file;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 
 pub use bounds::Bounds;
 pub use catalog::Catalog;
+pub use cmdb::{Cmdb, Webhook};
 pub use database::Database;
 pub use datacenter::Datacenter;
 pub use logging::Logging;
@@ -49,6 +51,7 @@ pub use worker::Worker;
 pub struct Settings {
     pub bounds: Bounds,
     pub catalog: Catalog,
+    pub cmdb: Cmdb,
     pub database: Database,
     pub datacenter: Datacenter,
     pub logging: Logging,
@@ -66,6 +69,7 @@ impl Settings {
     fn objections(&self) -> Vec<Objection> {
         [
             self.bounds.objections(),
+            self.cmdb.objections(),
             self.database.objections(),
             self.mail.objections(),
             self.retention.objections(),

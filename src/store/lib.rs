@@ -14,6 +14,7 @@ pub mod audit_report;
 pub mod blueprint;
 pub mod ci;
 mod connect;
+pub mod connector;
 pub mod deployment;
 pub mod duty;
 mod fault;

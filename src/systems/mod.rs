@@ -1,5 +1,6 @@
 //! The sites with their outside systems, put together from the providers that are configured.
 
+mod cmdb;
 mod docker;
 mod edge;
 mod probe;
@@ -14,7 +15,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actions::Systems;
-use app::cmdb::BuiltIn;
+use app::cmdb::{BuiltIn, Carried};
+use app::connector::Connector;
 use app::node::NodeServer;
 use app::secret::{Safe, SealingKey};
 use app::sighting::Hypervisors;
@@ -56,6 +58,8 @@ pub struct Opened {
     systems: BTreeMap<String, Systems>,
     /// The systems that can be looked at before anything is ordered, by site.
     pub surveys: Vec<Surveyed>,
+    /// The company's CMDBs.
+    pub connectors: Vec<Connector>,
     /// The configuration servers that may come in.
     pub node_servers: Vec<NodeServer>,
     /// The simulated datacenter; of several, the first.
@@ -64,7 +68,7 @@ pub struct Opened {
 
 /// A system that can be looked at before anything is ordered of it.
 pub struct Surveyed {
-    /// The site's name.
+    /// The site's name, or the connector's.
     pub site: String,
     /// The section of the settings that names it.
     pub system: &'static str,
@@ -105,11 +109,13 @@ pub fn open(
     sealing: &SealingKey,
 ) -> Result<Opened, SystemsError> {
     let safe = Safe { store: store.clone(), clock: clock.clone(), sealing: sealing.clone() };
-    let house = House { store, clock, cmdb: Arc::new(BuiltIn { store: store.clone() }), safe: Arc::new(safe) };
+    let (connectors, surveys) = cmdb::open(&settings.cmdb, clock)?;
+    let house = House { store, clock, cmdbs: cmdbs(store, &connectors), safe: Arc::new(safe) };
     let mut opened = Opened {
         sites: sites(settings),
         systems: BTreeMap::new(),
-        surveys: Vec::new(),
+        surveys,
+        connectors,
         node_servers: Vec::new(),
         datacenter: None,
     };
@@ -129,8 +135,17 @@ pub fn open(
 struct House<'h> {
     store: &'h Store,
     clock: &'h Arc<dyn Clock>,
-    cmdb: Arc<dyn Cmdb>,
+    cmdbs: Vec<Arc<dyn Cmdb>>,
     safe: Arc<dyn Secrets>,
+}
+
+/// The CMDBs that steps confirm in: our own, and those that it is carried to.
+fn cmdbs(store: &Store, connectors: &[Connector]) -> Vec<Arc<dyn Cmdb>> {
+    let mut all: Vec<Arc<dyn Cmdb>> = vec![Arc::new(BuiltIn { store: store.clone() })];
+    for connector in connectors {
+        all.push(Arc::new(Carried { store: store.clone(), connector: connector.name.clone() }));
+    }
+    all
 }
 
 /// The sites as orders know them.
@@ -157,8 +172,7 @@ impl Opened {
             section,
             source: format!("the datacenter's file `{}` can't be opened: {cause}", file.display()).into(),
         })?;
-        let cmdbs = vec![Arc::clone(&house.cmdb)];
-        let systems = Systems::one(Arc::new(datacenter.clone()), cmdbs, Arc::clone(&house.safe));
+        let systems = Systems::one(Arc::new(datacenter.clone()), house.cmdbs.clone(), Arc::clone(&house.safe));
         self.systems.insert(site.to_owned(), systems);
         self.datacenter.get_or_insert(datacenter);
         Ok(())
@@ -186,7 +200,7 @@ impl Opened {
                 None => here.absent("probe", "probe"),
             },
             names,
-            cmdbs: vec![Arc::clone(&house.cmdb)],
+            cmdbs: house.cmdbs.clone(),
             secrets: Arc::clone(&house.safe),
         };
         if let Some(puppet) = &site.puppet {

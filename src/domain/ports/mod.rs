@@ -6,6 +6,7 @@
 pub mod balancer;
 pub mod clock;
 pub mod cmdb;
+pub mod cmdb_connector;
 pub mod configuration;
 pub mod container_host;
 pub mod datacenter;

@@ -18,6 +18,7 @@ pub use edge::{Addresses, Dns, Haproxy, Nautobot};
 pub use probe::Probe;
 pub use puppet::{Orchestrator, Puppet, Ssh};
 pub use tls::Tls;
+pub(super) use tls::{empty, unread};
 pub use vsphere::Vsphere;
 
 use super::Datacenter;

@@ -40,12 +40,12 @@ impl Tls {
 }
 
 /// What is wrong with a file that a setting names.
-pub(super) fn unread(setting: String, file: &PathBuf) -> Option<Objection> {
+pub(in crate::settings) fn unread(setting: String, file: &PathBuf) -> Option<Objection> {
     let cause = std::fs::File::open(file).err()?;
     Some(Objection::new(setting, format!("`{}` can't be read: {cause}", file.display())))
 }
 
 /// What is wrong with a text that has to be there.
-pub(super) fn empty(setting: String, text: &str, example: &str) -> Option<Objection> {
+pub(in crate::settings) fn empty(setting: String, text: &str, example: &str) -> Option<Objection> {
     text.trim().is_empty().then(|| Objection::new(setting, format!("is missing: write it as `{example}`")))
 }

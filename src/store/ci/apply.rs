@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::row::{self, attribute, ci, history, relation, word};
 use crate::tx::sealed::Connection;
-use crate::{Tx, deployment, fresh_id};
+use crate::{Tx, connector, deployment, fresh_id};
 
 /// Rows that one INSERT takes: both databases bound the number of values in a statement.
 const ROWS_A_STATEMENT: usize = 500;
@@ -139,6 +139,7 @@ async fn write(tx: &Tx, delta: &Delta, cause: &Cause) -> Result<(), DbErr> {
     insert(tx, delta.opened.iter().map(|link| opened(link, cause)).collect(), None).await?;
     close(tx, &delta.closed, cause).await?;
     insert(tx, delta.history.iter().map(history::Model::from_domain).collect(), None).await?;
+    connector::raise(tx, &delta.history.iter().map(|change| change.ci).collect(), cause.at).await?;
     index_words(tx, delta).await
 }
 

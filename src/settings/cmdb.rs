@@ -1,0 +1,85 @@
+//! `[cmdb.connectors.<name>]`: the company's CMDBs that the built-in one is carried to.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use super::Secret;
+use super::mistake::Objection;
+use super::sites::{empty, unread};
+
+/// What becomes of the CMDB outside of the house.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Cmdb {
+    /// By name.
+    pub connectors: BTreeMap<String, Connector>,
+}
+
+/// One of the company's CMDBs: a section says which kind of system it is.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Connector {
+    /// Takes CIs as JSON.
+    pub webhook: Option<Webhook>,
+}
+
+/// A system that takes CIs as JSON.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Webhook {
+    /// Takes CIs by POST, `https://cmdb.example.org/gatehouse`.
+    pub url: String,
+    /// Lists by GET what it holds; without it nothing is compared.
+    pub list_url: Option<String>,
+    /// What requests are signed with.
+    pub secret: Option<Secret>,
+    /// A file with it on its first line, instead of `secret`.
+    pub secret_file: Option<PathBuf>,
+    /// The authorities (PEM) that its certificate has to come from, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+}
+
+impl Cmdb {
+    /// Names are a part of addresses and rows.
+    const LONGEST_NAME: usize = 63;
+
+    pub(super) fn objections(&self) -> Vec<Objection> {
+        self.connectors.iter().flat_map(|(name, connector)| connector.objections(name)).collect()
+    }
+}
+
+impl Connector {
+    fn objections(&self, name: &str) -> Vec<Objection> {
+        let here = format!("cmdb.connectors.{name}");
+        let mut found = Vec::new();
+        let fits = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
+        if name.is_empty() || name.len() > Cmdb::LONGEST_NAME || !name.chars().all(fits) {
+            let why = "is no name of a connector: small letters, digits and dashes, 63 at most";
+            found.push(Objection::new(here.clone(), why));
+        }
+        if self.webhook.is_none() {
+            let why = format!("says nowhere what it is carried to: add `[{here}.webhook]`");
+            found.push(Objection::new(here.clone(), why));
+        }
+        found.extend(self.webhook.iter().flat_map(|it| it.objections(&format!("{here}.webhook"))));
+        found
+    }
+}
+
+impl Webhook {
+    fn objections(&self, section: &str) -> Vec<Objection> {
+        let here = |setting: &str| format!("{section}.{setting}");
+        let mut found = Secret::objections(&here("secret"), self.secret.as_ref(), self.secret_file.as_ref());
+        if self.secret.is_none() && self.secret_file.is_none() {
+            found.push(Objection::new(
+                here("secret_file"),
+                "is missing: name a file with what requests are signed with",
+            ));
+        }
+        found.extend(self.ca_file.as_ref().and_then(|file| unread(here("ca_file"), file)));
+        found.extend(empty(here("url"), &self.url, "https://cmdb.example.org/gatehouse"));
+        found
+    }
+}

@@ -1,0 +1,49 @@
+//! The company's CMDBs, as the settings name them.
+
+use std::sync::Arc;
+
+use app::connector::Connector;
+use domain::ports::clock::Clock;
+use domain::ports::cmdb_connector::CmdbConnector;
+use domain::ports::survey::Survey;
+use providers::webhook::{Webhook, WebhookSettings};
+
+use super::{Section, Surveyed, SystemsError, read, secret};
+use crate::settings;
+
+/// Every connector, and what of them can be surveyed.
+pub(super) fn open(
+    settings: &settings::Cmdb,
+    clock: &Arc<dyn Clock>,
+) -> Result<(Vec<Connector>, Vec<Surveyed>), SystemsError> {
+    let mut opened = (Vec::new(), Vec::new());
+    for (name, connector) in &settings.connectors {
+        let failed =
+            |section: &str, source| SystemsError { section: format!("cmdb.connectors.{name}.{section}"), source };
+        if let Some(it) = &connector.webhook {
+            let webhook = Arc::new(webhook(it, clock).map_err(|source| failed("webhook", source))?);
+            add(&mut opened, name, "webhook", webhook);
+        }
+    }
+    Ok(opened)
+}
+
+fn add<C: CmdbConnector + Survey + 'static>(
+    (connectors, surveys): &mut (Vec<Connector>, Vec<Surveyed>),
+    name: &str,
+    kind: &'static str,
+    system: Arc<C>,
+) {
+    surveys.push(Surveyed { site: name.to_owned(), system: kind, survey: system.clone() });
+    connectors.push(Connector { name: name.to_owned(), kind, system });
+}
+
+fn webhook(settings: &settings::Webhook, clock: &Arc<dyn Clock>) -> Section<Webhook> {
+    let settings = WebhookSettings {
+        url: settings.url.clone(),
+        list_url: settings.list_url.clone(),
+        secret: secret("the secret", settings.secret.as_ref(), settings.secret_file.as_ref())?,
+        ca: settings.ca_file.as_ref().map(read).transpose()?,
+    };
+    Ok(Webhook::new(&settings, Arc::clone(clock))?)
+}
