@@ -19,6 +19,7 @@ use store::run::{Filter, RunSummary, SortBy};
 use store::worker::Worker;
 use store::{DbErr, Reads};
 
+use crate::connector::{self, Fares};
 use crate::sighting::{self, SiteSeen};
 use crate::{App, database, hold, run};
 
@@ -102,6 +103,8 @@ pub struct Overview {
     pub providers: Vec<Provider>,
     /// When the machines of each site were last looked at.
     pub sites: Vec<SiteSeen>,
+    /// The company's CMDBs that ours is carried to.
+    pub connectors: Vec<Fares>,
     /// Runs that wait for a worker.
     pub queue: Waiting,
     /// The same by project, those with most first.
@@ -166,6 +169,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         workers,
         duty: store::duty::find(store).await.map_err(database)?,
         sites: sighting::sites(app, now).await?,
+        connectors: connector::fares(app).await?,
         queue: app.engine.queue().await.map_err(database)?,
         backlogs: backlogs(app).await?,
         mails: store::mail::counts(store).await.map_err(database)?,

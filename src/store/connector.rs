@@ -6,7 +6,7 @@ mod outbox;
 mod record;
 mod standing;
 
-pub use delivery::{HeldCi, Missing, due, forget_missing, mark_compared, next_missing, retry, settle, want_again};
+pub use delivery::{HeldCi, due, forget_missing, mark_compared, next_missing, retry, settle, want_again};
 pub(crate) use outbox::raise;
 pub use outbox::{Loaded, hand_out, load};
 pub use record::records;

@@ -156,10 +156,6 @@ pub async fn mark_compared(
     Ok(rows.into_iter().map(held).collect())
 }
 
-/// A CI that was acknowledged and was not found by a comparison.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Missing(pub CiId);
-
 /// Up to `limit` CIs that a connector acknowledged before the comparison that began at `began`, and that it did not
 /// find.
 pub async fn next_missing(
@@ -167,19 +163,19 @@ pub async fn next_missing(
     connector: &str,
     began: DateTime<Utc>,
     limit: u64,
-) -> Result<Vec<Missing>, DbErr> {
+) -> Result<Vec<CiId>, DbErr> {
     let mut sql = Sql::default();
     let (name, at) = (sql.bind(connector), sql.bind(began));
     sql.text = format!(
         "SELECT ci_id FROM delivery WHERE connector = {name} AND acknowledged_at < {at} AND native_id IS NOT NULL \
          AND wanted_since IS NULL AND (compared_at IS NULL OR compared_at < {at}) LIMIT {limit}"
     );
-    Ok(sql.ids(on.db()).await?.into_iter().map(|id| Missing(id.into())).collect())
+    Ok(sql.ids(on.db()).await?.into_iter().map(CiId::from).collect())
 }
 
 /// Has these CIs made anew over there: what was acknowledged of them is forgotten.
-pub async fn forget_missing(tx: &Tx, connector: &str, missing: &[Missing], now: DateTime<Utc>) -> Result<(), DbErr> {
-    anew(tx, connector, missing.iter().map(|it| it.0).collect(), "native_id = NULL, ", now).await
+pub async fn forget_missing(tx: &Tx, connector: &str, missing: &[CiId], now: DateTime<Utc>) -> Result<(), DbErr> {
+    anew(tx, connector, missing.to_vec(), "native_id = NULL, ", now).await
 }
 
 /// Has these CIs carried again, though nothing changed here.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
+use app::connector::Fares;
 use app::operations::{self, Listed, Overview, Provider, QueuedOf};
 use app::sighting::SiteSeen;
 use chrono::{DateTime, Utc};
@@ -39,6 +40,8 @@ pub struct OperationsOverview {
     providers: Vec<ProviderDetails>,
     /// When the machines of each site were last looked at.
     sites: Vec<SiteDetails>,
+    /// The company's CMDBs that ours is carried to.
+    connectors: Vec<ConnectorDetails>,
     /// Runs that wait for a worker.
     queue: u64,
     /// The same by project, those with most first.
@@ -110,6 +113,34 @@ pub struct SiteDetails {
     why: Option<String>,
 }
 
+/// One of the company's CMDBs, and how carrying ours to it goes.
+#[derive(Serialize, ToSchema)]
+pub struct ConnectorDetails {
+    name: String,
+    kind: &'static str,
+    /// `answers`, `away` or `quiet`.
+    state: &'static str,
+    /// What it came to last, while it is away.
+    why: Option<String>,
+    /// CIs that it has not acknowledged, dead letters among them.
+    waiting: u64,
+    /// CIs that it does not take until somebody helps.
+    dead: u64,
+    /// The oldest change that it has not acknowledged.
+    oldest: Option<DateTime<Utc>>,
+    /// How long half of the latest changes took, and nineteen of twenty, in seconds.
+    lag_p50: Option<i64>,
+    lag_p95: Option<i64>,
+    /// CIs that failed at their last try, by the word for why.
+    errors: BTreeMap<String, u64>,
+    /// Writes that changed nothing over there.
+    noops: i64,
+    /// The last comparison with what it holds, and what that found.
+    compared_at: Option<DateTime<Utc>>,
+    differed: i64,
+    missing: i64,
+}
+
 /// Runs of a project that wait for a worker.
 #[derive(Serialize, ToSchema)]
 pub struct QueuedDetails {
@@ -146,6 +177,7 @@ impl From<Overview> for OperationsOverview {
                 process: overview.duty.holder,
                 since: overview.duty.held_since,
             },
+            connectors: overview.connectors.into_iter().map(ConnectorDetails::from).collect(),
             sites: overview.sites.into_iter().map(SiteDetails::from).collect(),
             providers: overview.providers.into_iter().map(ProviderDetails::from).collect(),
             queue: overview.queue.number,
@@ -185,6 +217,27 @@ impl From<Provider> for ProviderDetails {
             in_line: provider.in_line,
             in_line_since: provider.in_line_since,
             name: provider.name,
+        }
+    }
+}
+
+impl From<Fares> for ConnectorDetails {
+    fn from(fares: Fares) -> Self {
+        Self {
+            state: fares.state(),
+            name: fares.name,
+            kind: fares.kind,
+            why: fares.standing.error,
+            waiting: fares.outstanding.cis,
+            dead: fares.outstanding.dead,
+            oldest: fares.outstanding.oldest,
+            lag_p50: fares.lag.map(|lag| lag.p50.num_seconds()),
+            lag_p95: fares.lag.map(|lag| lag.p95.num_seconds()),
+            errors: fares.outstanding.errors,
+            noops: fares.standing.noops,
+            compared_at: fares.standing.compared_at,
+            differed: fares.standing.found_differing,
+            missing: fares.standing.found_missing,
         }
     }
 }

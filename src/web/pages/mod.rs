@@ -7,6 +7,7 @@ pub(crate) mod audit_report;
 mod blueprints;
 mod catalog;
 pub(crate) mod ci;
+mod connectors;
 mod datacenter;
 mod deployments;
 mod mail;
@@ -41,6 +42,7 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(datacenter::configure)
         .configure(deployments::configure)
         .configure(mail::configure)
+        .configure(connectors::configure)
         .configure(operations::configure)
         .configure(people::configure)
         .configure(project::configure)
