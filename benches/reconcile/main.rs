@@ -54,10 +54,10 @@ where
     R: Iterator<Item = Result<Record, Error>>,
     C: Iterator<Item = Result<Record, Error>>,
 {
-    let (rules, coverage) = (Rules::default(), Coverage::default().looked(CiClass::VirtualMachine, "all", true));
+    let (rules, coverage) = (Rules::standard(), Coverage::default().looked(CiClass::VirtualMachine, "all", true));
     let mut differences = Vec::new();
     let none = std::iter::empty();
-    let outcome = reconcile(none, reality, cmdb, (&rules, &coverage), |difference| differences.push(difference))?;
+    let outcome = reconcile(none, reality, cmdb, (rules, &coverage), |difference| differences.push(difference))?;
     Ok((outcome.totals, differences.len()))
 }
 

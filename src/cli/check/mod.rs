@@ -1,4 +1,4 @@
-//! `gatehouse check`: every mistake of blueprint files, before they are published; and with `--connect`, what is missing
+//! `gatehouse check`: every mistake of blueprint files and of rules of reconcile, before they are published; and with `--connect`, what is missing
 //! at the sites before anything is ordered.
 
 mod connect;
@@ -11,6 +11,7 @@ use app::catalog::File;
 use clap::Args;
 use domain::action::Signature;
 use domain::blueprint::{Blueprint, file_schema};
+use domain::reconcile::rules::Rules;
 
 use super::{Failure, complain, print};
 use crate::settings::Settings;
@@ -40,6 +41,13 @@ pub async fn run(settings: &Settings, arguments: &Arguments) -> Result<ExitCode,
     }
     let mut seen = Seen::default();
     for file in files(settings, &arguments.paths)? {
+        if let Some(text) = rules_of(&file) {
+            match Rules::read(&file.name, text) {
+                Ok(_) => seen.rules(&file.name)?,
+                Err(mistakes) => seen.bad(&mistakes.iter().map(ToString::to_string).collect::<Vec<_>>()),
+            }
+            continue;
+        }
         match told(&file, &actions) {
             Ok(blueprint) => seen.good(&file.name, &blueprint)?,
             Err(mistakes) => seen.bad(&mistakes),
@@ -57,6 +65,12 @@ fn files(settings: &Settings, paths: &[PathBuf]) -> Result<Vec<File>, String> {
         .iter()
         .flat_map(|path| workflows::read(Some(path)).unwrap_or_else(|_| vec![workflows::file(path)]))
         .collect())
+}
+
+/// The text of a file that holds no blueprint but the rules of reconcile.
+fn rules_of(file: &File) -> Option<&str> {
+    let text = file.text.as_ref().ok()?;
+    text.lines().any(|line| line.starts_with("rules:")).then_some(text)
 }
 
 fn told(file: &File, actions: &[Signature]) -> Result<Blueprint, Vec<String>> {
@@ -85,6 +99,11 @@ impl Seen {
         }
         self.files += 1;
         say!("{file}: {name} {version} is in order")
+    }
+
+    fn rules(&mut self, file: &str) -> Result<(), Failure> {
+        self.files += 1;
+        say!("{file}: the rules of reconcile are in order")
     }
 
     fn bad(&mut self, mistakes: &[String]) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A place in a file; both count from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(super) struct Position {
+pub(crate) struct Position {
     pub(super) line: usize,
     pub(super) column: usize,
 }
@@ -39,13 +39,13 @@ impl fmt::Display for Mistake {
 }
 
 /// Gathers the mistakes of one file, so that its author sees all of them at once.
-pub(super) struct Mistakes<'f> {
+pub(crate) struct Mistakes<'f> {
     file: &'f str,
     found: Vec<Mistake>,
 }
 
 impl<'f> Mistakes<'f> {
-    pub(super) fn of(file: &'f str) -> Self {
+    pub(crate) fn of(file: &'f str) -> Self {
         Self { file, found: Vec::new() }
     }
 
@@ -54,11 +54,11 @@ impl<'f> Mistakes<'f> {
         self.found.len()
     }
 
-    pub(super) fn add(&mut self, at: Position, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, at: Position, message: impl Into<String>) {
         self.add_with_hint(at, message, None);
     }
 
-    pub(super) fn add_with_hint(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
+    pub(crate) fn add_with_hint(&mut self, at: Position, message: impl Into<String>, hint: Option<String>) {
         self.found.push(Mistake {
             file: self.file.to_owned(),
             line: at.line,
@@ -69,7 +69,7 @@ impl<'f> Mistakes<'f> {
     }
 
     /// What was read, if nothing was found; else everything found, in the order of the file, each once.
-    pub(super) fn settle<T>(mut self, read: Option<T>) -> Result<T, Vec<Mistake>> {
+    pub(crate) fn settle<T>(mut self, read: Option<T>) -> Result<T, Vec<Mistake>> {
         self.found.sort_by(|a, b| (a.line, a.column, &a.message).cmp(&(b.line, b.column, &b.message)));
         self.found.dedup();
         read.filter(|_| self.found.is_empty()).ok_or(self.found)
@@ -80,7 +80,7 @@ impl<'f> Mistakes<'f> {
 const LISTED: usize = 16;
 
 /// "did you mean `nodes`?", or the names that are known when none is near.
-pub(super) fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+pub(crate) fn hint<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<&str> = known.into_iter().collect();
     did_you_mean(nearest(found, known.iter().copied())).or_else(|| match known.len() {
         0 => None,

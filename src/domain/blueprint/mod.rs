@@ -10,13 +10,13 @@ mod check;
 mod edition;
 pub mod expression;
 mod format;
-mod mistake;
+pub(crate) mod mistake;
 mod period;
 pub mod plan;
 mod read;
 pub mod schema;
 mod shape;
-mod source;
+pub(crate) mod source;
 pub mod template;
 #[cfg(test)]
 mod tests;

@@ -27,15 +27,15 @@ const NOWHERE: Position = Position { line: 1, column: 1 };
 
 /// A value of the file with its place.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Node {
-    pub(super) at: Position,
+pub(crate) struct Node {
+    pub(crate) at: Position,
     /// Where the characters of a text stand.
     pub(super) place: Place,
-    pub(super) tree: Tree,
+    pub(crate) tree: Tree,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Tree {
+pub(crate) enum Tree {
     /// What could not be used at its place; the mistake has been told, and nothing more is said of it.
     Unread,
     Null,
@@ -49,10 +49,10 @@ pub(super) enum Tree {
 
 /// A key of a table with its value.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) key_at: Position,
-    pub(super) value: Node,
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) key_at: Position,
+    pub(crate) value: Node,
 }
 
 impl Node {
@@ -71,7 +71,7 @@ impl Node {
     }
 
     /// The value itself if it is short enough to quote, else what kind it is.
-    pub(super) fn found(&self) -> String {
+    pub(crate) fn found(&self) -> String {
         match &self.tree {
             Tree::List(items) if items.is_empty() => "an empty list".to_owned(),
             Tree::List(_) | Tree::Table(_) | Tree::Null | Tree::Unread => self.kind().to_owned(),
@@ -82,7 +82,7 @@ impl Node {
     }
 
     /// The items of a list, or the one thing that stands in its place.
-    pub(super) fn items(&self) -> &[Self] {
+    pub(crate) fn items(&self) -> &[Self] {
         match &self.tree {
             Tree::List(items) => items,
             Tree::Unread => &[],
@@ -91,7 +91,7 @@ impl Node {
     }
 
     /// The keys of a table, with their values.
-    pub(super) fn entries(&self) -> &[Entry] {
+    pub(crate) fn entries(&self) -> &[Entry] {
         match &self.tree {
             Tree::Table(entries) => entries,
             _ => &[],
@@ -112,7 +112,7 @@ impl Node {
     }
 
     /// The value of a key of this table.
-    pub(super) fn get(&self, key: &str) -> Option<&Self> {
+    pub(crate) fn get(&self, key: &str) -> Option<&Self> {
         self.entries().iter().find(|entry| entry.key == key).map(|entry| &entry.value)
     }
 
@@ -155,7 +155,7 @@ impl Node {
 }
 
 /// Reads the text; what is no YAML, or too much of it, is one mistake with its place.
-pub(super) fn read(text: &str, mistakes: &mut Mistakes<'_>) -> Option<Node> {
+pub(crate) fn read(text: &str, mistakes: &mut Mistakes<'_>) -> Option<Node> {
     let start = Position { line: 1, column: 1 };
     if text.len() > MAX_BYTES {
         let size = text.len() / 1024;

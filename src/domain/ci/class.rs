@@ -85,6 +85,8 @@ const MACHINE: &[Expectation] = &[
     expect("size", "Size", Text, false, Order),
     expect("operating_system", "Operating system", Text, false, Agent),
     expect("native_id", "Id on the platform", Text, false, Provider),
+    expect("uuid", "Hardware UUID", Text, false, Provider),
+    expect("serial", "Serial number", Text, false, Provider),
     expect("site", "Site", Text, false, Order),
     expect("host", "Host", Text, false, Provider),
     expect("cluster", "Cluster", Text, false, Provider),

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Aspect, Attribute, Attributes, Cause, Change, Ci, CiChange, CiClass, Lifecycle, Relation};
 use crate::ids::CiId;
+use crate::reconcile::rules::Rules;
 
 /// A relation that holds, by the ids of its ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,7 +45,7 @@ pub struct Delta {
 
 impl Delta {
     pub fn is_empty(&self) -> bool {
-        self.history.is_empty()
+        self.history.is_empty() && self.attributes.is_empty()
     }
 }
 
@@ -53,14 +54,16 @@ impl Delta {
 #[error("the CMDB has no CI with the key `{0}`; declare it before relating it")]
 pub struct UnknownCi(pub String);
 
-/// Works out what to write so that the CMDB says what the changes say. `fresh` makes the ids of new CIs.
+/// Works out what to write so that the CMDB says what the changes say, as far as their source may by the rules. `fresh`
+/// makes the ids of new CIs.
 pub fn plan(
     known: Known,
     changes: &[CiChange],
     cause: &Cause,
+    rules: &Rules,
     fresh: impl FnMut() -> CiId,
 ) -> Result<Delta, UnknownCi> {
-    let mut draft = Draft::over(known, fresh);
+    let mut draft = Draft::over(known, rules, fresh);
     for change in changes {
         draft.apply(change, cause)?;
     }
@@ -74,7 +77,8 @@ struct Drafted {
     attributes: Attributes,
 }
 
-struct Draft<F> {
+struct Draft<'r, F> {
+    rules: &'r Rules,
     cis: BTreeMap<String, Drafted>,
     before: BTreeMap<Link, Uuid>,
     links: BTreeSet<Link>,
@@ -82,13 +86,14 @@ struct Draft<F> {
     fresh: F,
 }
 
-impl<F: FnMut() -> CiId> Draft<F> {
-    fn over(known: Known, fresh: F) -> Self {
+impl<'r, F: FnMut() -> CiId> Draft<'r, F> {
+    fn over(known: Known, rules: &'r Rules, fresh: F) -> Self {
         let drafted = |(ci, attributes): (Ci, Attributes)| {
             let before = Some((ci.clone(), attributes.clone()));
             (ci.key.clone(), Drafted { before, now: ci, attributes })
         };
         Self {
+            rules,
             cis: known.cis.into_iter().map(drafted).collect(),
             links: known.links.keys().copied().collect(),
             before: known.links,
@@ -140,8 +145,8 @@ impl<F: FnMut() -> CiId> Draft<F> {
             ci.application = cause.application.clone().or_else(|| ci.application.take());
         }
         for (name, value) in told {
-            let same = drafted.attributes.get(name).map_or(value.is_null(), |known| known.value == *value);
-            if !same {
+            let takes = |known| self.rules.takes((class, name), known, value, (cause.source, cause.at));
+            if drafted.attributes.get(name).map_or(!value.is_null(), takes) {
                 drafted.attributes.insert(name.clone(), said(value.clone(), cause));
             }
         }
@@ -215,8 +220,9 @@ fn record_ci(drafted: Drafted, cause: &Cause, delta: &mut Delta) {
             continue;
         }
         delta.attributes.push((id, name.clone(), attribute.clone()));
-        if known.is_some() {
-            let earlier = earlier.map_or(Value::Null, |earlier| earlier.value.clone());
+        let earlier = earlier.map_or(Value::Null, |earlier| earlier.value.clone());
+        // Told again, or by a stronger source: nothing has changed.
+        if known.is_some() && earlier != attribute.value {
             delta.history.push(entry(id, Aspect::Attribute, name, earlier, attribute.value.clone(), cause));
         }
     }

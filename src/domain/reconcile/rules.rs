@@ -1,12 +1,22 @@
 //! The rules of reconcile: by what a CI is known again, and whose word counts for what is told of it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 
 use super::merge::View;
 use super::totals::Brake;
-use crate::ci::{CiClass, Source};
+use crate::blueprint::Mistake;
+use crate::ci::{Attribute, CiClass, Source};
+
+mod read;
+
+/// The rules that come with Gatehouse.
+static STANDARD: LazyLock<Rules> = LazyLock::new(|| {
+    Rules::read("rules.yaml", include_str!("rules.yaml")).expect("a test reads the rules that come with Gatehouse")
+});
 
 /// The rules for every class; a class without rules is known by its key alone, and the last word on it counts.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -36,18 +46,61 @@ pub(super) struct Identifier {
 pub(super) struct Precedence {
     /// The strongest first; a source that is not named comes after all of these.
     pub(super) sources: Vec<Source>,
-    /// How long a source is believed without telling again.
-    pub(super) refresh: TimeDelta,
+    /// How long a source is believed without telling again; without it, for ever.
+    pub(super) refresh: Option<TimeDelta>,
 }
 
 impl Rules {
+    /// The rules that come with Gatehouse.
+    pub fn standard() -> &'static Self {
+        &STANDARD
+    }
+
+    /// Reads a rule file; every mistake with its place.
+    pub fn read(file: &str, text: &str) -> Result<Self, Vec<Mistake>> {
+        read::rules(file, text)
+    }
+
     pub(super) fn identifiers(&self, class: CiClass) -> &[Identifier] {
         self.classes.get(&class).map_or(&[], |rules| &rules.identifiers)
     }
 
     /// The view whose word counts where both tell the attribute.
     pub(super) fn leads(&self, class: CiClass, attribute: &str) -> View {
-        let first = self.classes.get(&class).and_then(|rules| rules.attributes.get(attribute)?.sources.first());
+        let first = self.precedence(class, attribute).and_then(|precedence| precedence.sources.first());
         if first == Some(&Source::Workflow) { View::Ledger } else { View::Reality }
     }
+
+    /// Whether an attribute on record becomes what this source tells now. A weaker source waits until the stronger one was
+    /// silent for its refresh time; so one that tells the same again is put down before half of that is over.
+    pub(crate) fn takes(
+        &self,
+        (class, attribute): (CiClass, &str),
+        known: &Attribute,
+        told: &Value,
+        (source, at): (Source, DateTime<Utc>),
+    ) -> bool {
+        let differs = known.value != *told;
+        let Some(precedence) = self.precedence(class, attribute) else { return differs };
+        let silent = at - known.at;
+        let (own, other) = (precedence.rank(source), precedence.rank(known.source));
+        if differs {
+            own <= other || precedence.refresh.is_some_and(|refresh| silent >= refresh)
+        } else {
+            own < other || own == other && precedence.refresh.is_some_and(|refresh| silent * 2 >= refresh)
+        }
+    }
+
+    fn precedence(&self, class: CiClass, attribute: &str) -> Option<&Precedence> {
+        self.classes.get(&class)?.attributes.get(attribute)
+    }
 }
+
+impl Precedence {
+    fn rank(&self, source: Source) -> usize {
+        self.sources.iter().position(|known| *known == source).unwrap_or(self.sources.len())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -34,7 +34,7 @@ fn standing(key: &str, standing: Standing) -> Record {
 /// A machine is known again by its serial number; by its name, somebody is asked.
 fn rules() -> Rules {
     let by = |name: &str, merges| Identifier { attributes: vec![name.into()], merges };
-    let cpu = Precedence { sources: vec![Source::Workflow], refresh: chrono::TimeDelta::days(1) };
+    let cpu = Precedence { sources: vec![Source::Workflow], refresh: None };
     let machine = ClassRules {
         identifiers: vec![by("serial", true), by("name", false)],
         attributes: BTreeMap::from([("cpu".into(), cpu)]),

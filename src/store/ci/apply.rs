@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use domain::ci::delta::{Delta, Known, Link, UnknownCi, plan, words_of};
 use domain::ci::{Attributes, Cause, CiChange};
 use domain::ids::{CiId, DeploymentId, ProjectId};
+use domain::reconcile::rules::Rules;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, DbBackend, DbErr, EntityTrait, IntoActiveModel,
@@ -36,7 +37,7 @@ pub async fn apply(tx: &Tx, changes: &[CiChange], cause: &Cause) -> Result<usize
     }
     one_after_the_other(tx, cause.project).await?;
     let known = known(tx, changes).await?;
-    let delta = plan(known, changes, cause, fresh_id)?;
+    let delta = plan(known, changes, cause, Rules::standard(), fresh_id)?;
     if !delta.is_empty() {
         write(tx, &delta, cause).await?;
     }

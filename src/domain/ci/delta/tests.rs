@@ -20,7 +20,7 @@ impl Records {
             last += 1;
             CiId(Uuid::from_u128(last))
         };
-        let delta = plan(self.known.clone(), changes, cause, fresh).expect("every key is declared");
+        let delta = plan(self.known.clone(), changes, cause, Rules::standard(), fresh).expect("every key is declared");
         self.ids = last;
         for ci in &delta.cis {
             let attributes =
@@ -162,7 +162,7 @@ fn what_the_class_requires_and_nobody_told_is_a_gap() {
 #[test]
 fn relating_what_was_never_declared_names_the_key() {
     let lost = CiChange::Relate { from: "a".into(), relation: Relation::RunsOn, to: "b".into() };
-    let refused = plan(Known::default(), &[lost], &cause(0), || CiId(Uuid::nil()));
+    let refused = plan(Known::default(), &[lost], &cause(0), Rules::standard(), || CiId(Uuid::nil()));
     assert_eq!(refused, Err(UnknownCi("a".into())));
 }
 
@@ -170,4 +170,26 @@ fn relating_what_was_never_declared_names_the_key() {
 fn a_name_is_found_whole_and_by_its_parts_and_an_address_whole() {
     assert_eq!(words_of("Shop-Test-01"), ["shop", "test", "01", "shop-test-01"]);
     assert_eq!(words_of("10.20.0.7"), ["10.20.0.7"]);
+}
+
+#[test]
+fn a_weaker_source_changes_nothing_and_a_stronger_one_does_and_stays() {
+    let mut records = Records::default();
+    let report = |minutes| Cause { source: Source::MachineReport, step: None, ..cause(minutes) };
+    let told = |cpu: u32, address: &str| {
+        let attributes = json!({ "cpu": cpu, "address": address }).as_object().cloned().unwrap_or_default();
+        [CiChange::Declare { key: "k".into(), class: CiClass::VirtualMachine, name: "m".into(), attributes }]
+    };
+    let value = |records: &Records, name: &str| records.known.cis[0].1[name].value.clone();
+    records.tell(&told(2, "10.0.0.1"), &cause(0));
+    let seen = records.tell(&told(8, "10.0.0.9"), &report(1));
+    assert_eq!(seen.history.len(), 1, "the platform knows the address, and the order the size");
+    assert_eq!((value(&records, "cpu"), value(&records, "address")), (json!(2), json!("10.0.0.9")));
+    assert!(records.tell(&told(8, "10.0.0.9"), &report(2)).is_empty());
+    assert!(records.tell(&told(2, "10.0.0.1"), &cause(3)).is_empty(), "an order does not know it better");
+    let still = records.tell(&told(8, "10.0.0.9"), &report(13 * 60));
+    assert_eq!((still.history.len(), still.attributes.len()), (0, 1), "that it was told again is no change");
+    assert!(records.tell(&told(2, "10.0.0.1"), &cause(30 * 60)).is_empty(), "so it counts for another day");
+    records.tell(&told(2, "10.0.0.1"), &cause(38 * 60));
+    assert_eq!(value(&records, "address"), json!("10.0.0.1"), "nobody looked for a day");
 }
