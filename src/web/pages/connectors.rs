@@ -41,7 +41,7 @@ fn written(payload: &Value) -> String {
 
 async fn plan(app: Data<App>, visitor: Visitor, name: Path<String>) -> Result<HttpResponse, Problem> {
     let planned = app::connector::plan(&app, &visitor.principal, &name).await?;
-    let shell = visitor.shell(&format!("What {name} is sent next"), Section::Operations);
+    let shell = visitor.shell(format!("What {name} is sent next"), Section::Operations);
     Ok(page(StatusCode::OK, &Plan { shell, name: name.into_inner(), planned }))
 }
 
