@@ -154,7 +154,7 @@ pub struct Ci {
     pub retired_at: Option<DateTime<Utc>>,
 }
 
-/// One thing known of a CI, with who said so and when it last changed.
+/// One thing known of a CI, with who said so and when: when it changed, or was last told again and put down as such.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Attribute {
     pub value: Value,
