@@ -37,6 +37,7 @@ mod m0085_fewer_rows;
 mod m0086_sightings;
 mod m0087_site_watches;
 mod m0089_renewed_secrets;
+mod m0090_filed_reports;
 mod m0095_connectors;
 
 /// All migrations, in the order in which they run.
@@ -81,6 +82,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0086_sightings::Migration),
             Box::new(m0087_site_watches::Migration),
             Box::new(m0089_renewed_secrets::Migration),
+            Box::new(m0090_filed_reports::Migration),
             Box::new(m0095_connectors::Migration),
         ]
     }

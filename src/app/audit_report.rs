@@ -6,21 +6,26 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::audit_report::filing::Filing;
 use domain::audit_report::{Counting, Duty, Figures, Responsible, Row, Unregistered};
 use domain::ci::past::rewind;
 use domain::ci::{Ci, CiClass};
-use domain::finding::{FindingKind, Views, findings};
+use domain::finding::{FindingKind, Views};
 use domain::ids::{CiId, DeploymentId};
 use domain::person::{Principal, Scope};
 use domain::trouble::Trouble;
 use domain::workload::BLIND_AFTER;
+use futures::Stream;
+use serde::{Deserialize, Serialize};
 use store::audit_report::Facts;
 pub use store::audit_report::{Engine, Ordered, Running};
+use uuid::Uuid;
 
 use crate::ci::{describes, drift_of};
 use crate::sighting::{self, Seen, SiteSeen};
 use crate::{App, database};
 
+pub mod filing;
 mod press;
 
 pub use press::Press;
@@ -34,8 +39,8 @@ const LISTED: usize = 100;
 /// How far back the report tells what was ordered.
 const PERIOD: TimeDelta = TimeDelta::days(30);
 
-/// The report, without the population, which [`rows`] reads a page at a time.
-#[derive(Debug)]
+/// The report, without the population, which [`population`] reads a page at a time.
+#[derive(Debug, Serialize, Deserialize)]
 pub struct AuditReport {
     pub figures: Figures,
     /// Over the rows, the unregistered objects and the figures, each as one line of JSON with a newline.
@@ -54,9 +59,17 @@ pub struct AuditReport {
     pub sites: Vec<SiteSeen>,
     pub running: Vec<Running>,
     pub ordered: Vec<Ordered>,
+    /// Where it is filed, and what its parts are known by; nothing for a report of the present.
+    #[serde(skip)]
+    pub(crate) filed: Option<(Filing, Uuid)>,
 }
 
 impl AuditReport {
+    /// Where the report is filed; nothing for one that was compiled just now.
+    pub fn filing(&self) -> Option<&Filing> {
+        self.filed.as_ref().map(|(filing, _)| filing)
+    }
+
     /// Whether the engine told nothing for a day before the report's instant.
     pub fn is_blind(&self, engine: &Engine) -> bool {
         self.figures.as_of - engine.complete_at.unwrap_or(engine.created_at) >= BLIND_AFTER
@@ -71,17 +84,23 @@ impl AuditReport {
 /// The report of what the person may see, now or as of an instant.
 pub async fn compile(app: &App, who: &Principal, as_of: Option<DateTime<Utc>>) -> Result<Arc<AuditReport>, Trouble> {
     match as_of {
-        Some(_) => of_scope(app, who.scope(), as_of).await.map(Arc::new),
+        Some(_) => of_scope(app, who.scope(), as_of, None).await.map(Arc::new),
         None => app.press.print(app, who.scope()).await,
     }
 }
 
 /// The report of everything, for whoever runs the program on its own machine.
 pub async fn of_everything(app: &App, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
-    of_scope(app, Scope::Everything, as_of).await
+    of_scope(app, Scope::Everything, as_of, None).await
 }
 
-async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Result<AuditReport, Trouble> {
+/// Compiles a report in one pass over its population, which the binder keeps where the report is filed.
+async fn of_scope(
+    app: &App,
+    scope: Scope,
+    as_of: Option<DateTime<Utc>>,
+    mut binder: Option<&mut filing::Binder>,
+) -> Result<AuditReport, Trouble> {
     let now = app.clock.now();
     let at = as_of.filter(|at| *at < now).unwrap_or(now);
     let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
@@ -90,6 +109,9 @@ async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Resu
     let mut after = None;
     loop {
         let (rows, next) = read(app, &scope, at, (after, STRIDE), &engines).await?;
+        if let Some(binder) = binder.as_deref_mut().filter(|_| !rows.is_empty()) {
+            binder.keep(&rows).await?;
+        }
         for row in rows {
             counting.add(&row);
             if first.len() < PAGE {
@@ -121,6 +143,7 @@ async fn of_scope(app: &App, scope: Scope, as_of: Option<DateTime<Utc>>) -> Resu
         sites: sighting::sites_of(app, &scope, at).await?,
         running: store::audit_report::running(&app.store, &scope, at).await.map_err(database)?,
         ordered: store::audit_report::ordered(&app.store, &scope, at - PERIOD, at).await.map_err(database)?,
+        filed: None,
     })
 }
 
@@ -135,6 +158,38 @@ pub async fn rows(
     let scope = who.scope();
     let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
     read(app, &scope, at, (after, limit), &engines).await
+}
+
+/// All rows of a report's population, a page of [`STRIDE`] at a time: of a filed one as they were filed.
+pub fn population(
+    app: App,
+    who: Principal,
+    report: &AuditReport,
+) -> impl Stream<Item = Result<Vec<Row>, Trouble>> + use<> {
+    let (at, draft) = (report.figures.as_of, report.filed.as_ref().map(|(_, draft)| *draft));
+    futures::stream::try_unfold(Some(Place::default()), move |place| {
+        let (app, who) = (app.clone(), who.clone());
+        async move {
+            let Some(place) = place else { return Ok(None) };
+            match draft {
+                Some(draft) => {
+                    let rows = filing::rows_of(&app, draft, place.part).await?;
+                    Ok(rows.map(|rows| (rows, Some(Place { part: place.part + 1, after: None }))))
+                }
+                None => {
+                    let (rows, next) = self::rows(&app, &who, at, place.after, STRIDE).await?;
+                    Ok(Some((rows, next.map(|after| Place { part: 0, after: Some(after) }))))
+                }
+            }
+        }
+    })
+}
+
+/// How far the population was read: to which part of a filed report, or after which CI of the present.
+#[derive(Clone, Copy, Default)]
+struct Place {
+    part: i64,
+    after: Option<CiId>,
 }
 
 /// Reads a page of the population as it was then: at most nine statements whatever its length.
@@ -203,8 +258,7 @@ fn row(
         drift,
         by_hand: by_hand.findings,
     };
-    let findings = findings(&ci, &views, at);
-    Row { origin: facts.map(|facts| facts.origin.clone()), findings, not_evaluated: by_hand.not_evaluated, ci }
+    Row::judged(ci, facts.map(|facts| facts.origin.clone()), views, by_hand.not_evaluated, at)
 }
 
 /// The formulas of the figures, by the word of the figure.

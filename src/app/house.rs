@@ -42,7 +42,7 @@ pub(crate) struct House {
     /// A project of each of two organisations.
     pub(crate) shop: ProjectId,
     pub(crate) website: ProjectId,
-    _database: TestDatabase,
+    pub(crate) database: TestDatabase,
 }
 
 impl House {
@@ -72,7 +72,7 @@ impl House {
             node_servers: Default::default(),
             sealing: SealingKey::read(&SealingKey::fresh()).expect("a fresh key is one"),
         };
-        Self { app, clock, shop, website, _database: database }
+        Self { app, clock, shop, website, database }
     }
 
     /// Tells the CMDB, as a step of a run would, for a project.

@@ -15,7 +15,7 @@ use domain::ports::machines::Machine;
 use domain::ports::provider_error::ProviderError;
 use domain::sighting::{Episode, LedgerMachine, Sighting, Unseen, Watch, findings_of, review};
 use domain::trouble::Trouble;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::ci::describes;
@@ -102,7 +102,7 @@ impl Seen {
 }
 
 /// When a site's machines were last looked at.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SiteSeen {
     pub name: String,
     pub title: String,

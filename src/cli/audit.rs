@@ -3,18 +3,26 @@
 use std::process::ExitCode;
 
 use app::App;
-use app::audit_report::AuditReport;
+use app::audit_report::{AuditReport, filing};
 use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use clap::{Args, Subcommand};
+use domain::audit::Actor;
 
 use super::{Failure, complain};
 
 #[derive(Subcommand)]
 pub enum Command {
-    /// Prove that no row of the audit log was changed, removed or slipped in
+    /// Prove that no row of the audit log and no filed report was changed, removed or slipped in
     Verify,
     /// Print the CMDB audit report's figures, or all of them as JSON
     Report(Report),
+    /// File the CMDB audit report as it stands now: it is kept with its evidence, chained to the one filed before
+    File,
+    /// Judge a filed report again from its evidence; fails when it comes to something else
+    Rerun {
+        /// The number of the report
+        number: i64,
+    },
 }
 
 #[derive(Args)]
@@ -36,6 +44,8 @@ pub async fn run(app: &App, command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Verify => verify(app).await,
         Command::Report(arguments) => report(app, &arguments).await,
+        Command::File => file(app).await,
+        Command::Rerun { number } => rerun(app, number).await,
     }
 }
 
@@ -70,15 +80,45 @@ fn tell(report: &AuditReport) -> Result<(), Failure> {
     say!("  SHA-256 {}", report.sha256)
 }
 
-async fn verify(app: &App) -> Result<ExitCode, Failure> {
-    match app::audit::verify(app).await? {
-        Ok(head) => {
-            say!("The audit log is whole: {} rows, ending with {}.", head.rows, head.hash)?;
-            Ok(ExitCode::SUCCESS)
-        }
-        Err(broken) => {
-            complain(&format!("gatehouse: {broken}"));
-            Ok(ExitCode::FAILURE)
-        }
+async fn file(app: &App) -> Result<ExitCode, Failure> {
+    let filing = filing::file_as(app, Actor::command_line()).await?;
+    say!("Report {} is filed, with {} CIs.", filing.number, filing.cis)?;
+    say!("  SHA-256 {}", filing.sha256)?;
+    say!("  sealed  {}", filing.hash)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn rerun(app: &App, number: i64) -> Result<ExitCode, Failure> {
+    let rerun = filing::judge_again(app, number).await?;
+    let filed = &rerun.filing;
+    if rerun.is_same() {
+        say!("Report {number} comes to the very same: {} CIs, SHA-256 {}.", filed.cis, rerun.sha256)?;
+        return Ok(ExitCode::SUCCESS);
     }
+    complain(&format!("gatehouse: report {number} comes to something else: {}", filed.sha256));
+    say!("  SHA-256 now {}", rerun.sha256)?;
+    say!("  filed by rules {}, judged again by rules {}", filed.rules, rerun.rules)?;
+    if !rerun.whole {
+        say!("  what is kept of it is not what was filed")?;
+    }
+    say!("  {} CIs have other findings", rerun.differing)?;
+    for (id, name) in &rerun.named {
+        say!("    {name} ({id})")?;
+    }
+    Ok(ExitCode::FAILURE)
+}
+
+async fn verify(app: &App) -> Result<ExitCode, Failure> {
+    let log = app::audit::verify(app).await?;
+    match &log {
+        Ok(head) => say!("The audit log is whole: {} rows, ending with {}.", head.rows, head.hash)?,
+        Err(broken) => complain(&format!("gatehouse: {broken}")),
+    }
+    let filed = filing::verify(app).await?;
+    match &filed {
+        Ok(None) => {}
+        Ok(Some(last)) => say!("The {} filed reports are whole, ending with {}.", last.number, last.hash)?,
+        Err(broken) => complain(&format!("gatehouse: {broken}")),
+    }
+    Ok(if log.is_ok() && filed.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

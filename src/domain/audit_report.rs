@@ -1,32 +1,52 @@
-//! The CMDB audit report: its figures, each with its formula, counted in one pass over the population.
+//! The CMDB audit report: its figures, each with its formula, counted in one pass over the population; and how a report
+//! is filed, so that it proves itself later.
 
+pub mod filing;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::ci::{Ci, CiClass, Lifecycle};
-use crate::finding::{Finding, FindingKind};
+use crate::finding::{Finding, FindingKind, Views, findings};
 use crate::ids::RequestId;
 
 /// The version of the rules by which findings and figures are computed; it changes when a definition does.
-pub const RULES: &str = "2";
+pub const RULES: &str = "3";
 
 /// A CI as the report lists it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub ci: Ci,
     /// Where it comes from; nothing for CIs without a deployment.
     pub origin: Option<Origin>,
+    /// What the other views said of it: the evidence, from which the findings follow.
+    pub evidence: Views,
     pub findings: Vec<Finding>,
     /// Why nobody knows whether its machine stands as it was built, since its site could not be looked at; nothing where
     /// that is known.
     pub not_evaluated: Option<String>,
 }
 
+impl Row {
+    /// A CI with what the other views say of it, and with what follows from that by the rules at this instant.
+    pub fn judged(
+        ci: Ci,
+        origin: Option<Origin>,
+        evidence: Views,
+        not_evaluated: Option<String>,
+        at: DateTime<Utc>,
+    ) -> Self {
+        let findings = findings(&ci, &evidence, at);
+        Self { ci, origin, evidence, findings, not_evaluated }
+    }
+}
+
 /// The deployment that a CI belongs to, who ordered it, and who approved.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     pub deployment: String,
     /// The number of the request; nothing when the order is not on record.
@@ -41,7 +61,7 @@ pub struct Origin {
 }
 
 /// A live object of the ledger that the CMDB does not know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unregistered {
     pub kind: String,
     pub name: String,
@@ -50,7 +70,7 @@ pub struct Unregistered {
 }
 
 /// So many of so many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ratio {
     pub part: u64,
     pub whole: u64,
@@ -78,31 +98,31 @@ impl Ratio {
 }
 
 /// CIs of one class.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClassCount {
     pub current: u64,
     pub retired: u64,
 }
 
 /// CIs for which the same groups answer, and how many of them have findings.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Duty {
     pub cis: u64,
     pub with_findings: u64,
 }
 
 /// Who answers: the platform's group and the application's team; empty where nobody does.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Responsible {
     pub platform: String,
     pub application: String,
 }
 
 /// Every figure of the report.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figures {
     pub as_of: DateTime<Utc>,
-    pub rules: &'static str,
+    pub rules: Cow<'static, str>,
     /// CIs on record, whatever their stage of life.
     pub total: u64,
     /// CIs that are not retired.
@@ -126,8 +146,8 @@ pub struct Figures {
     pub owned: Ratio,
     /// Current CIs of deployments whose order is on record.
     pub traced: Ratio,
-    pub findings: BTreeMap<&'static str, u64>,
-    pub classes: BTreeMap<&'static str, ClassCount>,
+    pub findings: BTreeMap<Cow<'static, str>, u64>,
+    pub classes: BTreeMap<Cow<'static, str>, ClassCount>,
 }
 
 impl Figures {
@@ -156,7 +176,7 @@ impl Counting {
     pub fn new(as_of: DateTime<Utc>) -> Self {
         let figures = Figures {
             as_of,
-            rules: RULES,
+            rules: RULES.into(),
             total: 0,
             current: 0,
             retired: 0,
@@ -169,8 +189,8 @@ impl Counting {
             correct: Ratio::default(),
             owned: Ratio::default(),
             traced: Ratio::default(),
-            findings: FindingKind::REPORTED.iter().map(|kind| (kind.word(), 0)).collect(),
-            classes: CiClass::ALL.iter().map(|class| (class.word(), ClassCount::default())).collect(),
+            findings: FindingKind::REPORTED.iter().map(|kind| (kind.word().into(), 0)).collect(),
+            classes: CiClass::ALL.iter().map(|class| (class.word().into(), ClassCount::default())).collect(),
         };
         Self { figures, duties: BTreeMap::new(), hash: Sha256::new() }
     }
@@ -180,7 +200,7 @@ impl Counting {
         self.digest(row);
         let figures = &mut self.figures;
         figures.total += 1;
-        let class = figures.classes.entry(row.ci.class.word()).or_default();
+        let class = figures.classes.entry(row.ci.class.word().into()).or_default();
         if row.ci.lifecycle == Lifecycle::Retired {
             figures.retired += 1;
             class.retired += 1;
@@ -189,7 +209,7 @@ impl Counting {
         figures.current += 1;
         class.current += 1;
         for finding in &row.findings {
-            *figures.findings.entry(finding.kind.word()).or_default() += 1;
+            *figures.findings.entry(finding.kind.word().into()).or_default() += 1;
         }
         let has = |wanted: &dyn Fn(FindingKind) -> bool| row.findings.iter().any(|finding| wanted(finding.kind));
         let sound = row.findings.is_empty();
@@ -217,7 +237,7 @@ impl Counting {
         let missing = u64::try_from(unregistered.len()).unwrap_or(u64::MAX);
         self.figures.objects = objects;
         self.figures.registered = Ratio { part: objects.saturating_sub(missing), whole: objects };
-        self.figures.findings.insert(FindingKind::Unregistered.word(), missing);
+        self.figures.findings.insert(FindingKind::Unregistered.word().into(), missing);
     }
 
     /// The figures, who answers for how much, and the SHA-256 over the rows, the unregistered objects and the
@@ -279,7 +299,7 @@ mod tests {
             retired_at: None,
         };
         let findings = findings.iter().map(|kind| Finding { kind: *kind, detail: String::new() }).collect();
-        Row { ci, origin: None, findings, not_evaluated: None }
+        Row { ci, origin: None, evidence: Views::default(), findings, not_evaluated: None }
     }
 
     fn counted(rows: &[Row]) -> (Figures, String) {

@@ -1,14 +1,14 @@
 //! Findings: where the CMDB, the ledger and reality differ, or where nobody answers.
 
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::ci::{Ci, CiClass, Lifecycle};
 use crate::moment::{day, written};
 use crate::workload::BLIND_AFTER;
 
 /// What sort of finding it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FindingKind {
     /// A live object of the ledger has no CI.
@@ -295,7 +295,7 @@ impl Severity {
 }
 
 /// One finding about one CI, or about one object that has none.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
     pub kind: FindingKind,
     /// The particulars, as a sentence.
@@ -303,17 +303,23 @@ pub struct Finding {
 }
 
 /// What the other views say of a CI; nothing where they have nothing to say.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Views {
     /// Whether the object behind the CI is live in the ledger; nothing for CIs that no step made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub live: Option<bool>,
     /// When the lease of its deployment, with its grace, ends or ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub lease_until: Option<DateTime<Utc>>,
     /// When a container engine last told everything that it runs.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reported_at: Option<DateTime<Utc>>,
     /// What a configuration run found on its machine that nobody had ordered, as a sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<String>,
     /// What others made of its machine, as its site shows it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub by_hand: Vec<Finding>,
 }
 

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::finding::{Finding, FindingKind};
@@ -318,7 +318,7 @@ pub struct Watch {
 }
 
 /// That a site's machines were not evaluated.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unseen {
     /// Since when; nothing where they never were.
     pub since: Option<DateTime<Utc>>,

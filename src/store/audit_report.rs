@@ -1,6 +1,8 @@
 //! What the audit report reads: the population a page at a time, the ledger's side, orders and approvals, and what
 //! runs in containers. Every statement is bounded by the scope and asks what was true at one instant.
 
+pub mod filing;
+
 use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
@@ -213,7 +215,7 @@ const LIVE_OBJECTS: &str = "FROM resource r JOIN deployment d ON d.id = r.deploy
      AND r.live_at <= $1 AND (r.gone_at IS NULL OR r.gone_at > $1)";
 
 /// What a container engine ran then.
-#[derive(Clone, Debug, PartialEq, FromQueryResult, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, FromQueryResult, serde::Serialize, serde::Deserialize)]
 pub struct Engine {
     pub id: Uuid,
     pub name: String,
@@ -241,7 +243,7 @@ pub async fn engines(on: &impl Reads, scope: &Scope, at: DateTime<Utc>) -> Resul
 }
 
 /// A workload on its machine.
-#[derive(Clone, Debug, PartialEq, FromQueryResult, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, FromQueryResult, serde::Serialize, serde::Deserialize)]
 pub struct Running {
     pub engine_id: Uuid,
     pub engine: String,
@@ -267,7 +269,7 @@ pub async fn running(on: &impl Reads, scope: &Scope, at: DateTime<Utc>) -> Resul
 }
 
 /// An order of the period, with who asked, who approved, and the run that carried it out.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Ordered {
     pub request: i32,
     pub id: Uuid,

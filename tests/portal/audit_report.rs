@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use actix_web::cookie::Cookie;
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
 use domain::ci::{Cause, CiChange, CiClass};
@@ -11,8 +12,9 @@ use domain::request::Request;
 use providers::clock::{ManualClock, SystemClock};
 use serde_json::{Value, json};
 
-use crate::door::{send, session, sign_in};
+use crate::door::{form, send, session, sign_in};
 use crate::house::House;
+use crate::requests::csrf;
 
 /// What somebody gets at this address.
 async fn read(house: &House, who: &Cookie<'static>, path: &str) -> String {
@@ -184,4 +186,53 @@ fn listed(page: &str) -> BTreeSet<String> {
 fn next(page: &str) -> Option<String> {
     let (_, link) = page.split_once("rel=\"next\" href=\"")?;
     Some(link.split_once('"')?.0.replace("&#38;", "&").replace("&amp;", "&"))
+}
+
+/// What somebody is answered who files the report.
+async fn file(house: &House, who: &Cookie<'static>) -> ServiceResponse {
+    let page = read(house, who, "/audit").await;
+    send(house, form("/audit/filed", &[("csrf", &csrf(&page))]).cookie(who.clone())).await
+}
+
+#[actix_web::test]
+async fn an_auditor_files_the_report_and_its_page_and_files_say_later_what_they_said_then() {
+    let clock = Arc::new(ManualClock::at("2026-11-23T10:00:00Z".parse().unwrap()));
+    let house = House::asleep(clock.clone()).await;
+    app::sample::fill(&house.app, 9, |_| {}).await.unwrap();
+    let audrey = session(&sign_in(&house, "audrey@example.org", "audrey-reads-it-all").await);
+    let now = report(&house, &audrey).await;
+
+    let response = file(&house, &audrey).await;
+    assert_eq!(response.headers().get("location").unwrap(), "/audit/filed/1");
+    clock.wind(chrono::TimeDelta::hours(1));
+
+    let page = read(&house, &audrey, "/audit/filed/1").await;
+    let filed: Value = serde_json::from_str(&read(&house, &audrey, "/audit/filed/1/report.json").await).unwrap();
+    let csv = read(&house, &audrey, "/audit/filed/1/report.csv").await;
+    assert_eq!(filed["figures"], now["figures"], "as it was on the day");
+    assert_eq!(filed["rows"], now["rows"]);
+    assert_eq!(filed["about"]["filed"]["number"], 1);
+    assert_eq!(csv.lines().filter(|line| line.starts_with("ci,")).count(), filed["rows"].as_array().unwrap().len());
+    let seal = filed["about"]["filed"]["hash"].as_str().unwrap();
+    assert!(page.contains(seal) && page.contains(filed["about"]["sha256"].as_str().unwrap()));
+    assert!(page.contains("2026-11-23"), "the page says of when it is");
+
+    let next = "/audit/filed/1/population?from=25";
+    assert!(page.contains(next), "the page leads to the rest of its population");
+    let rest = read(&house, &audrey, next).await;
+    let name = filed["rows"][25]["ci"]["name"].as_str().unwrap();
+    assert!(rest.contains(&format!(">{name}</a>")), "{name}");
+    assert!(read(&house, &audrey, "/audit/filed/1/proof").await.contains("It comes to the very same"));
+
+    // A second one shows how the figures went.
+    file(&house, &audrey).await;
+    let list = read(&house, &audrey, "/audit/filed").await;
+    assert!(list.contains("Report 1") && list.contains("Report 2") && list.contains("How it went"));
+
+    let carlo = session(&sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await);
+    for path in ["/audit/filed", "/audit/filed/1", next, "/audit/filed/1/report.csv", "/audit/filed/1/proof"] {
+        let response = send(&house, TestRequest::get().uri(path).cookie(carlo.clone())).await;
+        assert_eq!(response.status(), StatusCode::FORBIDDEN, "{path}");
+    }
+    assert_eq!(file(&house, &carlo).await.status(), StatusCode::FORBIDDEN);
 }

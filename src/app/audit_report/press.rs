@@ -27,7 +27,7 @@ impl Press {
         if let Some(printed) = last.as_ref().filter(|it| it.scope == scope && it.report.figures.as_of > asked) {
             return Ok(Arc::clone(&printed.report));
         }
-        let report = Arc::new(of_scope(app, scope.clone(), None).await?);
+        let report = Arc::new(of_scope(app, scope.clone(), None, None).await?);
         *last = Some(Printed { scope, report: Arc::clone(&report) });
         Ok(report)
     }

@@ -122,6 +122,47 @@ pub fn columns(columns: &[Column], label: &str) -> Drawing {
     canvas.finish()
 }
 
+/// How a share went from one look to the next: (what the look is called, the share from 0 to 1 where there was one, the share as
+/// people read it), the oldest first. The last is written out.
+pub fn trend(points: &[(String, Option<f64>, String)], label: &str) -> Drawing {
+    const WIDTH: f64 = 240.0;
+    const ROOM: f64 = 168.0;
+    const TOP: f64 = 8.0;
+    const TALL: f64 = 40.0;
+    let told: Vec<String> = points.iter().map(|(name, _, words)| format!("{name} {words}")).collect();
+    let mut canvas = Canvas::picture(WIDTH, TALL + 2.0 * TOP, "chart", &format!("{label}: {}", told.join("; ")));
+    let step = ROOM / (points.len().max(2) - 1) as f64;
+    let places: Vec<(f64, f64, usize)> = points
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (_, share, _))| share.map(|share| (at as f64 * step + 4.0, TOP + (1.0 - share) * TALL, at)))
+        .collect();
+    let line: Vec<String> = places.iter().map(|(x, y, _)| format!("{x:.1},{y:.1}")).collect();
+    canvas.put(format_args!(
+        r#"<path class="chart-floor" d="M0 {:.1}h{:.1}"/><polyline class="chart-line" points="{}"/>"#,
+        TOP + TALL,
+        ROOM + 8.0,
+        line.join(" ")
+    ));
+    for (x, y, at) in places {
+        let (name, _, words) = &points[at];
+        canvas.put(format_args!(
+            r#"<circle class="chart-bar" cx="{x:.1}" cy="{y:.1}" r="3"><title>{}: {}</title></circle>"#,
+            escaped(name),
+            escaped(words)
+        ));
+    }
+    if let Some((_, _, words)) = points.last() {
+        canvas.put(format_args!(
+            r#"<text class="chart-value" x="{:.1}" y="{:.1}">{}</text>"#,
+            ROOM + 16.0,
+            TOP + TALL / 2.0 + 4.0,
+            escaped(&shortened(words, 10))
+        ));
+    }
+    canvas.finish()
+}
+
 /// One share of a whole.
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -168,6 +209,19 @@ mod tests {
         let day = |failed| Column { name: "23 Nov".to_owned(), well: 2, failed };
         assert!(!columns(&[day(0)], "Runs").to_string().contains("chart-mark"));
         assert!(columns(&[day(1)], "Runs").to_string().contains("chart-mark"));
+    }
+
+    #[test]
+    fn a_share_that_was_not_measured_has_no_point_and_all_are_read_aloud() {
+        let point = |name: &str, share, words: &str| (name.to_owned(), share, words.to_owned());
+        let points = [
+            point("Report 1", Some(0.5), "50 %"),
+            point("Report 2", None, "nothing to measure"),
+            point("Report 3", Some(1.0), "100 %"),
+        ];
+        let drawing = trend(&points, "Complete").to_string();
+        assert_eq!(drawing.matches("<circle").count(), 2);
+        assert!(drawing.contains("Report 1 50 %; Report 2 nothing to measure; Report 3 100 %"));
     }
 
     #[test]

@@ -11,7 +11,7 @@ mod topology;
 
 use std::fmt;
 
-pub use charts::{Column, Part, bars, columns, parted_bars, stacked};
+pub use charts::{Column, Part, bars, columns, parted_bars, stacked, trend};
 pub use graph::{plan_graph, relations, run_graph};
 pub use topology::topology;
 

@@ -1,10 +1,12 @@
-//! The CMDB audit report as a page, as CSV and as JSON: the same rows and figures of one instant.
+//! The CMDB audit report as a page, as CSV and as JSON: the same rows and figures of one instant, of now or as filed.
 
+mod filed;
 pub(crate) mod files;
 mod population;
 mod show;
 
-use actix_web::web::{ServiceConfig, get, resource};
+use actix_web::web::{ServiceConfig, get, post, resource};
+use app::audit_report::AuditReport;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::ids::CiId;
 use domain::trouble::Trouble;
@@ -16,7 +18,13 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/audit").route(get().to(show::show)))
         .service(resource("/audit/population").route(get().to(population::show)))
         .service(resource("/audit/report.csv").route(get().to(files::as_csv)))
-        .service(resource("/audit/report.json").route(get().to(files::as_json)));
+        .service(resource("/audit/report.json").route(get().to(files::as_json)))
+        .service(resource("/audit/filed").route(get().to(filed::index)).route(post().to(filed::file)))
+        .service(resource("/audit/filed/{number}").route(get().to(filed::show)))
+        .service(resource("/audit/filed/{number}/population").route(get().to(filed::population)))
+        .service(resource("/audit/filed/{number}/proof").route(get().to(filed::proof)))
+        .service(resource("/audit/filed/{number}/report.csv").route(get().to(filed::as_csv)))
+        .service(resource("/audit/filed/{number}/report.json").route(get().to(filed::as_json)));
 }
 
 /// What the address asks for.
@@ -36,6 +44,16 @@ impl Wanted {
 /// The address of a part of the report of an instant, to the microsecond, so that all parts tell the very same.
 fn address(part: &str, at: DateTime<Utc>) -> String {
     format!("/audit{part}?as_of={}", at.to_rfc3339_opts(SecondsFormat::Micros, true))
+}
+
+/// The address of a part of this report: of its instant, or as it was filed.
+fn address_in(report: &AuditReport, part: &str) -> String {
+    report.filing().map_or_else(|| address(part, report.figures.as_of), |filing| filed_address(filing.number, part))
+}
+
+/// The address of a part of a filed report.
+fn filed_address(number: i64, part: &str) -> String {
+    format!("/audit/filed/{number}{part}")
 }
 
 /// The address of the population's page after this CI.

@@ -6,11 +6,10 @@ use actix_web::HttpResponse;
 use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Query};
 use app::App;
-use app::audit_report::{AuditReport, STRIDE};
+use app::audit_report::AuditReport;
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::audit_report::{Origin, Row, Unregistered, canonical};
 use domain::finding::{FindingKind, Severity};
-use domain::ids::CiId;
 use domain::person::Principal;
 use domain::trouble::Trouble;
 use futures::{Stream, StreamExt};
@@ -44,11 +43,15 @@ const COLUMNS: [&str; 17] = [
 pub(super) async fn as_csv(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
     let who = visitor.principal;
     let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
-    let at = report.figures.as_of;
+    Ok(csv_of(app, who, &report))
+}
+
+/// A report as CSV.
+pub(super) fn csv_of(app: Data<App>, who: Principal, report: &AuditReport) -> HttpResponse {
     let head = futures::stream::iter([Ok(csv::line(COLUMNS))]);
     let end: String = report.unregistered.iter().map(object_line).collect();
-    let pieces = head.chain(population(app, who, at, |row| ci_line(&row))).chain(futures::stream::iter([Ok(end)]));
-    Ok(csv::download(&name(at, "csv"), pieces))
+    let rows = population(app, who, report, |row| ci_line(&row));
+    csv::download(&name(report, "csv"), head.chain(rows).chain(futures::stream::iter([Ok(end)])))
 }
 
 pub(super) async fn as_json(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
@@ -62,18 +65,22 @@ pub(crate) async fn answer_json(
     as_of: Option<DateTime<Utc>>,
 ) -> Result<HttpResponse, Problem> {
     let report = app::audit_report::compile(&app, &who, as_of).await?;
-    let at = report.figures.as_of;
+    Ok(json_of(app, who, &report))
+}
+
+/// A report as JSON.
+pub(crate) fn json_of(app: Data<App>, who: Principal, report: &AuditReport) -> HttpResponse {
     let mut first = true;
-    let rows = population(app, who, at, move |row| {
+    let rows = population(app, who, report, move |row| {
         let comma = if std::mem::take(&mut first) { "" } else { "," };
         format!("{comma}\n{}", canonical(&row))
     });
-    let head = futures::stream::iter([Ok(json_head(&report))]);
+    let head = futures::stream::iter([Ok(json_head(report))]);
     let pieces = head.chain(rows).chain(futures::stream::iter([Ok("\n]}\n".to_owned())]));
-    Ok(HttpResponse::Ok()
+    HttpResponse::Ok()
         .insert_header((header::CONTENT_TYPE, "application/json"))
-        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(at, "json"))))
-        .streaming(pieces.map(|piece| piece.map(Bytes::from))))
+        .insert_header((header::CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", name(report, "json"))))
+        .streaming(pieces.map(|piece| piece.map(Bytes::from)))
 }
 
 /// Everything but the population. Each row and each figure stands on a line as it was hashed.
@@ -86,6 +93,7 @@ fn json_head(report: &AuditReport) -> String {
     let about = json!({
         "sha256": report.sha256,
         "hashed": "SHA-256 over the lines of rows, of unregistered and of figures, without their commas, each with a newline",
+        "filed": report.filing(),
         "scope": if report.everything { "everything" } else { "own projects" },
         "formulas": app::audit_report::formulas(),
         "definitions": definitions,
@@ -108,17 +116,10 @@ fn json_head(report: &AuditReport) -> String {
 fn population(
     app: Data<App>,
     who: Principal,
-    at: DateTime<Utc>,
+    report: &AuditReport,
     mut write: impl FnMut(Row) -> String + 'static,
 ) -> impl Stream<Item = Result<String, Trouble>> + 'static {
-    let pages = futures::stream::try_unfold(Some(None::<CiId>), move |place| {
-        let (app, who) = (app.clone(), who.clone());
-        async move {
-            let Some(after) = place else { return Ok(None) };
-            let (rows, next) = app::audit_report::rows(&app, &who, at, after, STRIDE).await?;
-            Ok::<_, Trouble>(Some((rows, next.map(Some))))
-        }
-    });
+    let pages = app::audit_report::population(App::clone(&app), who, report);
     pages.map(move |rows| rows.map(|rows| rows.into_iter().map(&mut write).collect()))
 }
 
@@ -178,6 +179,10 @@ fn second(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
-fn name(at: DateTime<Utc>, ending: &str) -> String {
-    format!("cmdb-audit-{}.{ending}", at.format("%Y%m%dT%H%M%SZ"))
+/// What the file of a report is called.
+fn name(report: &AuditReport, ending: &str) -> String {
+    match report.filing() {
+        Some(filing) => format!("cmdb-audit-report-{}.{ending}", filing.number),
+        None => format!("cmdb-audit-{}.{ending}", report.figures.as_of.format("%Y%m%dT%H%M%SZ")),
+    }
 }

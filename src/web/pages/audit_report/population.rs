@@ -29,15 +29,17 @@ pub(super) struct Place {
 
 #[derive(Template)]
 #[template(path = "audit_report/population.html")]
-struct Population {
-    shell: Shell,
-    rows: Vec<Row>,
-    at: DateTime<Utc>,
-    report: String,
+pub(super) struct Population {
+    pub(super) shell: Shell,
+    pub(super) rows: Vec<Row>,
+    pub(super) at: DateTime<Utc>,
+    /// The address of the report, and what it is called.
+    pub(super) report: String,
+    pub(super) title: String,
     /// The address of the first page; empty on it.
-    start: String,
+    pub(super) start: String,
     /// The address of the next page; empty on the last.
-    next: String,
+    pub(super) next: String,
 }
 
 pub(super) async fn show(app: Data<App>, visitor: Visitor, place: Query<Place>) -> Result<HttpResponse, Problem> {
@@ -50,6 +52,7 @@ pub(super) async fn show(app: Data<App>, visitor: Visitor, place: Query<Place>) 
         rows,
         at,
         report: address("", at),
+        title: "CMDB audit report".to_owned(),
         start: after.map(|_| address("/population", at)).unwrap_or_default(),
         next: next.map(|last| page_after(at, last)).unwrap_or_default(),
     };

@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 use domain::audit_report::{Figures, Ratio};
 use domain::finding::FindingKind;
 
-use super::{Wanted, address, page_after};
+use super::{Wanted, address_in, filed_address, page_after};
 use crate::drawing::{Drawing, Part, bars, stacked};
 use crate::look::Meaning;
 use crate::problem::Problem;
@@ -54,6 +54,10 @@ struct Show {
     today: String,
     csv: String,
     json: String,
+    /// Where the report is proved; empty for one that is not filed.
+    proof: String,
+    /// Whether the person may file the report.
+    may_file: bool,
     /// The address of the population's second page; empty when the first holds all.
     next: String,
     now: DateTime<Utc>,
@@ -62,8 +66,18 @@ struct Show {
 pub(super) async fn show(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
     let now = app.clock.now();
     let report = app::audit_report::compile(&app, &visitor.principal, wanted.instant()?).await?;
-    let shell = visitor.shell("CMDB audit report", Section::Audit);
-    Ok(page(StatusCode::OK, &Show::of(shell, report, now)))
+    Ok(shown(&visitor, report, now))
+}
+
+/// A report as a page.
+pub(super) fn shown(visitor: &Visitor, report: Arc<AuditReport>, now: DateTime<Utc>) -> HttpResponse {
+    let title = match report.filing() {
+        Some(filing) => format!("CMDB audit report {}", filing.number),
+        None => "CMDB audit report".to_owned(),
+    };
+    let may_file = report.filing().is_none() && app::audit_report::filing::may_file(&visitor.principal);
+    let shell = visitor.shell(title, Section::Audit);
+    page(StatusCode::OK, &Show { may_file, ..Show::of(shell, report, now) })
 }
 
 impl Show {
@@ -75,7 +89,6 @@ impl Show {
             ratio,
             formula: formulas.get(word).copied().unwrap_or_default(),
         };
-        let at = figures.as_of;
         Self {
             complete: [
                 figure("Live objects with a CI", "registered", figures.registered),
@@ -95,8 +108,10 @@ impl Show {
             classes: classes(&report),
             day: figures.as_of.date_naive().to_string(),
             today: now.date_naive().to_string(),
-            csv: address("/report.csv", at),
-            json: address("/report.json", at),
+            csv: address_in(&report, "/report.csv"),
+            json: address_in(&report, "/report.json"),
+            proof: report.filing().map(|filing| filed_address(filing.number, "/proof")).unwrap_or_default(),
+            may_file: false,
             next: next(&report).unwrap_or_default(),
             shell,
             report,
@@ -120,7 +135,10 @@ fn nothing_contradicts(figures: &Figures) -> bool {
 /// Where the population goes on after its first page.
 fn next(report: &AuditReport) -> Option<String> {
     let last = report.first.last().filter(|_| report.figures.total > report.first.len() as u64)?;
-    Some(page_after(report.figures.as_of, last.ci.id))
+    Some(match report.filing() {
+        Some(filing) => filed_address(filing.number, &format!("/population?from={}", report.first.len())),
+        None => page_after(report.figures.as_of, last.ci.id),
+    })
 }
 
 /// Each kind of finding with its number of CIs.
