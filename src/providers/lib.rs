@@ -11,6 +11,7 @@ mod lab;
 pub mod nautobot;
 pub mod outbound;
 pub mod puppet;
+pub mod servicenow;
 pub mod simulated;
 pub mod smtp;
 pub mod vsphere;

@@ -96,6 +96,11 @@ impl Answer {
         self.said()
     }
 
+    /// A header of it, if it is text.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// What it says, whatever its status.
     pub(crate) fn said<T: DeserializeOwned>(&self) -> Result<T, Setback> {
         serde_json::from_slice(&self.body).map_err(|cause| {

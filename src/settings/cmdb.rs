@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::Secret;
+use super::ServiceNow;
 use super::mistake::Objection;
 use super::sites::{empty, unread};
 
@@ -23,6 +24,8 @@ pub struct Cmdb {
 pub struct Connector {
     /// Takes CIs as JSON.
     pub webhook: Option<Webhook>,
+    /// A ServiceNow instance.
+    pub servicenow: Option<ServiceNow>,
 }
 
 /// A system that takes CIs as JSON.
@@ -59,11 +62,16 @@ impl Connector {
             let why = "is no name of a connector: small letters, digits and dashes, 63 at most";
             found.push(Objection::new(here.clone(), why));
         }
-        if self.webhook.is_none() {
-            let why = format!("says nowhere what it is carried to: add `[{here}.webhook]`");
+        let named =
+            [self.webhook.is_some(), self.servicenow.is_some()].into_iter().filter(|is_there| *is_there).count();
+        if named != 1 {
+            let why = format!(
+                "is carried to one system: have one of `[{here}.webhook]` and `[{here}.servicenow]`, not {named}"
+            );
             found.push(Objection::new(here.clone(), why));
         }
         found.extend(self.webhook.iter().flat_map(|it| it.objections(&format!("{here}.webhook"))));
+        found.extend(self.servicenow.iter().flat_map(|it| it.objections(&format!("{here}.servicenow"))));
         found
     }
 }

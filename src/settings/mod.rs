@@ -18,6 +18,7 @@ mod retention;
 mod secret;
 mod secrets;
 mod server;
+mod servicenow;
 mod sites;
 mod worker;
 
@@ -39,6 +40,7 @@ pub use retention::Retention;
 pub use secret::Secret;
 pub use secrets::{Secrets, sealing_key};
 pub use server::Server;
+pub use servicenow::{ServiceNow, UnknownGroups};
 pub use sites::{
     Addresses, ContainerHosts, Dns, Docker, Haproxy, Nautobot, Orchestrator, Probe, Puppet, Site, Spaces, Ssh, Tls,
     Vsphere, vsphere,

@@ -6,6 +6,7 @@ use app::connector::Connector;
 use domain::ports::clock::Clock;
 use domain::ports::cmdb_connector::CmdbConnector;
 use domain::ports::survey::Survey;
+use providers::servicenow::{ServiceNow, ServiceNowSettings, SignIn};
 use providers::webhook::{Webhook, WebhookSettings};
 
 use super::{Section, Surveyed, SystemsError, read, secret};
@@ -23,6 +24,10 @@ pub(super) fn open(
         if let Some(it) = &connector.webhook {
             let webhook = Arc::new(webhook(it, clock).map_err(|source| failed("webhook", source))?);
             add(&mut opened, name, "webhook", webhook);
+        }
+        if let Some(it) = &connector.servicenow {
+            let servicenow = Arc::new(servicenow(it, clock).map_err(|source| failed("servicenow", source))?);
+            add(&mut opened, name, "servicenow", servicenow);
         }
     }
     Ok(opened)
@@ -46,4 +51,30 @@ fn webhook(settings: &settings::Webhook, clock: &Arc<dyn Clock>) -> Section<Webh
         ca: settings.ca_file.as_ref().map(read).transpose()?,
     };
     Ok(Webhook::new(&settings, Arc::clone(clock))?)
+}
+
+fn servicenow(settings: &settings::ServiceNow, clock: &Arc<dyn Clock>) -> Section<ServiceNow> {
+    let sign_in = match (&settings.client_id, &settings.user) {
+        (Some(id), _) => {
+            let (written, file) = (settings.client_secret.as_ref(), settings.client_secret_file.as_ref());
+            SignIn::Client { id: id.clone(), secret: secret("the client's secret", written, file)? }
+        }
+        (None, user) => {
+            let password = secret("the password", settings.password.as_ref(), settings.password_file.as_ref())?;
+            SignIn::User { name: user.clone().unwrap_or_default(), password }
+        }
+    };
+    let settings = ServiceNowSettings {
+        url: settings.url.clone(),
+        sign_in,
+        source: settings.source.clone(),
+        feed: settings.feed.clone(),
+        classes: settings.classes.clone(),
+        lifecycle: settings.lifecycle,
+        platform: settings.platform.clone(),
+        application: settings.application.clone(),
+        leaves_out_unknown: settings.unknown_groups == settings::UnknownGroups::LeaveOut,
+        ca: settings.ca_file.as_ref().map(read).transpose()?,
+    };
+    Ok(ServiceNow::new(settings, Arc::clone(clock))?)
 }

@@ -107,14 +107,15 @@ async fn one_batch(app: &App, connector: &Connector, due: Vec<Due>) -> Result<()
     note(app, connector, done, sent).await
 }
 
-enum Packed {
+/// A CI of a batch.
+pub(super) enum Packed {
     Parcel(Parcel),
     /// Nothing is sent.
     Settled(Settled),
 }
 
 /// The CI as it is sent, unless they hold it so already or it can't be sent.
-fn packed(connector: &Connector, due: &Due, record: Option<&Record>) -> Packed {
+pub(super) fn packed(connector: &Connector, due: &Due, record: Option<&Record>) -> Packed {
     let nothing = || Settled::Acknowledged { fingerprint: None, native_id: None };
     let Some((record, payload)) = record.and_then(|it| Some((it, connector.system.render(it)?))) else {
         return Packed::Settled(nothing());

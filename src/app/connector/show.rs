@@ -1,18 +1,20 @@
 //! How connectors fare, for operators; what would be sent; and dead letters that are carried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 use domain::audit::{Actor, Note};
 use domain::ci::CiClass;
-use domain::connector::{Lag, fingerprint};
+use domain::connector::{Lag, Record, Settled};
 use domain::ids::CiId;
 use domain::person::{Principal, Role};
+use domain::ports::cmdb_connector::{Delivered, Outcome, Parcel};
 use domain::trouble::Trouble;
 use serde_json::{Value, json};
 use store::connector::{Dead, Outstanding, Standing};
 
-use super::{find, must_operate};
+use super::carry::{self, Packed};
+use super::{Connector, find, must_operate};
 use crate::{App, audit, database};
 
 /// Dead letters that are shown.
@@ -120,6 +122,8 @@ pub struct Planned {
     pub class: CiClass,
     /// What would be sent; nothing where its class is not carried, or they hold it so already.
     pub payload: Option<Value>,
+    /// What they say would become of it; nothing where they can't be asked that.
+    pub verdict: Option<String>,
 }
 
 /// What a connector would be sent next: a dry run, which tells nobody anything.
@@ -130,12 +134,41 @@ pub async fn plan(app: &App, who: &Principal, name: &str) -> Result<Vec<Planned>
     let connector = find(app, name)?;
     let due = store::connector::due(&app.store, name, app.clock.now(), PLANNED).await.map_err(database)?;
     let ids: Vec<CiId> = due.iter().map(|due| due.ci).collect();
-    let mut records = store::connector::records(&app.store, &ids).await.map_err(database)?;
-    let planned = |due: &domain::connector::Due| {
-        let record = records.remove(&due.ci)?;
-        let payload = connector.system.render(&record);
-        let payload = payload.filter(|it| due.fingerprint.as_ref() != Some(&fingerprint(it)));
-        Some(Planned { ci: due.ci, name: record.ci.name, class: record.ci.class, payload })
+    let records = store::connector::records(&app.store, &ids).await.map_err(database)?;
+    let packed = due.iter().filter_map(|due| Some((due, records.get(&due.ci)?)));
+    let packed: Vec<(&Record, Packed)> =
+        packed.map(|(due, record)| (record, carry::packed(connector, due, Some(record)))).collect();
+    let parcel = |(_, packed): &(&Record, Packed)| match packed {
+        Packed::Parcel(parcel) => Some(parcel.clone()),
+        Packed::Settled(_) => None,
     };
-    Ok(due.iter().filter_map(planned).collect())
+    let mut verdicts = verdicts(connector, &packed.iter().filter_map(parcel).collect::<Vec<Parcel>>()).await;
+    let planned = |(record, packed): (&Record, Packed)| {
+        let (payload, verdict) = match packed {
+            Packed::Parcel(parcel) => (Some(parcel.payload), verdicts.remove(&parcel.key)),
+            Packed::Settled(Settled::Dead { why, .. }) => (None, Some(why)),
+            Packed::Settled(_) => (None, None),
+        };
+        Planned { ci: record.ci.id, name: record.ci.name.clone(), class: record.ci.class, payload, verdict }
+    };
+    Ok(packed.into_iter().map(planned).collect())
+}
+
+/// What they say would become of these CIs, by key.
+async fn verdicts(connector: &Connector, parcels: &[Parcel]) -> HashMap<String, String> {
+    if parcels.is_empty() {
+        return HashMap::new();
+    }
+    let Some(Delivered { outcomes, broken }) = connector.system.preview(parcels).await else { return HashMap::new() };
+    let all = parcels.iter().filter_map(|parcel| Some((parcel.key.clone(), broken.as_ref()?.error.to_string())));
+    let mut verdicts: HashMap<String, String> = all.collect();
+    verdicts.extend(outcomes.into_iter().map(|(key, outcome)| {
+        let told = match outcome {
+            Outcome::Written { .. } => "It would be written.".to_owned(),
+            Outcome::Unchanged { .. } => "It stands so already: nothing would change.".to_owned(),
+            Outcome::Failed(setback) => setback.error.to_string(),
+        };
+        (key, told)
+    }));
+    verdicts
 }

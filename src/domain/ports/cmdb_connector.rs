@@ -107,6 +107,11 @@ pub trait CmdbConnector: Send + Sync {
     /// Brings these CIs to what their payloads say. What others of the batch depend on comes first in it.
     async fn deliver(&self, batch: &[Parcel]) -> Delivered;
 
+    /// What they would make of these CIs, for they say so without doing it; nothing where they can't be asked that.
+    async fn preview(&self, _batch: &[Parcel]) -> Option<Delivered> {
+        None
+    }
+
     /// Whether what they hold can be read back and compared.
     fn lists(&self) -> bool;
 
