@@ -26,6 +26,8 @@ pub struct Connector {
     pub webhook: Option<Webhook>,
     /// A ServiceNow instance.
     pub servicenow: Option<ServiceNow>,
+    /// A Nautobot.
+    pub nautobot: Option<NautobotCmdb>,
 }
 
 /// A system that takes CIs as JSON.
@@ -42,6 +44,37 @@ pub struct Webhook {
     pub secret_file: Option<PathBuf>,
     /// The authorities (PEM) that its certificate has to come from, instead of the public ones.
     pub ca_file: Option<PathBuf>,
+}
+
+/// A Nautobot that holds CIs.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct NautobotCmdb {
+    /// Its address, `https://nautobot.example.org`.
+    pub url: String,
+    /// The API token.
+    pub token: Option<Secret>,
+    /// A file with it on its first line, instead of `token`.
+    pub token_file: Option<PathBuf>,
+    /// The authorities (PEM) that its certificate has to come from, instead of the public ones.
+    pub ca_file: Option<PathBuf>,
+    /// The cluster that machines belong to; it is made where it is missing.
+    pub cluster: String,
+    /// The namespace of their addresses.
+    pub namespace: String,
+}
+
+impl Default for NautobotCmdb {
+    fn default() -> Self {
+        Self {
+            url: String::new(),
+            token: None,
+            token_file: None,
+            ca_file: None,
+            cluster: "Gatehouse".to_owned(),
+            namespace: "Global".to_owned(),
+        }
+    }
 }
 
 impl Cmdb {
@@ -62,16 +95,18 @@ impl Connector {
             let why = "is no name of a connector: small letters, digits and dashes, 63 at most";
             found.push(Objection::new(here.clone(), why));
         }
-        let named =
-            [self.webhook.is_some(), self.servicenow.is_some()].into_iter().filter(|is_there| *is_there).count();
+        let systems = [self.webhook.is_some(), self.servicenow.is_some(), self.nautobot.is_some()];
+        let named = systems.into_iter().filter(|is_there| *is_there).count();
         if named != 1 {
             let why = format!(
-                "is carried to one system: have one of `[{here}.webhook]` and `[{here}.servicenow]`, not {named}"
+                "is carried to one system: have one of `[{here}.webhook]`, `[{here}.servicenow]` and \
+                 `[{here}.nautobot]`, not {named}"
             );
             found.push(Objection::new(here.clone(), why));
         }
         found.extend(self.webhook.iter().flat_map(|it| it.objections(&format!("{here}.webhook"))));
         found.extend(self.servicenow.iter().flat_map(|it| it.objections(&format!("{here}.servicenow"))));
+        found.extend(self.nautobot.iter().flat_map(|it| it.objections(&format!("{here}.nautobot"))));
         found
     }
 }
@@ -88,6 +123,21 @@ impl Webhook {
         }
         found.extend(self.ca_file.as_ref().and_then(|file| unread(here("ca_file"), file)));
         found.extend(empty(here("url"), &self.url, "https://cmdb.example.org/gatehouse"));
+        found
+    }
+}
+
+impl NautobotCmdb {
+    fn objections(&self, section: &str) -> Vec<Objection> {
+        let here = |setting: &str| format!("{section}.{setting}");
+        let mut found = Secret::objections(&here("token"), self.token.as_ref(), self.token_file.as_ref());
+        if self.token.is_none() && self.token_file.is_none() {
+            found.push(Objection::new(here("token_file"), "is missing: name a file with an API token"));
+        }
+        found.extend(self.ca_file.as_ref().and_then(|file| unread(here("ca_file"), file)));
+        found.extend(empty(here("url"), &self.url, "https://nautobot.example.org"));
+        found.extend(empty(here("cluster"), &self.cluster, "Gatehouse"));
+        found.extend(empty(here("namespace"), &self.namespace, "Global"));
         found
     }
 }

@@ -6,6 +6,7 @@ use app::connector::Connector;
 use domain::ports::clock::Clock;
 use domain::ports::cmdb_connector::CmdbConnector;
 use domain::ports::survey::Survey;
+use providers::nautobot::{NautobotCmdb, NautobotCmdbSettings};
 use providers::servicenow::{ServiceNow, ServiceNowSettings, SignIn};
 use providers::webhook::{Webhook, WebhookSettings};
 
@@ -28,6 +29,10 @@ pub(super) fn open(
         if let Some(it) = &connector.servicenow {
             let servicenow = Arc::new(servicenow(it, clock).map_err(|source| failed("servicenow", source))?);
             add(&mut opened, name, "servicenow", servicenow);
+        }
+        if let Some(it) = &connector.nautobot {
+            let nautobot = Arc::new(nautobot(it, clock).map_err(|source| failed("nautobot", source))?);
+            add(&mut opened, name, "nautobot", nautobot);
         }
     }
     Ok(opened)
@@ -77,4 +82,15 @@ fn servicenow(settings: &settings::ServiceNow, clock: &Arc<dyn Clock>) -> Sectio
         ca: settings.ca_file.as_ref().map(read).transpose()?,
     };
     Ok(ServiceNow::new(settings, Arc::clone(clock))?)
+}
+
+fn nautobot(settings: &settings::NautobotCmdb, clock: &Arc<dyn Clock>) -> Section<NautobotCmdb> {
+    let settings = NautobotCmdbSettings {
+        url: settings.url.clone(),
+        token: secret("the API token", settings.token.as_ref(), settings.token_file.as_ref())?,
+        ca: settings.ca_file.as_ref().map(read).transpose()?,
+        cluster: settings.cluster.clone(),
+        namespace: settings.namespace.clone(),
+    };
+    Ok(NautobotCmdb::new(settings, Arc::clone(clock))?)
 }

@@ -1,6 +1,7 @@
-//! Nautobot (2.x), the company's source of truth: its plan of addresses.
+//! Nautobot, the company's source of truth: its plan of addresses (2.x and later), and what it holds of our CIs (3.x).
 
 mod client;
+mod cmdb;
 mod ipam;
 
 #[cfg(test)]
@@ -8,6 +9,7 @@ mod tests;
 
 use std::fmt;
 
+pub use cmdb::{NautobotCmdb, NautobotCmdbSettings};
 pub use ipam::Nautobot;
 
 /// Where Nautobot is, and what we take from it. Its debug form does not show the token.
