@@ -14,7 +14,7 @@ pub use compare::{compare, keep_comparing};
 use domain::person::{Principal, Role};
 use domain::ports::cmdb_connector::CmdbConnector;
 use domain::trouble::Trouble;
-pub use show::{DeadLetter, Fares, Planned, carry_again, fares, plan};
+pub use show::{DeadLetter, Fares, Planned, carry_again, fares, index, plan};
 
 use crate::App;
 

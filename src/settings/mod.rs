@@ -28,7 +28,7 @@ use serde::Deserialize;
 
 pub use bounds::Bounds;
 pub use catalog::Catalog;
-pub use cmdb::{Cmdb, NautobotCmdb, Webhook};
+pub use cmdb::{Cmdb, Connector, NautobotCmdb, Webhook};
 pub use database::Database;
 pub use datacenter::Datacenter;
 pub use logging::Logging;

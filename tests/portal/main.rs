@@ -9,6 +9,7 @@ mod audit_report;
 mod bad_input;
 mod blueprints;
 mod bounds;
+mod connectors;
 mod crashes;
 mod deployments;
 mod door;

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
+use domain::ci::CiClass;
 use domain::deployment::DeploymentState;
 use domain::ports::datacenter::{Fault, Operation};
 use serde_json::{Value, json};
 
 use crate::api::{ALL, Answer, READ, get, post, send, shop, token, with};
+use crate::connectors;
 use crate::house::House;
 use crate::tasks;
 
@@ -137,7 +139,8 @@ fn id(value: &Value) -> String {
 
 #[actix_web::test]
 async fn every_operation_does_what_the_document_promises() {
-    let house = House::new().await;
+    let mut house = House::new().await;
+    let company = connectors::carried(&mut house).await;
     let mut program = Program { house: &house, promise: Promise::of(&house).await };
     let rita = token(&house, "rita@example.org", ALL).await;
     let adam = token(&house, "adam@example.org", ALL).await;
@@ -261,6 +264,22 @@ async fn every_operation_does_what_the_document_promises() {
         program.post(&otto, &format!("/api/v1/runs/{{id}}/{path}"), &format!("{run}/{path}"), body).await;
     }
 
+    // What the company's CMDB does not take is sent again, and what it holds is compared.
+    company.forbid("cmdb_ci_lb_service");
+    let request = house.order(&person, "linux-vm", json!({ "application": "carried" })).await;
+    connectors::declare(&house, &request, "pool", CiClass::LoadBalancerService).await;
+    program.get(&otto, "/api/v1/connectors/{name}/plan", "/api/v1/connectors/company/plan").await;
+    connectors::carry(&house).await;
+    let told = program.get(&otto, "/api/v1/connectors", "/api/v1/connectors").await;
+    let letter = told["items"][0]["dead_letters"][0]["ci"].as_str().unwrap().to_owned();
+    let at = format!("/api/v1/connectors/company/again/{letter}");
+    program.write(Method::POST, &otto, "/api/v1/connectors/{name}/again/{id}", &at, json!({})).await;
+    connectors::carry(&house).await;
+    for door in ["again", "compare"] {
+        let (path, at) = (format!("/api/v1/connectors/{{name}}/{door}"), format!("/api/v1/connectors/company/{door}"));
+        program.write(Method::POST, &otto, &path, &at, json!({})).await;
+    }
+
     let away = json!({ "delegate": "clara@example.org", "from": "2099-12-24", "until": "2099-12-31" });
     program.write(Method::PUT, &adam, "/api/v1/absence", "/api/v1/absence", away).await;
     program.write(Method::DELETE, &adam, "/api/v1/absence", "/api/v1/absence", json!({})).await;
@@ -280,7 +299,11 @@ async fn every_operation_does_what_the_document_promises() {
 
 /// A path with its places filled in.
 fn filled(path: &str, id: &str) -> String {
-    path.replace("{id}", id).replace("{blueprint}", "linux-vm").replace("{action}", "scale").replace("{secret}", id)
+    path.replace("{id}", id)
+        .replace("{blueprint}", "linux-vm")
+        .replace("{action}", "scale")
+        .replace("{secret}", id)
+        .replace("{name}", "hub")
 }
 
 #[actix_web::test]

@@ -22,7 +22,7 @@ const EVERY: TimeDelta = TimeDelta::days(1);
 const AT_ONCE: u64 = 500;
 
 /// Has a connector compared, from its beginning.
-pub async fn compare(app: &App, who: &Principal, name: &str) -> Result<(), Trouble> {
+pub async fn compare(app: &App, who: &Principal, via: &'static str, name: &str) -> Result<(), Trouble> {
     must_operate(who)?;
     let connector = find(app, name)?;
     if !connector.system.lists() {
@@ -35,7 +35,7 @@ pub async fn compare(app: &App, who: &Principal, name: &str) -> Result<(), Troub
     store::connector::register(&tx, name).await.map_err(database)?;
     let now = app.clock.now();
     store::connector::compare_from(&tx, name, Some(now), None, 0).await.map_err(database)?;
-    let actor = Actor::person(who, "portal");
+    let actor = Actor::person(who, via);
     let subject = format!("connector {name}");
     audit::note(app, &tx, Note { actor, action: "connector.compared", subject, project: None, data: json!({}) })
         .await?;

@@ -57,6 +57,19 @@ pub struct DeadLetter {
     pub since: DateTime<Utc>,
 }
 
+fn must_look(who: &Principal) -> Result<(), Trouble> {
+    if who.has_everywhere(Role::Operator) || who.has_everywhere(Role::Administrator) {
+        return Ok(());
+    }
+    Err(Trouble::forbidden("Operations are for operators.", "Ask an administrator for the role."))
+}
+
+/// How the connectors fare, for those who may know.
+pub async fn index(app: &App, who: &Principal) -> Result<Vec<Fares>, Trouble> {
+    must_look(who)?;
+    fares(app).await
+}
+
 /// How the connectors fare. The caller has asked who may know.
 pub async fn fares(app: &App) -> Result<Vec<Fares>, Trouble> {
     if app.connectors.is_empty() {
@@ -95,7 +108,13 @@ fn told(letter: Dead) -> DeadLetter {
 }
 
 /// Has a dead letter carried again, or all of a connector's; an operator mended what was wrong.
-pub async fn carry_again(app: &App, who: &Principal, name: &str, ci: Option<CiId>) -> Result<u64, Trouble> {
+pub async fn carry_again(
+    app: &App,
+    who: &Principal,
+    via: &'static str,
+    name: &str,
+    ci: Option<CiId>,
+) -> Result<u64, Trouble> {
     must_operate(who)?;
     find(app, name)?;
     let tx = app.store.begin().await.map_err(database)?;
@@ -106,7 +125,7 @@ pub async fn carry_again(app: &App, who: &Principal, name: &str, ci: Option<CiId
             "Look at the operations page for how it stands.",
         ));
     }
-    let actor = Actor::person(who, "portal");
+    let actor = Actor::person(who, via);
     let subject = format!("connector {name}");
     let data = json!({ "ci": ci, "letters": again });
     audit::note(app, &tx, Note { actor, action: "connector.sent_again", subject, project: None, data }).await?;
@@ -128,9 +147,7 @@ pub struct Planned {
 
 /// What a connector would be sent next: a dry run, which tells nobody anything.
 pub async fn plan(app: &App, who: &Principal, name: &str) -> Result<Vec<Planned>, Trouble> {
-    if !who.has_everywhere(Role::Operator) && !who.has_everywhere(Role::Administrator) {
-        return Err(Trouble::forbidden("Operations are for operators.", "Ask an administrator for the role."));
-    }
+    must_look(who)?;
     let connector = find(app, name)?;
     let due = store::connector::due(&app.store, name, app.clock.now(), PLANNED).await.map_err(database)?;
     let ids: Vec<CiId> = due.iter().map(|due| due.ci).collect();

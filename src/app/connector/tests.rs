@@ -214,13 +214,13 @@ async fn each_ci_is_judged_for_itself_and_an_operator_has_dead_letters_sent_agai
     house.clock.wind(TimeDelta::days(1));
     carry_all(&house).await;
     assert_eq!(cmdbs[0].keys().len(), 2, "nobody tries by itself what can't work");
-    let denied = carry_again(&house.app, &auditor(), "hub", Some(dead.ci)).await.expect_err("he may not");
+    let denied = carry_again(&house.app, &auditor(), "portal", "hub", Some(dead.ci)).await.expect_err("he may not");
     assert_eq!(denied.kind, domain::trouble::Kind::Forbidden);
     let operator = Principal { everywhere: [Role::Operator].into(), ..nobody() };
-    carry_again(&house.app, &operator, "hub", Some(dead.ci)).await.expect("it is sent again");
+    carry_again(&house.app, &operator, "portal", "hub", Some(dead.ci)).await.expect("it is sent again");
     carry_all(&house).await;
     assert_eq!(cmdbs[0].keys(), ["a", "b", "c"]);
-    assert!(carry_again(&house.app, &operator, "hub", None).await.is_err(), "there is none any more");
+    assert!(carry_again(&house.app, &operator, "portal", "hub", None).await.is_err(), "there is none any more");
 }
 
 #[tokio::test]

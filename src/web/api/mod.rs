@@ -10,6 +10,7 @@ mod blueprints;
 mod caller;
 mod catalog;
 mod cis;
+mod connectors;
 mod deployments;
 mod endpoint;
 mod fields;
@@ -51,6 +52,7 @@ fn endpoints() -> Vec<Endpoint> {
         blueprints::endpoints(),
         catalog::endpoints(),
         cis::endpoints(),
+        connectors::endpoints(),
         deployments::endpoints(),
         operations::endpoints(),
         projects::endpoints(),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use actix_web::HttpResponse;
 use actix_web::web::Data;
 use app::App;
-use app::connector::Fares;
 use app::operations::{self, Listed, Overview, Provider, QueuedOf};
 use app::sighting::SiteSeen;
 use chrono::{DateTime, Utc};
@@ -15,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::Reply;
 use super::caller::Caller;
+use super::connectors::ConnectorDetails;
 use super::endpoint::Endpoint;
 use super::runs::RunEntry;
 use super::tasks::TaskEntry;
@@ -113,34 +113,6 @@ pub struct SiteDetails {
     why: Option<String>,
 }
 
-/// One of the company's CMDBs, and how carrying ours to it goes.
-#[derive(Serialize, ToSchema)]
-pub struct ConnectorDetails {
-    name: String,
-    kind: &'static str,
-    /// `answers`, `away` or `quiet`.
-    state: &'static str,
-    /// What it came to last, while it is away.
-    why: Option<String>,
-    /// CIs that it has not acknowledged, dead letters among them.
-    waiting: u64,
-    /// CIs that it does not take until somebody helps.
-    dead: u64,
-    /// The oldest change that it has not acknowledged.
-    oldest: Option<DateTime<Utc>>,
-    /// How long half of the latest changes took, and nineteen of twenty, in seconds.
-    lag_p50: Option<i64>,
-    lag_p95: Option<i64>,
-    /// CIs that failed at their last try, by the word for why.
-    errors: BTreeMap<String, u64>,
-    /// Writes that changed nothing over there.
-    noops: i64,
-    /// The last comparison with what it holds, and what that found.
-    compared_at: Option<DateTime<Utc>>,
-    differed: i64,
-    missing: i64,
-}
-
 /// Runs of a project that wait for a worker.
 #[derive(Serialize, ToSchema)]
 pub struct QueuedDetails {
@@ -217,27 +189,6 @@ impl From<Provider> for ProviderDetails {
             in_line: provider.in_line,
             in_line_since: provider.in_line_since,
             name: provider.name,
-        }
-    }
-}
-
-impl From<Fares> for ConnectorDetails {
-    fn from(fares: Fares) -> Self {
-        Self {
-            state: fares.state(),
-            name: fares.name,
-            kind: fares.kind,
-            why: fares.standing.error,
-            waiting: fares.outstanding.cis,
-            dead: fares.outstanding.dead,
-            oldest: fares.outstanding.oldest,
-            lag_p50: fares.lag.map(|lag| lag.p50.num_seconds()),
-            lag_p95: fares.lag.map(|lag| lag.p95.num_seconds()),
-            errors: fares.outstanding.errors,
-            noops: fares.standing.noops,
-            compared_at: fares.standing.compared_at,
-            differed: fares.standing.found_differing,
-            missing: fares.standing.found_missing,
         }
     }
 }

@@ -16,6 +16,9 @@ use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
 use crate::visitor::{FormOn, Visitor, flash_cookie};
 
+/// The way in, as the audit log calls it.
+const VIA: &str = "portal";
+
 /// The routes of the page.
 pub fn configure(service: &mut ServiceConfig) {
     let form = || FormOn("/operations");
@@ -51,7 +54,7 @@ async fn compare(
     name: Path<String>,
     _form: Form<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
-    app::connector::compare(&app, &visitor.principal, &name).await?;
+    app::connector::compare(&app, &visitor.principal, VIA, &name).await?;
     back(&app, "It is compared now.")
 }
 
@@ -61,7 +64,7 @@ async fn all_again(
     name: Path<String>,
     _form: Form<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
-    app::connector::carry_again(&app, &visitor.principal, &name, None).await?;
+    app::connector::carry_again(&app, &visitor.principal, VIA, &name, None).await?;
     back(&app, "The dead letters are sent again.")
 }
 
@@ -72,7 +75,7 @@ async fn again(
     _form: Form<AnyFields>,
 ) -> Result<HttpResponse, Problem> {
     let (name, ci) = letter.into_inner();
-    app::connector::carry_again(&app, &visitor.principal, &name, Some(ci)).await?;
+    app::connector::carry_again(&app, &visitor.principal, VIA, &name, Some(ci)).await?;
     back(&app, "The CI is sent again.")
 }
 

@@ -133,6 +133,11 @@ impl ServiceNow {
         self.state().forbidden.insert(class.to_owned());
     }
 
+    /// The rule is gone.
+    pub fn allow(&self, class: &str) {
+        self.state().forbidden.remove(class);
+    }
+
     /// The user has no role that may do this.
     pub fn take_role(&self) {
         self.state().has_no_role = true;

@@ -36,7 +36,7 @@ fn stride() -> usize {
 }
 
 /// Returns when so many workers have told that they are at work.
-async fn at_work(house: &House, workers: usize) {
+pub async fn at_work(house: &House, workers: usize) {
     let told = async {
         while store::worker::seen_since(&house.app.store, DateTime::UNIX_EPOCH).await.unwrap().len() < workers {
             // Nothing tells this process of what others write.
