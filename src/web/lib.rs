@@ -14,6 +14,7 @@ pub mod metrics;
 mod nodes;
 pub mod observe;
 mod pages;
+mod paper;
 mod parameters;
 mod problem;
 mod shell;

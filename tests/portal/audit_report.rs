@@ -1,12 +1,14 @@
 //! The audit report at the door: page, CSV and JSON say the same, and of another tenant they say nothing.
 
 use std::collections::BTreeSet;
+use std::io::Cursor;
 use std::sync::Arc;
 
 use actix_web::cookie::Cookie;
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::test::{TestRequest, read_body};
+use calamine::{Reader, Xlsx};
 use domain::ci::{Cause, CiChange, CiClass};
 use domain::request::Request;
 use providers::clock::{ManualClock, SystemClock};
@@ -69,6 +71,49 @@ async fn page_csv_and_json_tell_the_same_cis_and_findings_and_nothing_of_another
         let seen = [theirs.to_string(), page.clone(), csv.clone()].iter().any(|text| text.contains(id));
         assert!(!seen, "Carlo sees {id}");
     }
+}
+
+/// The rows of a sheet, without its head.
+fn sheet(workbook: &mut Xlsx<Cursor<Vec<u8>>>, name: &str) -> Vec<Vec<String>> {
+    let range = workbook.worksheet_range(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+    range.rows().skip(1).map(|row| row.iter().map(ToString::to_string).collect()).collect()
+}
+
+#[actix_web::test]
+async fn xlsx_and_pdf_carry_the_numbers_of_the_report() {
+    let clock = Arc::new(ManualClock::at("2026-11-23T10:00:00Z".parse().unwrap()));
+    let house = House::asleep(clock.clone()).await;
+    app::sample::fill(&house.app, 9, |_| {}).await.unwrap();
+    // Leases end, and container hosts are silent.
+    clock.wind(chrono::TimeDelta::days(400));
+    let audrey = session(&sign_in(&house, "audrey@example.org", "audrey-reads-it-all").await);
+    let json = report(&house, &audrey).await;
+    let file = async |path: &str| {
+        let response = send(&house, TestRequest::get().uri(path).cookie(audrey.clone())).await;
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        read_body(response).await.to_vec()
+    };
+
+    let mut workbook = Xlsx::new(Cursor::new(file("/audit/report.xlsx").await)).expect("a workbook");
+    let rows = json["rows"].as_array().unwrap();
+    let cis = sheet(&mut workbook, "CIs");
+    let ids = |rows: Vec<String>| rows.into_iter().collect::<BTreeSet<_>>();
+    let listed = ids(cis.iter().map(|cells| cells[1].clone()).collect());
+    assert_eq!(listed, ids(rows.iter().map(|row| row["ci"]["id"].as_str().unwrap().to_owned()).collect()));
+    let findings: usize = rows.iter().map(|row| row["findings"].as_array().unwrap().len()).sum();
+    assert!(findings > 0);
+    assert_eq!(sheet(&mut workbook, "Findings").len(), findings);
+    let figures = &json["figures"];
+    for (row, figure) in sheet(&mut workbook, "Control totals").iter().zip(["total", "current", "retired", "sound"]) {
+        assert_eq!(row[1], figures[figure].to_string(), "{}", row[0]);
+    }
+    for row in sheet(&mut workbook, "Findings by kind") {
+        let of_kind = |kind: &str| domain::finding::FindingKind::from_word(kind).is_some_and(|it| it.title() == row[0]);
+        let counted = figures["findings"].as_object().unwrap().iter().find(|(kind, _)| of_kind(kind)).unwrap().1;
+        assert_eq!(row[2], counted.to_string(), "{}", row[0]);
+    }
+
+    assert!(file("/audit/report.pdf").await.starts_with(b"%PDF-"));
 }
 
 #[actix_web::test]

@@ -1,9 +1,12 @@
-//! The CMDB audit report as a page, as CSV and as JSON: the same rows and figures of one instant, of now or as filed.
+//! The CMDB audit report as a page, and as PDF, XLSX, CSV and JSON: the same rows and figures of one instant, of now or as filed.
 
 mod filed;
 pub(crate) mod files;
+mod pdf;
 mod population;
 mod show;
+mod tables;
+mod xlsx;
 
 use actix_web::web::{ServiceConfig, get, post, resource};
 use app::audit_report::AuditReport;
@@ -19,12 +22,16 @@ pub fn configure(service: &mut ServiceConfig) {
         .service(resource("/audit/population").route(get().to(population::show)))
         .service(resource("/audit/report.csv").route(get().to(files::as_csv)))
         .service(resource("/audit/report.json").route(get().to(files::as_json)))
+        .service(resource("/audit/report.xlsx").route(get().to(files::as_xlsx)))
+        .service(resource("/audit/report.pdf").route(get().to(files::as_pdf)))
         .service(resource("/audit/filed").route(get().to(filed::index)).route(post().to(filed::file)))
         .service(resource("/audit/filed/{number}").route(get().to(filed::show)))
         .service(resource("/audit/filed/{number}/population").route(get().to(filed::population)))
         .service(resource("/audit/filed/{number}/proof").route(get().to(filed::proof)))
         .service(resource("/audit/filed/{number}/report.csv").route(get().to(filed::as_csv)))
-        .service(resource("/audit/filed/{number}/report.json").route(get().to(filed::as_json)));
+        .service(resource("/audit/filed/{number}/report.json").route(get().to(filed::as_json)))
+        .service(resource("/audit/filed/{number}/report.xlsx").route(get().to(filed::as_xlsx)))
+        .service(resource("/audit/filed/{number}/report.pdf").route(get().to(filed::as_pdf)));
 }
 
 /// What the address asks for.

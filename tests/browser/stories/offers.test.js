@@ -1,6 +1,7 @@
 // The other four of the catalog, from an order to what is seen of it; then what the CMDB and its report say of them all.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
 import { after, before, describe, it } from "node:test";
 
 import { inspect, openBrowser, signIn } from "../browser.js";
@@ -72,7 +73,7 @@ describe("The catalog's other offers", () => {
     await inspect(rita, "ci");
   });
 
-  it("are all in the audit report, as a page, as CSV and as JSON", async () => {
+  it("are all in the audit report, as a page, as PDF, CSV and JSON", async () => {
     const audrey = await signIn(browser, demo, auditor);
     await audrey.page.goto("/audit");
     for (const offer of ["Linux VM", "SQL database VM", "Docker machine", "Container space"]) {
@@ -84,6 +85,29 @@ describe("The catalog's other offers", () => {
     assert.match(await csv.text(), /intranet/);
     const json = await audrey.page.request.get("/audit/report.json");
     assert.ok(JSON.stringify(await json.json()).includes("intranet"));
+    const pdf = await audrey.page.request.get("/audit/report.pdf");
+    const words = execFileSync("pdftotext", ["-layout", "-", "-"], { input: await pdf.body(), encoding: "utf8" });
+    const { figures } = await (await audrey.page.request.get("/audit/report.json")).json();
+    assert.match(words, new RegExp(`CIs on record\\s+${figures.total}`));
+    assert.match(words, /What really runs where[\s\S]*Is it complete, is it right\?[\s\S]*intranet/);
+  });
+
+  it("are in the report that an auditor files, which proves itself", async () => {
+    const audrey = await signIn(browser, demo, auditor);
+    const { page } = audrey;
+    await page.goto("/audit");
+    await page.getByRole("button", { name: "File this report" }).click();
+    await page.waitForURL(/\/audit\/filed\/1$/);
+    await page.getByRole("heading", { name: "CMDB audit report 1" }).waitFor();
+    await page.getByRole("link", { name: "Judge it again from its evidence" }).click();
+    await page.getByText("It comes to the very same").waitFor();
+    await inspect(audrey, "audit-proof");
+    await page.goto("/audit/filed");
+    await page.getByRole("button", { name: "File the report of now" }).click();
+    await page.waitForURL(/\/audit\/filed\/2$/);
+    await page.goto("/audit/filed");
+    await page.getByRole("heading", { name: "How it went" }).waitFor();
+    await inspect(audrey, "audit-filed");
     await audrey.close();
   });
 });

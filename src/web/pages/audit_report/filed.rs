@@ -9,7 +9,9 @@ use askama::Template;
 use domain::audit_report::Ratio;
 use serde::Deserialize;
 
+use super::pdf::pdf_of;
 use super::population::Population;
+use super::xlsx::xlsx_of;
 use super::{filed_address, files, show};
 use crate::csrf::AnyFields;
 use crate::drawing::{Drawing, trend};
@@ -114,28 +116,42 @@ pub(super) async fn as_json(app: Data<App>, visitor: Visitor, number: Path<i64>)
     Ok(files::json_of(app, visitor.principal, &report))
 }
 
-/// How the shares went from report to report, the oldest first.
+pub(super) async fn as_xlsx(app: Data<App>, visitor: Visitor, number: Path<i64>) -> Result<HttpResponse, Problem> {
+    let report = filing::show(&app, &visitor.principal, *number).await?;
+    xlsx_of(app, visitor.principal, report).await
+}
+
+pub(super) async fn as_pdf(app: Data<App>, visitor: Visitor, number: Path<i64>) -> Result<HttpResponse, Problem> {
+    pdf_of(filing::show(&app, &visitor.principal, *number).await?).await
+}
+
+/// What a share is called, and how a report's figures tell it.
+type Share = (&'static str, fn(&Listed) -> Ratio);
+
+/// How the shares went from report to report, the oldest first; none of what no report could measure.
 fn trends(listed: &[Listed]) -> Vec<(&'static str, Drawing)> {
     if listed.len() < 2 {
         return Vec::new();
     }
-    let drawn = |label: &'static str, read: fn(&Listed) -> Ratio| {
+    let drawn = |(label, read): Share| {
         let points: Vec<(String, Option<f64>, String)> = listed
             .iter()
             .rev()
             .map(|it| {
                 let ratio = read(it);
                 let share = (ratio.whole > 0).then(|| ratio.part as f64 / ratio.whole as f64);
-                (format!("Report {}", it.filing.number), share, ratio.percent())
+                let words = if share.is_some() { ratio.percent() } else { "None".to_owned() };
+                (format!("Report {}", it.filing.number), share, words)
             })
             .collect();
-        (label, trend(&points, label))
+        points.iter().any(|point| point.1.is_some()).then(|| (label, trend(&points, label)))
     };
-    vec![
-        drawn("Live objects with a CI", |it| it.figures.registered),
-        drawn("Complete", |it| it.figures.complete),
-        drawn("Without a finding against them", |it| it.figures.correct),
-        drawn("With both responsibles", |it| it.figures.owned),
-        drawn("With their order on record", |it| it.figures.traced),
-    ]
+    let shares: [Share; 5] = [
+        ("Live objects with a CI", |it| it.figures.registered),
+        ("Complete", |it| it.figures.complete),
+        ("Without a finding against them", |it| it.figures.correct),
+        ("With both responsibles", |it| it.figures.owned),
+        ("With their order on record", |it| it.figures.traced),
+    ];
+    shares.into_iter().filter_map(drawn).collect()
 }

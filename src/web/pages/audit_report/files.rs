@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::web::{Bytes, Data, Query};
 use app::App;
 use app::audit_report::AuditReport;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use domain::audit_report::{Origin, Row, Unregistered, canonical};
 use domain::finding::{FindingKind, Severity};
 use domain::person::Principal;
@@ -16,11 +16,14 @@ use futures::{Stream, StreamExt};
 use serde_json::json;
 
 use super::Wanted;
+use super::pdf::pdf_of;
+use super::tables::second;
+use super::xlsx::xlsx_of;
 use crate::csv;
 use crate::problem::Problem;
 use crate::visitor::Visitor;
 
-const COLUMNS: [&str; 17] = [
+pub(super) const COLUMNS: [&str; 17] = [
     "record",
     "id",
     "name",
@@ -44,6 +47,16 @@ pub(super) async fn as_csv(app: Data<App>, visitor: Visitor, wanted: Query<Wante
     let who = visitor.principal;
     let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
     Ok(csv_of(app, who, &report))
+}
+
+pub(super) async fn as_xlsx(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+    let who = visitor.principal;
+    let report = app::audit_report::compile(&app, &who, wanted.instant()?).await?;
+    xlsx_of(app, who, report).await
+}
+
+pub(super) async fn as_pdf(app: Data<App>, visitor: Visitor, wanted: Query<Wanted>) -> Result<HttpResponse, Problem> {
+    pdf_of(app::audit_report::compile(&app, &visitor.principal, wanted.instant()?).await?).await
 }
 
 /// A report as CSV.
@@ -124,12 +137,17 @@ fn population(
 }
 
 fn ci_line(row: &Row) -> String {
+    csv::line(ci_cells(row))
+}
+
+/// A CI, by [`COLUMNS`].
+pub(super) fn ci_cells(row: &Row) -> [String; 17] {
     let (ci, origin) = (&row.ci, row.origin.as_ref());
     let of_origin = |read: fn(&Origin) -> String| origin.map_or_else(String::new, read);
     let findings = |read: &dyn Fn(&domain::finding::Finding) -> String, between: &str| {
         row.findings.iter().map(read).collect::<Vec<_>>().join(between)
     };
-    csv::line([
+    [
         "ci".to_owned(),
         ci.id.to_string(),
         ci.name.clone(),
@@ -147,7 +165,7 @@ fn ci_line(row: &Row) -> String {
         row.not_evaluated.clone().unwrap_or_default(),
         second(ci.created_at),
         second(ci.changed_at),
-    ])
+    ]
 }
 
 /// Who approved, or that nobody had to; nothing when it is not on record.
@@ -175,12 +193,8 @@ fn object_line(object: &Unregistered) -> String {
     csv::line(cells)
 }
 
-fn second(at: DateTime<Utc>) -> String {
-    at.to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
 /// What the file of a report is called.
-fn name(report: &AuditReport, ending: &str) -> String {
+pub(super) fn name(report: &AuditReport, ending: &str) -> String {
     match report.filing() {
         Some(filing) => format!("cmdb-audit-report-{}.{ending}", filing.number),
         None => format!("cmdb-audit-{}.{ending}", report.figures.as_of.format("%Y%m%dT%H%M%SZ")),

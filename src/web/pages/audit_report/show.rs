@@ -25,6 +25,10 @@ const NAMED: usize = 5;
 const CONTRADICTED: &str = "Not everywhere. Some views contradict each other.";
 const UNSEEN: &str = "As far as is known. Some machines could not be looked at.";
 
+/// The files of a report, and where they are.
+const FILES: [(&str, &str); 4] =
+    [("PDF", "/report.pdf"), ("XLSX", "/report.xlsx"), ("CSV", "/report.csv"), ("JSON", "/report.json")];
+
 /// A figure with its formula.
 struct Figure {
     label: &'static str,
@@ -52,8 +56,8 @@ struct Show {
     classes: Drawing,
     day: String,
     today: String,
-    csv: String,
-    json: String,
+    /// The files: what each is called, and its address.
+    files: Vec<(&'static str, String)>,
     /// Where the report is proved; empty for one that is not filed.
     proof: String,
     /// Whether the person may file the report.
@@ -108,8 +112,7 @@ impl Show {
             classes: classes(&report),
             day: figures.as_of.date_naive().to_string(),
             today: now.date_naive().to_string(),
-            csv: address_in(&report, "/report.csv"),
-            json: address_in(&report, "/report.json"),
+            files: FILES.iter().map(|(name, part)| (*name, address_in(&report, part))).collect(),
             proof: report.filing().map(|filing| filed_address(filing.number, "/proof")).unwrap_or_default(),
             may_file: false,
             next: next(&report).unwrap_or_default(),

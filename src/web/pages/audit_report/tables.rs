@@ -1,0 +1,286 @@
+//! The report's tables, as the documents print them: PDF and XLSX say the same.
+
+use app::audit_report::{AuditReport, formulas};
+use chrono::{DateTime, SecondsFormat, Utc};
+use domain::audit_report::{Ratio, Row};
+use domain::finding::FindingKind;
+
+/// A cell.
+pub(super) enum Cell {
+    Words(String),
+    Number(u64),
+}
+
+impl Cell {
+    /// As people read it.
+    pub(super) fn said(&self) -> String {
+        match self {
+            Self::Words(words) => words.clone(),
+            Self::Number(number) => number.to_string(),
+        }
+    }
+}
+
+/// What a column is called, and its share of the width of a page.
+pub(super) type Head = (&'static str, f32);
+
+/// A table of the report.
+pub(super) struct Table {
+    pub(super) title: &'static str,
+    pub(super) head: Vec<Head>,
+    /// Where the column has numbers.
+    pub(super) rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// Whether the column has numbers.
+    pub(super) fn has_numbers(&self, column: usize) -> bool {
+        self.rows.first().and_then(|row| row.get(column)).is_some_and(|cell| matches!(cell, Cell::Number(_)))
+    }
+}
+
+/// The figures, each with its formula.
+pub(super) fn figures(report: &AuditReport) -> Table {
+    let formulas = formulas();
+    let figures = &report.figures;
+    let row = |title: &str, word: &str, ratio: Ratio| {
+        vec![
+            words(title),
+            words(ratio.percent()),
+            Cell::Number(ratio.part),
+            Cell::Number(ratio.whole),
+            words(formulas.get(word).copied().unwrap_or_default()),
+        ]
+    };
+    Table {
+        title: "Figures",
+        head: vec![("Figure", 2.4), ("Share", 1.2), ("CIs", 0.8), ("Of", 0.8), ("Formula", 5.0)],
+        rows: vec![
+            row("Live objects with a CI", "registered", figures.registered),
+            row("CIs with all required attributes", "complete", figures.complete),
+            row("CIs without a finding against them", "correct", figures.correct),
+            row("CIs with both responsibles", "owned", figures.owned),
+            row("CIs with their order on record", "traced", figures.traced),
+        ],
+    }
+}
+
+/// What adds up to what.
+pub(super) fn totals(report: &AuditReport) -> Table {
+    let figures = &report.figures;
+    let row = |what: &str, number: u64| vec![words(what), Cell::Number(number)];
+    Table {
+        title: "Control totals",
+        head: vec![("What", 4.0), ("Number", 1.0)],
+        rows: vec![
+            row("CIs on record", figures.total),
+            row("of them current", figures.current),
+            row("of them retired", figures.retired),
+            row("Current CIs without findings", figures.sound),
+            row("Current CIs with findings", figures.with_findings),
+            row("Current CIs that were evaluated", figures.correct.whole),
+            row("Current CIs that could not be looked at", figures.not_evaluated),
+            row("Live objects of the ledger that ought to have a CI", figures.objects),
+            row("of them registered", figures.registered.part),
+            row("of them not in the CMDB", report.found(FindingKind::Unregistered)),
+        ],
+    }
+}
+
+/// The container engines, the blind ones first.
+pub(super) fn engines(report: &AuditReport) -> Table {
+    let mut engines: Vec<_> = report.engines.iter().collect();
+    engines.sort_by_key(|engine| !report.is_blind(engine));
+    let row = |engine: &&app::audit_report::Engine| {
+        let sight = match (report.is_blind(engine), engine.complete_at) {
+            (true, _) => "Blind",
+            (false, Some(_)) => "Seen",
+            (false, None) => "New",
+        };
+        vec![
+            words(&engine.name),
+            words(sight),
+            words(engine.complete_at.map_or_else(|| "Never".to_owned(), minute)),
+            number(engine.workloads),
+            number(engine.containers),
+            words(engine.platform.as_deref().unwrap_or("Nobody")),
+        ]
+    };
+    Table {
+        title: "Container engines",
+        head: vec![
+            ("Container engine", 3.0),
+            ("Sight", 0.8),
+            ("Told everything", 1.8),
+            ("Workloads", 1.1),
+            ("Containers", 1.1),
+            ("Platform", 1.8),
+        ],
+        rows: engines.iter().map(row).collect(),
+    }
+}
+
+/// What runs where.
+pub(super) fn running(report: &AuditReport) -> Table {
+    let row = |it: &app::audit_report::Running| {
+        vec![
+            words(&it.workload),
+            words(&it.engine),
+            words(&it.image),
+            number(it.containers),
+            words(it.application.as_deref().unwrap_or("Nobody")),
+        ]
+    };
+    Table {
+        title: "Workloads",
+        head: vec![("Workload", 2.0), ("Runs on", 2.4), ("Image", 3.4), ("Containers", 1.1), ("Application", 1.6)],
+        rows: report.running.iter().map(row).collect(),
+    }
+}
+
+/// The kinds of findings with how many CIs have them.
+pub(super) fn kinds(report: &AuditReport) -> Table {
+    let row = |kind: &FindingKind| {
+        vec![
+            words(kind.title()),
+            words(kind.id()),
+            Cell::Number(report.found(*kind)),
+            words(kind.severity().title()),
+            words(kind.definition()),
+            words(kind.remedy()),
+        ]
+    };
+    Table {
+        title: "Findings by kind",
+        head: vec![
+            ("Finding", 1.8),
+            ("Id", 0.5),
+            ("CIs", 0.7),
+            ("Severity", 0.9),
+            ("What it means", 3.6),
+            ("What to do", 3.0),
+        ],
+        rows: FindingKind::REPORTED.iter().map(row).collect(),
+    }
+}
+
+/// The head of [`finding`]'s rows.
+pub(super) const FINDINGS: [Head; 8] = [
+    ("CI", 2.0),
+    ("Class", 1.3),
+    ("Finding", 1.5),
+    ("Severity", 0.9),
+    ("Particulars", 3.4),
+    ("Platform", 1.4),
+    ("Application", 1.4),
+    ("Ordered by", 1.3),
+];
+
+/// A row for each finding of a CI.
+pub(super) fn finding(row: &Row) -> Vec<Vec<Cell>> {
+    let requester = match &row.origin {
+        Some(origin) => origin.requester.as_deref().unwrap_or("Not on record"),
+        None => "No order",
+    };
+    let told = |finding: &domain::finding::Finding| {
+        vec![
+            words(&row.ci.name),
+            words(row.ci.class.title()),
+            words(finding.kind.title()),
+            words(finding.kind.severity().title()),
+            words(&finding.detail),
+            words(row.ci.platform.as_deref().unwrap_or("Nobody")),
+            words(row.ci.application.as_deref().unwrap_or("Nobody")),
+            words(requester),
+        ]
+    };
+    row.findings.iter().map(told).collect()
+}
+
+/// Live objects that the CMDB does not know.
+pub(super) fn unregistered(report: &AuditReport) -> Table {
+    let row = |it: &domain::audit_report::Unregistered| {
+        vec![words(&it.name), words(&it.kind), words(&it.provider), words(&it.deployment)]
+    };
+    Table {
+        title: "Live, and not in the CMDB",
+        head: vec![("Object", 2.0), ("Kind", 1.0), ("On", 1.0), ("Deployment", 2.0)],
+        rows: report.unregistered.iter().map(row).collect(),
+    }
+}
+
+/// Who answers for how many CIs.
+pub(super) fn duties(report: &AuditReport) -> Table {
+    let or_nobody = |name: &str| words(if name.is_empty() { "Nobody" } else { name });
+    let row = |(who, duty): &(domain::audit_report::Responsible, domain::audit_report::Duty)| {
+        vec![
+            or_nobody(&who.application),
+            or_nobody(&who.platform),
+            Cell::Number(duty.cis),
+            Cell::Number(duty.with_findings),
+        ]
+    };
+    Table {
+        title: "Who answers for what",
+        head: vec![("Application (Dev)", 2.0), ("Platform (Ops)", 2.0), ("CIs", 0.8), ("With findings", 1.0)],
+        rows: report.duties.iter().map(row).collect(),
+    }
+}
+
+/// When the sites were looked at.
+pub(super) fn sites(report: &AuditReport) -> Table {
+    let row = |site: &app::sighting::SiteSeen| {
+        let told = site.unseen.as_ref().map(|unseen| unseen.told(&site.title));
+        vec![
+            words(&site.title),
+            words(site.looked_at.map_or_else(|| "Never".to_owned(), minute)),
+            words(told.unwrap_or_else(|| "Seen completely.".to_owned())),
+        ]
+    };
+    Table {
+        title: "Where machines were looked at",
+        head: vec![("Site", 1.5), ("Last complete look", 1.5), ("How it stands", 4.0)],
+        rows: report.sites.iter().map(row).collect(),
+    }
+}
+
+/// What was ordered, and who approved it.
+pub(super) fn orders(report: &AuditReport) -> Table {
+    let row = |it: &app::audit_report::Ordered| {
+        let approvers = match (it.approvers.is_empty(), it.no_approval_needed) {
+            (false, _) => it.approvers.join(", "),
+            (true, true) => "No approval needed".to_owned(),
+            (true, false) => "Nobody".to_owned(),
+        };
+        vec![
+            words(format!("R-{} {}", it.request, it.title)),
+            words(it.reads().map_or_else(|| it.state.clone(), |reading| reading.label.to_string())),
+            words(&it.requester),
+            words(approvers),
+            words(minute(it.submitted_at)),
+        ]
+    };
+    Table {
+        title: "Ordered in the last 30 days",
+        head: vec![("Request", 3.4), ("State", 1.2), ("Requester", 1.6), ("Approved by", 2.0), ("Asked", 1.6)],
+        rows: report.ordered.iter().map(row).collect(),
+    }
+}
+
+fn words(text: impl Into<String>) -> Cell {
+    Cell::Words(text.into())
+}
+
+fn number(amount: i64) -> Cell {
+    Cell::Number(amount.try_into().unwrap_or_default())
+}
+
+/// A moment to the minute, in UTC.
+fn minute(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// A moment to the second, as machines write it.
+pub(super) fn second(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Secs, true)
+}
