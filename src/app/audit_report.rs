@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use domain::audit::BEGINNING;
 use domain::audit_report::filing::Filing;
+use domain::audit_report::sampling::{Draw, DrawnCi, Sample};
 use domain::audit_report::{Counting, Duty, Figures, Responsible, Row, Unregistered};
 use domain::ci::past::rewind;
 use domain::ci::{Ci, CiClass};
@@ -18,6 +20,7 @@ use domain::workload::BLIND_AFTER;
 use futures::Stream;
 use serde::{Deserialize, Serialize};
 use store::audit_report::Facts;
+pub use store::audit_report::change::{Changed, Changes};
 pub use store::audit_report::{Engine, Ordered, Running};
 use uuid::Uuid;
 
@@ -27,6 +30,7 @@ use crate::{App, database};
 
 pub mod filing;
 mod press;
+mod sampling;
 
 pub use press::Press;
 
@@ -36,6 +40,8 @@ pub const STRIDE: usize = 1_000;
 pub const PAGE: usize = 25;
 /// CIs with findings that the page lists; the files list all.
 const LISTED: usize = 100;
+/// Changes that the report lists.
+const CHANGES: u64 = 1_000;
 /// How far back the report tells what was ordered.
 const PERIOD: TimeDelta = TimeDelta::days(30);
 
@@ -59,6 +65,12 @@ pub struct AuditReport {
     pub sites: Vec<SiteSeen>,
     pub running: Vec<Running>,
     pub ordered: Vec<Ordered>,
+    /// What changed since the last report was filed, or in the period.
+    #[serde(default)]
+    pub changes: Changes,
+    /// For a spot check; nothing in a report of an earlier day, whose things nobody can look for any more.
+    #[serde(default)]
+    pub sample: Option<Sample>,
     /// Where it is filed, and what its parts are known by; nothing for a report of the present.
     #[serde(skip)]
     pub(crate) filed: Option<(Filing, Uuid)>,
@@ -104,7 +116,9 @@ async fn of_scope(
     let now = app.clock.now();
     let at = as_of.filter(|at| *at < now).unwrap_or(now);
     let engines = store::audit_report::engines(&app.store, &scope, at).await.map_err(database)?;
+    let last = store::audit_report::filing::last(&app.store).await.map_err(database)?;
     let mut counting = Counting::new(at);
+    let mut draw = Draw::new(seed(last.as_ref(), at));
     let (mut first, mut listed) = (Vec::new(), Vec::new());
     let mut after = None;
     loop {
@@ -114,6 +128,7 @@ async fn of_scope(
         }
         for row in rows {
             counting.add(&row);
+            draw.pass(&row);
             if first.len() < PAGE {
                 first.push(row.clone());
             }
@@ -131,7 +146,13 @@ async fn of_scope(
     counting.add_objects(u64::try_from(objects).unwrap_or_default(), &unregistered);
     let (figures, mut duties, sha256) = counting.finish();
     duties.sort_by_key(|(_, duty)| std::cmp::Reverse((duty.with_findings, duty.cis)));
+    let sample = match as_of {
+        Some(_) => None,
+        None => Some(sample(app, &scope, seed(last.as_ref(), at), draw).await?),
+    };
     Ok(AuditReport {
+        changes: changes(app, &scope, last.as_ref(), at).await?,
+        sample,
         figures,
         sha256,
         everything: scope == Scope::Everything,
@@ -145,6 +166,25 @@ async fn of_scope(
         ordered: store::audit_report::ordered(&app.store, &scope, at - PERIOD, at).await.map_err(database)?,
         filed: None,
     })
+}
+
+/// The seed of a report's sample: nobody knew the moment when the report before was sealed.
+fn seed(last: Option<&Filing>, at: DateTime<Utc>) -> String {
+    format!("{} {}", last.map_or(BEGINNING, |last| &last.hash), at.to_rfc3339())
+}
+
+async fn sample(app: &App, scope: &Scope, seed: String, cis: Draw<DrawnCi>) -> Result<Sample, Trouble> {
+    let things = sampling::things(app, scope, &seed).await?;
+    Ok(Sample { cis: cis.finish(), things, seed })
+}
+
+/// What changed since the last report of everything was filed, or in the period.
+async fn changes(app: &App, scope: &Scope, last: Option<&Filing>, at: DateTime<Utc>) -> Result<Changes, Trouble> {
+    let last = last.filter(|last| *scope == Scope::Everything && last.as_of < at);
+    let since = last.map_or(at - PERIOD, |last| last.as_of);
+    let found =
+        store::audit_report::change::changes(&app.store, scope, (since, at), CHANGES).await.map_err(database)?;
+    Ok(Changes { since_report: last.map(|last| last.number), ..found })
 }
 
 /// The next rows of the population of a report of that instant, at most `limit`, and the CI that those left come after.

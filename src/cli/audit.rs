@@ -101,6 +101,9 @@ async fn rerun(app: &App, number: i64) -> Result<ExitCode, Failure> {
     if !rerun.whole {
         say!("  what is kept of it is not what was filed")?;
     }
+    if !rerun.drawn {
+        say!("  its sample is not what its seed draws")?;
+    }
     say!("  {} CIs have other findings", rerun.differing)?;
     for (id, name) in &rerun.named {
         say!("    {name} ({id})")?;

@@ -2,6 +2,7 @@
 //! is filed, so that it proves itself later.
 
 pub mod filing;
+pub mod sampling;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

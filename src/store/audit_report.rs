@@ -1,7 +1,9 @@
 //! What the audit report reads: the population a page at a time, the ledger's side, orders and approvals, and what
 //! runs in containers. Every statement is bounded by the scope and asks what was true at one instant.
 
+pub mod change;
 pub mod filing;
+pub mod thing;
 
 use std::collections::HashMap;
 
@@ -324,16 +326,7 @@ pub async fn ordered(
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let mut sql = Sql::at(at);
-    let ids = sql.bind_all(rows.iter().map(|row| row.id));
-    sql.text = format!(
-        "SELECT a.request_id, p.name FROM approval a JOIN person p ON p.id = a.approver_id \
-         WHERE a.request_id IN ({ids}) AND a.state = 'approved' AND a.decided_at <= $1 ORDER BY a.level, a.decided_at"
-    );
-    let mut approvers: HashMap<Uuid, Vec<String>> = HashMap::new();
-    for (request, approver) in sql.pairs(on).await? {
-        approvers.entry(request).or_default().push(approver);
-    }
+    let mut approvers = approvers_of(on, rows.iter().map(|row| row.id).collect(), at).await?;
     let ordered = |row: OrderedRow| Ordered {
         approvers: approvers.remove(&row.id).unwrap_or_default(),
         no_approval_needed: row.asked_nobody,
@@ -347,4 +340,28 @@ pub async fn ordered(
         run: row.run_id,
     };
     Ok(rows.into_iter().map(ordered).collect())
+}
+
+/// Who had approved these requests by then, in the order of their decisions.
+async fn approvers_of(
+    on: &impl Reads,
+    mut requests: Vec<Uuid>,
+    at: DateTime<Utc>,
+) -> Result<HashMap<Uuid, Vec<String>>, DbErr> {
+    requests.sort_unstable();
+    requests.dedup();
+    let mut approvers: HashMap<Uuid, Vec<String>> = HashMap::new();
+    if requests.is_empty() {
+        return Ok(approvers);
+    }
+    let mut sql = Sql::at(at);
+    let ids = sql.bind_all(requests);
+    sql.text = format!(
+        "SELECT a.request_id, p.name FROM approval a JOIN person p ON p.id = a.approver_id \
+         WHERE a.request_id IN ({ids}) AND a.state = 'approved' AND a.decided_at <= $1 ORDER BY a.level, a.decided_at"
+    );
+    for (request, approver) in sql.pairs(on).await? {
+        approvers.entry(request).or_default().push(approver);
+    }
+    Ok(approvers)
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use domain::audit::{Actor, Note};
 use domain::audit_report::filing::{Broken, Draft, Filing};
+use domain::audit_report::sampling::Draw;
 use domain::audit_report::{Counting, Figures, Row, canonical};
 use domain::ids::CiId;
 use domain::person::{Principal, Role, Scope};
@@ -48,6 +49,8 @@ pub struct Rerun {
     pub sha256: String,
     /// Whether what is kept of it is what was filed, to the byte.
     pub whole: bool,
+    /// Whether its sample is what its seed draws from its CIs.
+    pub drawn: bool,
     /// How many CIs have other findings now than the report says, and the first of them by name.
     pub differing: u64,
     pub named: Vec<(CiId, String)>,
@@ -56,7 +59,7 @@ pub struct Rerun {
 impl Rerun {
     /// Whether it says the very same.
     pub fn is_same(&self) -> bool {
-        self.whole && self.differing == 0 && self.sha256 == self.filing.sha256
+        self.whole && self.drawn && self.differing == 0 && self.sha256 == self.filing.sha256
     }
 }
 
@@ -140,6 +143,7 @@ pub async fn judge_again(app: &App, number: i64) -> Result<Rerun, Trouble> {
     let filed: AuditReport = serde_json::from_slice(&report).map_err(Trouble::bug)?;
     let at = filed.figures.as_of;
     let (mut counting, mut contents) = (Counting::new(at), Sha256::new());
+    let mut draw = Draw::new(filed.sample.as_ref().map_or("", |sample| &sample.seed));
     let (mut differing, mut named) = (0, Vec::new());
     let mut part = 0;
     while let Some(rows) = rows_of(app, kept.draft, part).await? {
@@ -153,6 +157,7 @@ pub async fn judge_again(app: &App, number: i64) -> Result<Rerun, Trouble> {
                     named.push((again.ci.id, again.ci.name.clone()));
                 }
             }
+            draw.pass(&again);
             counting.add(&again);
         }
         part += 1;
@@ -161,7 +166,8 @@ pub async fn judge_again(app: &App, number: i64) -> Result<Rerun, Trouble> {
     counting.add_objects(filed.figures.objects, &filed.unregistered);
     let (figures, _, sha256) = counting.finish();
     let whole = hex::encode(contents.finalize()) == kept.filing.contents;
-    Ok(Rerun { whole, rules: figures.rules.into_owned(), sha256, differing, named, filing: kept.filing })
+    let drawn = filed.sample.is_none_or(|sample| sample.cis == draw.finish());
+    Ok(Rerun { whole, drawn, rules: figures.rules.into_owned(), sha256, differing, named, filing: kept.filing })
 }
 
 /// Walks the chain of all filed reports: how many there are, and the last one's hash; or where the chain is broken.

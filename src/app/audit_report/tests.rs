@@ -158,3 +158,30 @@ async fn only_who_may_see_everything_reads_filed_reports_and_only_auditors_file_
     assert!(filing::page(&house.app, &stranger, 1, 0).await.is_err());
     assert!(filing::rerun(&house.app, &stranger, 1).await.is_err());
 }
+
+#[tokio::test]
+async fn a_report_tells_what_changed_since_the_last_that_was_filed_and_draws_its_sample_anew() {
+    let house = House::open().await;
+    let pools: Vec<CiChange> = (0..60).map(|number| pool(&format!("p{number}"))).collect();
+    house.tell(house.shop, &pools).await;
+    house.clock.wind(TimeDelta::seconds(1));
+    filing::file(&house.app, &auditor()).await.expect("it is filed");
+    house.clock.wind(TimeDelta::days(40));
+    house.tell(house.shop, &[CiChange::Retire { key: "p7".into() }]).await;
+    let report = compile(&house.app, &auditor(), None).await.expect("it answers");
+    assert_eq!((report.changes.since_report, report.changes.cis), (Some(1), 1), "only what came after it");
+    assert!(report.changes.listed.iter().all(|it| it.name == "pool p7"), "{:?}", report.changes.listed);
+    let own = compile(&house.app, &requester(house.website), None).await.expect("it answers");
+    assert_eq!((own.changes.since_report, own.changes.changes), (None, 0), "nothing of another tenant");
+
+    let second = filing::file(&house.app, &auditor()).await.expect("it is filed");
+    let (first, filed) = (filing::show(&house.app, &auditor(), 1).await, filing::show(&house.app, &auditor(), 2).await);
+    let drawn = |report: Result<Arc<AuditReport>, Trouble>| report.expect("kept").sample.clone().expect("a sample");
+    let (first, filed) = (drawn(first), drawn(filed));
+    assert_eq!((first.cis.len(), filed.cis.len()), (25, 25));
+    assert_ne!(first.cis, filed.cis, "the seal of the report before is in the seed");
+    assert!(filed.cis.iter().all(|ci| ci.name != "pool p7"), "what is retired has no thing to be looked for");
+    assert!(filing::judge_again(&house.app, second.number).await.expect("it is judged").drawn);
+    let then = compile(&house.app, &auditor(), Some(house.clock.now() - TimeDelta::days(1))).await.expect("it answers");
+    assert_eq!(then.sample, None, "nobody can look for what was there yesterday");
+}

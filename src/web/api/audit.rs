@@ -34,6 +34,13 @@ pub struct AuditReport {
     sites: Vec<Value>,
     #[schema(value_type = Vec<Object>)]
     orders: Vec<Value>,
+    /// What changed since the last report was filed, or in the last 30 days, with the newest changes, the request, the
+    /// approvers and the run behind each.
+    #[schema(value_type = Object)]
+    changes: Value,
+    /// CIs and things for a spot check, drawn by its seed; nothing in a report of an earlier day.
+    #[schema(value_type = Option<Object>)]
+    sample: Value,
     /// Live objects that the CMDB does not know.
     #[schema(value_type = Vec<Object>)]
     unregistered: Vec<Value>,

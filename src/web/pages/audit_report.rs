@@ -48,6 +48,17 @@ impl Wanted {
     }
 }
 
+/// How much changed, and since when.
+fn since(report: &AuditReport) -> String {
+    let changes = &report.changes;
+    let when = match (changes.since_report, changes.since) {
+        (Some(number), _) => format!("Since report {number}"),
+        (None, Some(since)) => format!("Since {}", since.format("%Y-%m-%d %H:%M UTC")),
+        (None, None) => "In this time".to_owned(),
+    };
+    format!("{when}: {} changes of {} CIs, {} of them made by a run.", changes.changes, changes.cis, changes.by_runs)
+}
+
 /// The address of a part of the report of an instant, to the microsecond, so that all parts tell the very same.
 fn address(part: &str, at: DateTime<Utc>) -> String {
     format!("/audit{part}?as_of={}", at.to_rfc3339_opts(SecondsFormat::Micros, true))

@@ -114,13 +114,15 @@ fn json_head(report: &AuditReport) -> String {
     });
     let duties: Vec<_> = report.duties.iter().map(|(who, duty)| json!({ "responsible": who, "duty": duty })).collect();
     format!(
-        "{{\"about\":{about},\n\"figures\":\n{}\n,\"duties\":{},\n\"container_hosts\":{},\n\"containers\":{},\n\"sites\":{},\n\"orders\":{},\n\"unregistered\":[\n{}\n],\n\"rows\":[",
+        "{{\"about\":{about},\n\"figures\":\n{}\n,\"duties\":{},\n\"container_hosts\":{},\n\"containers\":{},\n\"sites\":{},\n\"orders\":{},\n\"changes\":{},\n\"sample\":{},\n\"unregistered\":[\n{}\n],\n\"rows\":[",
         canonical(&report.figures),
         canonical(&duties),
         canonical(&report.engines),
         canonical(&report.running),
         canonical(&report.sites),
         canonical(&report.ordered),
+        canonical(&report.changes),
+        canonical(&report.sample),
         unregistered.join(",\n"),
     )
 }

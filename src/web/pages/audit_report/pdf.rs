@@ -13,6 +13,9 @@ use super::tables::{self, Table};
 use crate::paper::{Column, Paper};
 use crate::problem::Problem;
 
+/// Changes that the document lists.
+const CHANGES: usize = 50;
+
 /// The report as PDF. It is laid out beside the thread that answers others.
 pub(super) async fn pdf_of(report: Arc<AuditReport>) -> Result<HttpResponse, Problem> {
     let name = super::files::name(&report, "pdf");
@@ -43,6 +46,8 @@ fn layout(report: &AuditReport) -> Paper {
     for table in [tables::duties(report), tables::sites(report), tables::orders(report), tables::totals(report)] {
         section(&mut paper, &table, "Nothing to tell.");
     }
+    changes(&mut paper, report);
+    sample(&mut paper, report);
     seal(&mut paper, report);
     paper
 }
@@ -104,6 +109,32 @@ fn findings(paper: &mut Paper, report: &AuditReport) {
 /// Whether more CIs have findings than the document lists.
 fn figures_more(report: &AuditReport) -> bool {
     report.figures.with_findings > report.listed.len() as u64
+}
+
+/// What changed, and who wanted it so.
+fn changes(paper: &mut Paper, report: &AuditReport) {
+    let table = tables::changes(report);
+    paper.heading(table.title);
+    paper.text(&super::since(report));
+    if !table.rows.is_empty() {
+        put(paper, &Table { rows: table.rows.into_iter().take(CHANGES).collect(), ..table });
+    }
+    if report.changes.listed.len() > CHANGES {
+        paper.fine(&format!("The newest {CHANGES}; XLSX has {}.", report.changes.listed.len()));
+    }
+}
+
+/// What is to be looked for, with room to write down what was found.
+fn sample(paper: &mut Paper, report: &AuditReport) {
+    let Some(sample) = &report.sample else { return };
+    for table in [tables::drawn_cis(report), tables::drawn_things(report)] {
+        section(paper, &table, "There is nothing to draw from.");
+    }
+    paper.fine(&format!(
+        "Drawn of all that is in operation, and of all that was seen: those whose SHA-256 over the seed, a newline and the id \
+         comes first. Seed: {}",
+        sample.seed
+    ));
 }
 
 /// By what the report proves itself.

@@ -6,12 +6,14 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use app::App;
-use app::audit_report::{AuditReport, formulas};
+use app::audit_report::{AuditReport, Changed, formulas};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::audit_report::{Figures, Ratio};
 use domain::finding::FindingKind;
+use domain::ids::{CiId, RunId};
 
+use super::tables::{approved, value, what_changed};
 use super::{Wanted, address_in, filed_address, page_after};
 use crate::drawing::{Drawing, Part, bars, stacked};
 use crate::look::Meaning;
@@ -19,6 +21,8 @@ use crate::problem::Problem;
 use crate::shell::{Section, Shell, page};
 use crate::visitor::Visitor;
 
+/// Changes that the page lists; the files have more.
+const CHANGES: usize = 15;
 /// Groups that the answer to "who must act?" names.
 const NAMED: usize = 5;
 
@@ -34,6 +38,40 @@ struct Figure {
     label: &'static str,
     ratio: Ratio,
     formula: &'static str,
+}
+
+/// A change, as the page lists it.
+struct Change {
+    at: DateTime<Utc>,
+    ci: CiId,
+    name: String,
+    what: String,
+    before: String,
+    after: String,
+    /// The number of the request, and where it is shown.
+    order: Option<(i64, String)>,
+    requester: String,
+    approved: String,
+    run: Option<RunId>,
+}
+
+impl Change {
+    fn of(it: &Changed) -> Self {
+        let order = it.request.zip(it.request_id).map(|(number, id)| (number, format!("/requests/{id}")));
+        let came_to_be = it.aspect == "created";
+        Self {
+            at: it.at,
+            ci: it.ci,
+            name: it.name.clone(),
+            what: what_changed(it),
+            before: value(&it.before),
+            after: if came_to_be { String::new() } else { value(&it.after) },
+            order,
+            requester: it.requester.clone().unwrap_or_default(),
+            approved: approved(it),
+            run: it.run,
+        }
+    }
 }
 
 #[derive(Template)]
@@ -58,6 +96,10 @@ struct Show {
     today: String,
     /// The files: what each is called, and its address.
     files: Vec<(&'static str, String)>,
+    /// How much changed, and since when.
+    since: String,
+    /// The newest changes.
+    changed: Vec<Change>,
     /// Where the report is proved; empty for one that is not filed.
     proof: String,
     /// Whether the person may file the report.
@@ -113,6 +155,8 @@ impl Show {
             day: figures.as_of.date_naive().to_string(),
             today: now.date_naive().to_string(),
             files: FILES.iter().map(|(name, part)| (*name, address_in(&report, part))).collect(),
+            since: super::since(&report),
+            changed: report.changes.listed.iter().take(CHANGES).map(Change::of).collect(),
             proof: report.filing().map(|filing| filed_address(filing.number, "/proof")).unwrap_or_default(),
             may_file: false,
             next: next(&report).unwrap_or_default(),

@@ -1,9 +1,12 @@
 //! The report's tables, as the documents print them: PDF and XLSX say the same.
 
-use app::audit_report::{AuditReport, formulas};
+use app::audit_report::{AuditReport, Changed, formulas};
 use chrono::{DateTime, SecondsFormat, Utc};
+use domain::audit_report::sampling::{DrawnCi, DrawnThing};
 use domain::audit_report::{Ratio, Row};
+use domain::ci::Source as CiSource;
 use domain::finding::FindingKind;
+use serde_json::Value;
 
 /// A cell.
 pub(super) enum Cell {
@@ -264,6 +267,109 @@ pub(super) fn orders(report: &AuditReport) -> Table {
         title: "Ordered in the last 30 days",
         head: vec![("Request", 3.4), ("State", 1.2), ("Requester", 1.6), ("Approved by", 2.0), ("Asked", 1.6)],
         rows: report.ordered.iter().map(row).collect(),
+    }
+}
+
+/// What changed, with the order and the run behind it.
+pub(super) fn changes(report: &AuditReport) -> Table {
+    let row = |it: &Changed| {
+        let order = it.request.map_or_else(|| "No order".to_owned(), |number| format!("R-{number}"));
+        let run = it.run.map_or_else(|| "No run".to_owned(), |run| run.to_string());
+        vec![
+            words(minute(it.at)),
+            words(&it.name),
+            words(what_changed(it)),
+            words(value(&it.before)),
+            words(if it.aspect == CREATED { String::new() } else { value(&it.after) }),
+            words(
+                CiSource::from_word(&it.source).map_or_else(|| it.source.clone(), |source| source.title().to_owned()),
+            ),
+            words(order),
+            words(it.requester.as_deref().unwrap_or_default()),
+            words(approved(it)),
+            words(run),
+        ]
+    };
+    Table {
+        title: "What changed",
+        head: vec![
+            ("When", 1.6),
+            ("CI", 2.0),
+            ("What", 1.6),
+            ("Before", 1.4),
+            ("After", 1.4),
+            ("Who said so", 1.3),
+            ("Order", 0.9),
+            ("Requester", 1.2),
+            ("Approved by", 1.4),
+            ("Run", 1.6),
+        ],
+        rows: report.changes.listed.iter().map(row).collect(),
+    }
+}
+
+/// The word of the aspect of a CI that came to be.
+const CREATED: &str = "created";
+
+/// What of a CI changed, as people read it.
+pub(super) fn what_changed(it: &Changed) -> String {
+    match it.aspect.as_str() {
+        CREATED => "Came to be".to_owned(),
+        _ => it.field.replace('_', " "),
+    }
+}
+
+/// Who approved a change, or that nobody had to.
+pub(super) fn approved(it: &Changed) -> String {
+    match (it.approvers.is_empty(), it.no_approval_needed) {
+        (false, _) => it.approvers.join(", "),
+        (true, true) => "No approval needed".to_owned(),
+        (true, false) => String::new(),
+    }
+}
+
+/// A value of JSON as people read it.
+pub(super) fn value(json: &str) -> String {
+    match serde_json::from_str(json) {
+        Ok(Value::String(text)) => text,
+        Ok(Value::Null) => String::new(),
+        _ => json.to_owned(),
+    }
+}
+
+/// CIs that were drawn, whose things are to be looked for.
+pub(super) fn drawn_cis(report: &AuditReport) -> Table {
+    let row = |it: &DrawnCi| {
+        vec![
+            words(&it.name),
+            words(it.class.title()),
+            words(it.platform.as_deref().unwrap_or("Nobody")),
+            words(it.application.as_deref().unwrap_or("Nobody")),
+            words(""),
+        ]
+    };
+    Table {
+        title: "Sample: from the record to the thing",
+        head: vec![("CI", 2.4), ("Class", 1.4), ("Platform", 1.4), ("Application", 1.4), ("Found, by whom, when", 2.4)],
+        rows: report.sample.iter().flat_map(|sample| &sample.cis).map(row).collect(),
+    }
+}
+
+/// Things that were drawn, whose CIs are to be looked for.
+pub(super) fn drawn_things(report: &AuditReport) -> Table {
+    let row = |it: &DrawnThing| {
+        vec![
+            words(&it.kind),
+            words(&it.name),
+            words(&it.seen_at),
+            words(it.ci_name.as_deref().unwrap_or("None")),
+            words(""),
+        ]
+    };
+    Table {
+        title: "Sample: from the thing to the record",
+        head: vec![("Thing", 1.0), ("Name", 2.4), ("Seen at", 1.8), ("Its CI", 2.0), ("Right, by whom, when", 2.4)],
+        rows: report.sample.iter().flat_map(|sample| &sample.things).map(row).collect(),
     }
 }
 

@@ -76,6 +76,9 @@ fn write(report: &AuditReport, pages: Receiver<Vec<Row>>) -> Result<File, Box<dy
         tables::duties(report),
         tables::sites(report),
         tables::orders(report),
+        tables::changes(report),
+        Table { title: "Sample of CIs", ..tables::drawn_cis(report) },
+        Table { title: "Sample of things", ..tables::drawn_things(report) },
     ] {
         let head: Vec<&str> = table.head.iter().map(|head| head.0).collect();
         let mut sheet = Sheet::begin(workbook.add_worksheet(), table.title, &head)?;
@@ -104,6 +107,7 @@ fn about(sheet: &mut Worksheet, report: &AuditReport) -> Result<(), XlsxError> {
         ("Scope", if report.everything { "Everything on record" } else { "Some projects" }.to_owned()),
         ("Rules", report.figures.rules.to_string()),
         ("SHA-256", report.sha256.clone()),
+        ("Seed of the samples", report.sample.as_ref().map(|sample| sample.seed.clone()).unwrap_or_default()),
     ];
     if let Some(filing) = report.filing() {
         facts.extend([
