@@ -39,6 +39,7 @@ mod m0087_site_watches;
 mod m0089_renewed_secrets;
 mod m0090_filed_reports;
 mod m0095_connectors;
+mod m0096_findings;
 
 /// All migrations, in the order in which they run.
 pub struct Migrator;
@@ -84,6 +85,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0089_renewed_secrets::Migration),
             Box::new(m0090_filed_reports::Migration),
             Box::new(m0095_connectors::Migration),
+            Box::new(m0096_findings::Migration),
         ]
     }
 }

@@ -5,7 +5,7 @@
 use chrono::TimeDelta;
 use domain::trouble::Trouble;
 pub use store::duty::Duty;
-use store::duty::Token;
+use store::duty::{Token, Work};
 
 use crate::{App, database};
 
@@ -19,12 +19,12 @@ pub struct OnDuty {
 /// Takes the duties up for a process of this name, unless another one does them.
 pub async fn take_up(app: &App, process: &str, lease: TimeDelta) -> Result<Option<OnDuty>, Trouble> {
     // Looked at first, so that those who wait write nothing.
-    let duty = store::duty::find(&app.store).await.map_err(database)?;
+    let duty = store::duty::find(&app.store, Work::House).await.map_err(database)?;
     if !duty.is_over {
         return Ok(None);
     }
     let tx = app.store.begin_step().await.map_err(database)?;
-    let token = store::duty::take(&tx, process, lease).await.map_err(database)?;
+    let token = store::duty::take(&tx, Work::House, process, lease).await.map_err(database)?;
     tx.commit().await.map_err(database)?;
     let on_duty = |token| OnDuty { app: App { store: app.store.fenced(token), ..app.clone() }, token, lease };
     Ok(token.map(on_duty))

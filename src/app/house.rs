@@ -1,5 +1,7 @@
 //! A house for tests: a new database, a clock that is wound by hand, two tenants.
 
+pub(crate) mod machines;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 

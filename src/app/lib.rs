@@ -16,6 +16,7 @@ pub mod demo;
 pub mod deployment;
 pub mod duty;
 pub mod fault;
+pub mod finding;
 mod hold;
 #[cfg(test)]
 mod house;
@@ -31,6 +32,7 @@ pub mod page;
 pub mod person;
 pub mod project;
 pub mod quota;
+pub mod reconcile;
 pub mod request;
 pub mod retention;
 pub mod run;

@@ -12,7 +12,7 @@ use domain::step::Step;
 use domain::task::Task;
 use domain::trouble::Trouble;
 pub use engine::Tally;
-use store::duty::Duty;
+use store::duty::{Duty, Work};
 use store::job::{Backlog, Waiting};
 use store::page::{Turn, Window};
 use store::run::{Filter, RunSummary, SortBy};
@@ -167,7 +167,7 @@ pub async fn overview(app: &App, who: &Principal) -> Result<Overview, Trouble> {
         under_way: with_holds(app, newest(app, &goes_on, SHOWN).await?).await?,
         ended: newest(app, &ended, SHOWN / 4).await?,
         workers,
-        duty: store::duty::find(store).await.map_err(database)?,
+        duty: store::duty::find(store, Work::House).await.map_err(database)?,
         sites: sighting::sites(app, now).await?,
         connectors: connector::fares(app).await?,
         queue: app.engine.queue().await.map_err(database)?,
@@ -263,7 +263,7 @@ pub async fn gauges(app: &App) -> Result<Gauges, Trouble> {
         queue: queue.number,
         queue_waits: waited(queue.since),
         workers: alive().count() as u64,
-        duties_done: !store::duty::find(store).await.map_err(database)?.is_over,
+        duties_done: !store::duty::find(store, Work::House).await.map_err(database)?.is_over,
         providers: providers(app, alive()).await?,
         steps: app.engine.tally(),
     })

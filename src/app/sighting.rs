@@ -29,7 +29,7 @@ pub use follow::{Hypervisors, follow};
 ///
 /// `before` is the ledger as it was before the look: a machine is judged only if no run worked on its deployment either
 /// before or after.
-async fn record(
+pub(crate) async fn record(
     app: &App,
     site: &str,
     before: &[LedgerMachine],

@@ -1,5 +1,7 @@
 //! Findings: where the CMDB, the ledger and reality differ, or where nobody answers.
 
+pub mod life;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 

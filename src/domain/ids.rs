@@ -50,6 +50,8 @@ ids! {
     CiId,
     /// What a fulfilled request leaves.
     DeploymentId,
+    /// A finding as it is kept.
+    FindingId,
     /// A mail in the outbox.
     MailId,
     /// A reservation of a host name.
@@ -60,6 +62,8 @@ ids! {
     PersonId,
     /// A project of an organisation: where orders, quota and machines belong.
     ProjectId,
+    /// One reconcile of the ledger, the sources and the CMDB.
+    ReconcileId,
     /// An order for a blueprint, or for an action on a deployment.
     RequestId,
     /// A row of the ledger: one object ever intended on an outside system.

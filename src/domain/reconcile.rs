@@ -8,9 +8,11 @@ pub mod coverage;
 pub mod difference;
 mod identify;
 pub mod judge;
+pub mod ledger;
 pub mod merge;
 pub mod record;
 pub mod rules;
+pub mod run;
 pub mod totals;
 
 #[cfg(test)]

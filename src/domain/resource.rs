@@ -20,6 +20,24 @@ pub enum ResourceState {
     Gone,
 }
 
+impl ResourceState {
+    const ALL: [Self; 3] = [Self::Intended, Self::Live, Self::Gone];
+
+    /// The word that the database uses.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Intended => "intended",
+            Self::Live => "live",
+            Self::Gone => "gone",
+        }
+    }
+
+    /// The state that a word means.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+}
+
 /// What an action is about to make, committed before the call that makes it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {

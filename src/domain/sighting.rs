@@ -89,6 +89,16 @@ pub struct Deviation {
     pub by: Option<String>,
 }
 
+/// How the sentence begins that tells another number of processors or amount of memory.
+const SHAPE: &str = "It has ";
+
+impl Deviation {
+    /// Whether it is of attributes, which a reconcile compares one by one.
+    pub fn is_of_attributes(&self) -> bool {
+        self.what.starts_with(SHAPE)
+    }
+}
+
 /// A deviation with the time for which it was so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Episode {
@@ -286,7 +296,7 @@ fn differences(machine: &LedgerMachine, seen: &Machine, home: &str) -> Vec<(Diff
     if (seen.cpu, seen.memory_gb) != built {
         let (cpu, memory) = built;
         let what = format!(
-            "It has {} CPU and {} GB of memory instead of {cpu} CPU and {memory} GB.",
+            "{SHAPE}{} CPU and {} GB of memory instead of {cpu} CPU and {memory} GB.",
             seen.cpu, seen.memory_gb
         );
         all.push((Difference::Shape, what));

@@ -9,13 +9,13 @@ use migrations::Migrator;
 use sea_orm::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sea_orm::sqlx::{self, Connection, PgConnection, PgPool, SqlitePool};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, RuntimeErr, SqliteTransactionMode,
-    SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
+    AccessMode, ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, IsolationLevel, RuntimeErr,
+    SqliteTransactionMode, SqlxSqliteConnector, Statement, TransactionOptions, TransactionTrait,
 };
 use sea_orm_migration::MigratorTrait;
 
 use crate::room::Doubt;
-use crate::{Fault, Tx, duty};
+use crate::{Fault, Snapshot, Tx, duty};
 
 /// How many readers SQLite serves side by side; writes go through one connection, so nobody meets a lock.
 const SQLITE_READERS: u32 = 4;
@@ -183,7 +183,18 @@ impl Store {
         Ok(tx)
     }
 
-    /// The same database for whoever does the duties by this token: once another process has taken them over, no
+    /// What the database holds at this instant, for whoever reads much of it piece by piece: what others write meanwhile
+    /// is not seen.
+    pub async fn snapshot(&self) -> Result<Snapshot, DbErr> {
+        let (isolation, access) = match self.pool {
+            Pool::Postgres(_) => (Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly)),
+            // A transaction that reads sees the file as it was when it began to.
+            Pool::Sqlite(_) => (None, None),
+        };
+        self.readers.begin_with_config(isolation, access).await.map(Snapshot)
+    }
+
+    /// The same database for whoever does work by this token: once another process has taken it over, no
     /// transaction is begun any more.
     pub fn fenced(&self, token: duty::Token) -> Self {
         Self { fence: Some(token), ..self.clone() }
@@ -197,7 +208,7 @@ impl Store {
     async fn keep_the_fence(&self, tx: &Tx) -> Result<(), DbErr> {
         match self.fence {
             Some(token) if !duty::is_held(tx, token).await? => {
-                Err(DbErr::Custom("another process has taken over the duties, so this one writes nothing".to_owned()))
+                Err(DbErr::Custom("another process has taken this work over, so this one writes nothing".to_owned()))
             }
             _ => Ok(()),
         }

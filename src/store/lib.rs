@@ -18,6 +18,7 @@ pub mod connector;
 pub mod deployment;
 pub mod duty;
 mod fault;
+pub mod finding;
 pub mod idempotency;
 pub mod job;
 pub mod journal;
@@ -30,6 +31,7 @@ pub mod page;
 pub mod person;
 pub mod place;
 pub mod project;
+pub mod reconcile;
 mod records;
 pub mod request;
 pub mod resource;
@@ -54,7 +56,7 @@ pub use connect::{OpenError, Pool, Store};
 pub use fault::Fault;
 pub use neighbour::Neighbour;
 pub use sea_orm::DbErr;
-pub use tx::{Reads, Tx};
+pub use tx::{Reads, Snapshot, Tx};
 
 /// A new id: time-ordered (UUID version 7), so that rows made together lie together.
 pub fn fresh_id<T: From<uuid::Uuid>>() -> T {

@@ -64,15 +64,15 @@ pub async fn apply(
         let row = Entity::update_many()
             .filter(Column::DeploymentId.eq(deployment.0))
             .filter(Column::Key.eq(change.key()))
-            .filter(Column::State.ne(word(ResourceState::Gone)));
+            .filter(Column::State.ne(ResourceState::Gone.word()));
         let row = match change {
             LedgerChange::Live { native_id, attributes, .. } => row
-                .col_expr(Column::State, Expr::value(word(ResourceState::Live)))
+                .col_expr(Column::State, Expr::value(ResourceState::Live.word()))
                 .col_expr(Column::NativeId, Expr::value(native_id.as_str()))
                 .col_expr(Column::Attributes, Expr::value(attributes.clone()))
                 .col_expr(Column::LiveAt, Expr::value(now)),
             LedgerChange::Gone { .. } => row
-                .col_expr(Column::State, Expr::value(word(ResourceState::Gone)))
+                .col_expr(Column::State, Expr::value(ResourceState::Gone.word()))
                 .col_expr(Column::GoneAt, Expr::value(now)),
         };
         row.exec(tx.db()).await?;
@@ -115,7 +115,7 @@ pub async fn standing_of(
     }
     let rows = Entity::find()
         .filter(Column::DeploymentId.is_in(deployments.iter().map(|deployment| deployment.0)))
-        .filter(Column::State.ne(word(ResourceState::Gone)))
+        .filter(Column::State.ne(ResourceState::Gone.word()))
         .order_by_asc(Column::IntendedAt)
         .order_by_asc(Column::Id)
         .all(on.db())
@@ -132,7 +132,7 @@ pub async fn standing_of(
 pub async fn standing(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<Resource>, DbErr> {
     let rows = Entity::find()
         .filter(Column::DeploymentId.eq(deployment.0))
-        .filter(Column::State.ne(word(ResourceState::Gone)))
+        .filter(Column::State.ne(ResourceState::Gone.word()))
         .order_by_asc(Column::IntendedAt)
         .order_by_asc(Column::Id)
         .all(on.db())
@@ -142,7 +142,7 @@ pub async fn standing(on: &impl Reads, deployment: DeploymentId) -> Result<Vec<R
 
 /// The row of the object with this key that is there, or may be there.
 pub async fn standing_with_key(on: &impl Reads, key: &str) -> Result<Option<Resource>, DbErr> {
-    let row = Entity::find().filter(Column::Key.eq(key)).filter(Column::State.ne(word(ResourceState::Gone)));
+    let row = Entity::find().filter(Column::Key.eq(key)).filter(Column::State.ne(ResourceState::Gone.word()));
     row.one(on.db()).await?.map(resource).transpose()
 }
 
@@ -153,7 +153,7 @@ pub async fn names_in_use(on: &impl Reads, names: &[String]) -> Result<Vec<Strin
         .column(Column::Name)
         .distinct()
         .filter(Column::Name.is_in(names))
-        .filter(Column::State.ne(word(ResourceState::Gone)))
+        .filter(Column::State.ne(ResourceState::Gone.word()))
         .into_tuple()
         .all(on.db())
         .await
@@ -171,7 +171,7 @@ fn active(row: &Resource) -> ActiveModel {
         name: Set(row.name.clone()),
         native_id: Set(row.native_id.clone()),
         attributes: Set(row.attributes.clone()),
-        state: Set(word(row.state).to_owned()),
+        state: Set(row.state.word().to_owned()),
         made_on: Set(row.made_on.as_deref().map(ids)),
         tied_to: Set(Some(ids(&row.tied_to))),
         intended_at: Set(row.intended_at),
@@ -181,13 +181,9 @@ fn active(row: &Resource) -> ActiveModel {
 }
 
 fn resource(row: Model) -> Result<Resource, DbErr> {
+    let unknown = || DbErr::Type(format!("the ledger row {} is in no known state: `{}`", row.id, row.state));
     Ok(Resource {
-        state: match row.state.as_str() {
-            "intended" => ResourceState::Intended,
-            "live" => ResourceState::Live,
-            "gone" => ResourceState::Gone,
-            other => return Err(DbErr::Type(format!("the ledger row {} is in no known state: `{other}`", row.id))),
-        },
+        state: ResourceState::from_word(&row.state).ok_or_else(unknown)?,
         made_on: row.made_on.map(|kept| known(kept, row.id)).transpose()?,
         tied_to: row.tied_to.map(|kept| known(kept, row.id)).transpose()?.unwrap_or_default(),
         id: row.id.into(),
@@ -213,12 +209,4 @@ fn ids(rows: &[ResourceId]) -> serde_json::Value {
 fn known(kept: serde_json::Value, row: uuid::Uuid) -> Result<Vec<ResourceId>, DbErr> {
     let fault = |cause| DbErr::Json(format!("what the ledger row {row} leans on can't be read: {cause}"));
     serde_json::from_value(kept).map_err(fault)
-}
-
-fn word(state: ResourceState) -> &'static str {
-    match state {
-        ResourceState::Intended => "intended",
-        ResourceState::Live => "live",
-        ResourceState::Gone => "gone",
-    }
 }

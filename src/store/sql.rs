@@ -152,6 +152,14 @@ pub(crate) fn backend(on: &impl Reads) -> DbBackend {
     on.db().get_database_backend()
 }
 
+/// A text that is compared byte by byte, as SQLite does anyway.
+pub(crate) fn bytewise(on: &impl Reads, text: &str) -> String {
+    match backend(on) {
+        DbBackend::Postgres => format!("({text} COLLATE \"C\")"),
+        _ => text.to_owned(),
+    }
+}
+
 /// The rows of the projects within the scope; `project` is the column that names a row's project.
 pub(crate) fn within<E: EntityTrait>(rows: Select<E>, project: E::Column, scope: &Scope) -> Select<E> {
     match scope {

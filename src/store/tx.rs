@@ -9,11 +9,15 @@ use crate::Store;
 use crate::room::Doubt;
 use crate::sql::Sql;
 
-/// Something that rows can be read from: the [`Store`] itself, or a [`Tx`] that sees its own writes.
+/// Something that rows can be read from: the [`Store`] itself, a [`Tx`] that sees its own writes, or a [`Snapshot`].
 pub trait Reads: sealed::Connection {}
 
 impl Reads for Store {}
 impl Reads for Tx {}
+impl Reads for Snapshot {}
+
+/// What the database held at one instant.
+pub struct Snapshot(pub(crate) DatabaseTransaction);
 
 /// An open write transaction. Dropping it rolls back.
 pub struct Tx(pub(crate) DatabaseTransaction, pub(crate) Arc<AtomicU64>, pub(crate) Doubt);
@@ -50,7 +54,7 @@ impl Tx {
 }
 
 pub(crate) mod sealed {
-    use super::{ConnectionTrait, DatabaseTransaction, Store, Tx};
+    use super::{ConnectionTrait, DatabaseTransaction, Snapshot, Store, Tx};
 
     /// How this room reaches the database behind a [`super::Reads`]; other rooms can't name it.
     pub trait Connection: Sync {
@@ -64,6 +68,14 @@ pub(crate) mod sealed {
 
         fn db(&self) -> &Self::Db {
             self.readers()
+        }
+    }
+
+    impl Connection for Snapshot {
+        type Db = DatabaseTransaction;
+
+        fn db(&self) -> &Self::Db {
+            &self.0
         }
     }
 

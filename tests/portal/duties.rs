@@ -13,6 +13,7 @@ use domain::ports::clock::Clock;
 use domain::ports::mailer::{Mailer, MailerError};
 use providers::clock::{ManualClock, SystemClock};
 use serde_json::json;
+use store::duty::Work;
 
 use crate::door::{send, session, sign_in};
 use crate::house::{House, PATIENCE};
@@ -79,7 +80,7 @@ async fn a_lease_that_a_clock_from_the_future_wrote_keeps_nobody_from_the_duties
     let _dead = taken_up(&house.app, "dead").await;
     house.database.tamper("UPDATE duty SET lease_until = '2099-01-01T00:00:00.000+00:00'").await;
     let tx = house.app.store.begin_step().await.unwrap();
-    assert!(store::duty::take(&tx, "heir", LEASE).await.unwrap().is_some());
+    assert!(store::duty::take(&tx, Work::House, "heir", LEASE).await.unwrap().is_some());
 }
 
 /// Hands mails over, and is silent for longer than any claim lasts while it hands over the first.
@@ -160,7 +161,7 @@ async fn operators_see_who_does_the_duties_and_when_nobody_does() {
 async fn successor_of(house: &House, before: Option<&str>) -> Duty {
     let changed = async {
         loop {
-            let duty = store::duty::find(&house.app.store).await.unwrap();
+            let duty = store::duty::find(&house.app.store, Work::House).await.unwrap();
             if !duty.is_over && duty.holder.as_deref() != before {
                 return duty;
             }
@@ -186,6 +187,6 @@ async fn a_process_takes_over_from_one_that_was_killed_and_from_one_that_stopped
     let taken_over = successor_of(&house, held.holder.as_deref()).await;
     assert!(taken_over.holder.as_deref().unwrap().ends_with(&format!("-{}", second.id())), "{taken_over:?}");
     second.stop().await;
-    let left = store::duty::find(&house.app.store).await.unwrap();
+    let left = store::duty::find(&house.app.store, Work::House).await.unwrap();
     assert_eq!((left.holder, left.is_over), (None, true), "who stops lays them down");
 }

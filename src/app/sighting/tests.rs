@@ -2,20 +2,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use domain::ci::{Cause, CiChange};
-use domain::deployment::{Deployment, DeploymentState, Lease};
+use domain::deployment::{Deployment, DeploymentState};
 use domain::finding::FindingKind;
-use domain::ids::ProjectId;
 use domain::ports::clock::Clock;
 use domain::ports::machine_change::{Changes, MachineEvent};
 use domain::ports::machines::{MachineOrder, MachineState, Machines};
-use domain::resource::{LedgerChange, Resource, ResourceState};
 use domain::site::SIMULATED;
 use serde_json::Map;
 use tokio::sync::Notify;
 
 use super::*;
 use crate::ci::{CiQuery, CiSort, CiView};
+use crate::house::machines::{built, look, standing_of};
 use crate::house::{House, auditor, requester};
 use crate::page::{Turn, Window};
 
@@ -70,115 +68,6 @@ impl Machines for Told {
 
 fn away() -> ProviderError {
     ProviderError::transient("The hypervisor is away.", "It is asked again.")
-}
-
-fn machine(key: &str, name: &str) -> Machine {
-    Machine {
-        id: format!("vm-{name}"),
-        key: key.into(),
-        name: name.into(),
-        fqdn: format!("{name}.example.org"),
-        address: "10.0.0.7".into(),
-        image: "debian-12".into(),
-        cpu: 2,
-        memory_gb: 4,
-        disk_gb: 20,
-        cluster: "cluster-1".into(),
-        host: "esx-01".into(),
-        datastore: "ds-1".into(),
-        folder: "group-v3".into(),
-        snapshots: 0,
-        state: MachineState::Running,
-        ready_at: DateTime::UNIX_EPOCH,
-    }
-}
-
-/// A deployment of one machine that stands, in the ledger and in the CMDB.
-async fn built(house: &House, project: ProjectId, name: &str) -> Deployment {
-    let deployment = deployment(house, project, name);
-    let (key, now) = (format!("{}/node", deployment.id), house.clock.now());
-    let row = Resource {
-        id: store::fresh_id(),
-        deployment: deployment.id,
-        run: store::fresh_id(),
-        step_key: "node".into(),
-        key: key.clone(),
-        kind: "machine".into(),
-        provider: "machines".into(),
-        name: name.into(),
-        native_id: None,
-        attributes: Value::Null,
-        state: ResourceState::Intended,
-        made_on: None,
-        tied_to: Vec::new(),
-        intended_at: now,
-        live_at: None,
-        gone_at: None,
-    };
-    let live = LedgerChange::Live {
-        key: key.clone(),
-        native_id: format!("vm-{name}"),
-        attributes: json!({ "cpu": 2, "memory_gb": 4 }),
-    };
-    let attributes = json!({ "fqdn": format!("{name}.example.org"), "address": "10.0.0.7", "cpu": 2, "memory_gb": 4 });
-    let declared = CiChange::Declare {
-        key: format!("{key}/machine"),
-        class: CiClass::VirtualMachine,
-        name: name.into(),
-        attributes: serde_json::from_value(attributes).expect("it is an object"),
-    };
-    let cause = Cause {
-        source: Source::Workflow,
-        project,
-        deployment: Some(deployment.id),
-        run: None,
-        step: None,
-        platform: Some("ops-linux".into()),
-        application: Some("shop-team".into()),
-        at: now,
-    };
-    let tx = house.app.store.begin().await.expect("a transaction");
-    store::deployment::insert(&tx, &deployment).await.expect("it is written");
-    store::resource::intend(&tx, &[&row]).await.expect("it is written");
-    store::resource::apply(&tx, deployment.id, &[live], now).await.expect("it is written");
-    store::ci::apply(&tx, &[declared], &cause).await.expect("it is written");
-    tx.commit().await.expect("it commits");
-    deployment
-}
-
-fn deployment(house: &House, project: ProjectId, name: &str) -> Deployment {
-    let now = house.clock.now();
-    let until = now + TimeDelta::days(90);
-    Deployment {
-        id: store::fresh_id(),
-        project,
-        site: SIMULATED.into(),
-        request: store::fresh_id(),
-        owner: store::fresh_id(),
-        name: name.into(),
-        blueprint: "linux-vm".into(),
-        version: "1.0.0".into(),
-        title: "Linux machine".into(),
-        params: Map::new(),
-        next_params: None,
-        platform: "ops-linux".into(),
-        application: "shop-team".into(),
-        state: DeploymentState::Live,
-        lease: Lease { until, longest_until: until, grace_days: 7, warned_at: None },
-        created_at: now,
-        built_at: Some(now),
-        ended_at: None,
-    }
-}
-
-fn standing_of(deployment: &Deployment) -> Machine {
-    machine(&format!("{}/node", deployment.id), &deployment.name)
-}
-
-/// A look at the site that shows these machines.
-async fn look(house: &House, there: &[Machine], news: &[MachineChange]) {
-    let before = store::sighting::machines(&house.app.store, SIMULATED).await.expect("it answers");
-    record(&house.app, SIMULATED, &before, there, news).await.expect("it is recorded");
 }
 
 async fn page(house: &House, name: &str, as_of: Option<DateTime<Utc>>) -> CiView {
@@ -287,7 +176,7 @@ async fn a_site_that_does_not_answer_is_not_evaluated_and_nothing_there_is_missi
         )
     );
     let report = crate::audit_report::of_everything(&house.app, None).await.expect("it answers");
-    assert_eq!((report.figures.not_evaluated, report.figures.correct.whole), (1, 0));
+    assert_eq!((report.figures.not_evaluated, report.figures.correct.whole), (1, 1), "the server is no machine");
     assert!(report.figures.adds_up() && report.sites[0].unseen.is_some());
     look(&house, &[standing_of(&shop)], &[]).await;
     assert_eq!(page(&house, "shop-1", None).await.not_evaluated, None);

@@ -28,7 +28,7 @@ impl Coverage {
     }
 
     /// Whether what nobody saw of this class in this scope is not there.
-    pub(super) fn is_complete(&self, class: CiClass, scope: &str) -> bool {
+    pub fn is_complete(&self, class: CiClass, scope: &str) -> bool {
         self.looked.get(&class).and_then(|scopes| scopes.get(scope)).copied().unwrap_or(false)
     }
 

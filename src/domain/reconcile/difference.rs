@@ -1,6 +1,6 @@
 //! Where the views differ, each difference with what is needed to mend it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::merge::View;
@@ -17,7 +17,7 @@ pub struct Difference {
 }
 
 /// What differs.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum What {
     /// It is not on record; `by` says who knows that it is there.
@@ -74,6 +74,52 @@ pub enum What {
 }
 
 impl What {
+    /// What of the thing differs, where several things of it may: an attribute's name, a relation with its far end.
+    pub fn part(&self) -> String {
+        match self {
+            Self::Attribute { name, .. } | Self::NotAsOrdered { name, .. } => name.clone(),
+            Self::RelationMissing { relation, to } | Self::RelationExtra { relation, to } => {
+                format!("{} {to}", relation.word())
+            }
+            _ => String::new(),
+        }
+    }
+
+    /// Whether it is known only where a source looks: where none does, that it is not found any more says nothing.
+    pub const fn needs_sources(&self) -> bool {
+        !matches!(
+            self,
+            Self::Missing { by: View::Ledger } | Self::Attribute { by: View::Ledger, .. } | Self::Duplicate { .. }
+        )
+    }
+
+    /// How it is told to people.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Missing { by } => format!("{} of it, and the CMDB does not know it.", by.knows()),
+            Self::Ghost => "It is on record as operational, and not there any more.".to_owned(),
+            Self::Shadow => "It is there, and nobody ordered it.".to_owned(),
+            Self::NotDelivered => "It was ordered and delivered, and is not there any more.".to_owned(),
+            Self::Zombie => "Its order is over or its CI retired, and it is still there.".to_owned(),
+            Self::Attribute { name, recorded, told, by } => {
+                format!("On record, {name} is {}; {} {}.", shown(recorded), by.says(), shown(told))
+            }
+            Self::NotAsOrdered { name, ordered, seen } => {
+                format!("{name} was ordered as {} and is {}.", shown(ordered), shown(seen))
+            }
+            Self::Class { told } => format!("It is a {} there.", told.title().to_lowercase()),
+            Self::RelationMissing { relation, to } => format!("That it {} {to} is not on record.", relation.title()),
+            Self::RelationExtra { relation, to } => {
+                format!("It is on record that it {} {to}; nobody says so.", relation.title())
+            }
+            Self::Duplicate { cis } => format!("{cis} CIs have its key."),
+            Self::Ambiguous { by, cis } => {
+                format!("By its {} it may be one of these CIs: {}.", by.join(" and "), cis.join(", "))
+            }
+            Self::Reuses { by, ci } => format!("It has the {} of {ci}, and is another thing.", by.join(" and ")),
+        }
+    }
+
     /// What sort of finding it is.
     pub const fn kind(&self) -> FindingKind {
         match self {
@@ -91,5 +137,14 @@ impl What {
             Self::Ambiguous { .. } => FindingKind::Ambiguous,
             Self::Reuses { .. } => FindingKind::IdentityReuse,
         }
+    }
+}
+
+/// A value as people read it.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Null => "not told".to_owned(),
+        Value::String(text) => format!("`{text}`"),
+        other => other.to_string(),
     }
 }

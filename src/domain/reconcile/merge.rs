@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use super::record::Record;
 
 /// Who tells of a thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum View {
     /// What was ordered.
@@ -23,6 +23,24 @@ impl View {
             Self::Ledger => "the ledger",
             Self::Reality => "the sources",
             Self::Cmdb => "the CMDB",
+        }
+    }
+
+    /// That it knows of a thing, as a sentence begins.
+    pub(super) const fn knows(self) -> &'static str {
+        match self {
+            Self::Ledger => "The ledger knows",
+            Self::Reality => "A source knows",
+            Self::Cmdb => "The CMDB knows",
+        }
+    }
+
+    /// That it tells a value, within a sentence.
+    pub(super) const fn says(self) -> &'static str {
+        match self {
+            Self::Ledger => "the order says",
+            Self::Reality => "its source says",
+            Self::Cmdb => "the record says",
         }
     }
 }

@@ -10,6 +10,7 @@ use super::merge::View;
 use super::totals::Brake;
 use crate::blueprint::Mistake;
 use crate::ci::{Attribute, CiClass, Source};
+use crate::workload::GRACE;
 
 mod read;
 
@@ -19,8 +20,12 @@ static STANDARD: LazyLock<Rules> = LazyLock::new(|| {
 });
 
 /// The rules for every class; a class without rules is known by its key alone, and the last word on it counts.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Rules {
+    /// SHA-256 of the text they were read from, in hexadecimal.
+    pub hash: String,
+    /// How long something has to be gone before it counts as absent.
+    pub grace: TimeDelta,
     pub(super) brake: Brake,
     pub(super) classes: BTreeMap<CiClass, ClassRules>,
 }
@@ -48,6 +53,15 @@ pub(super) struct Precedence {
     pub(super) sources: Vec<Source>,
     /// How long a source is believed without telling again; without it, for ever.
     pub(super) refresh: Option<TimeDelta>,
+}
+
+/// The edition of the format that this version reads.
+pub const EDITION: i64 = 1;
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { hash: String::new(), grace: GRACE, brake: Brake::default(), classes: BTreeMap::new() }
+    }
 }
 
 impl Rules {

@@ -124,7 +124,7 @@ impl Default for Brake {
 }
 
 /// A class of which too much would vanish or change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Braked {
     pub class: CiClass,
     pub cis: u64,

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
+use sha2::{Digest, Sha256};
 
 use super::super::totals::Brake;
-use super::{ClassRules, Identifier, Precedence, Rules};
+use super::{ClassRules, EDITION, Identifier, Precedence, Rules};
 use crate::blueprint::mistake::{Mistakes, Position, hint};
 use crate::blueprint::source::{self, Entry, Node, Tree};
 use crate::blueprint::{Mistake, Period};
@@ -16,14 +17,15 @@ const NAME: &str = "name";
 
 pub(super) fn rules(file: &str, text: &str) -> Result<Rules, Vec<Mistake>> {
     let mut mistakes = Mistakes::of(file);
-    let read = source::read(text, &mut mistakes).map(|node| whole(&node, &mut mistakes));
+    let hash = hex::encode(Sha256::digest(text));
+    let read = source::read(text, &mut mistakes).map(|node| Rules { hash, ..whole(&node, &mut mistakes) });
     mistakes.settle(read)
 }
 
 fn whole(node: &Node, mistakes: &mut Mistakes<'_>) -> Rules {
-    let sections = table(node, &["rules", "brake", "classes"], mistakes);
+    let sections = table(node, &["rules", "brake", "grace", "classes"], mistakes);
     let edition = node.get("rules");
-    if edition.is_none_or(|edition| edition.tree != Tree::Integer(1)) {
+    if edition.is_none_or(|edition| edition.tree != Tree::Integer(EDITION)) {
         let (at, found) = edition.map_or((node.at, "nothing".to_owned()), |edition| (edition.at, edition.found()));
         mistakes.add(at, format!("found {found} where the edition of the format stands; expected `rules: 1`"));
     }
@@ -32,6 +34,7 @@ fn whole(node: &Node, mistakes: &mut Mistakes<'_>) -> Rules {
     for Entry { key, value, .. } in sections {
         match key.as_str() {
             "brake" => read.brake = brake(value, mistakes),
+            "grace" => read.grace = length(value, mistakes).unwrap_or(read.grace),
             "classes" => classes(value, &mut read, &mut likes, mistakes),
             _ => {}
         }
@@ -98,19 +101,12 @@ fn precedence(node: &Node, mistakes: &mut Mistakes<'_>) -> Precedence {
     let known: Vec<&str> = Source::ALL.iter().map(|source| source.word()).collect();
     let mut precedence = Precedence { sources: Vec::new(), refresh: None };
     for Entry { key, value, .. } in table(node, &["sources", "refresh"], mistakes) {
-        match (key.as_str(), &value.tree) {
-            ("sources", _) => {
+        match key.as_str() {
+            "sources" => {
                 let sources = words(value, "a source", &known, mistakes);
                 precedence.sources = sources.iter().filter_map(|word| Source::from_word(word)).collect();
             }
-            ("refresh", Tree::Text(text)) if Period::parse(text).is_some() => {
-                let seconds = Period::parse(text).map(|period| period.seconds);
-                precedence.refresh = seconds.map(|seconds| TimeDelta::seconds(seconds.into()));
-            }
-            ("refresh", _) => {
-                let message = format!("found {}; expected a length of time, such as `1d` or `12h`", value.found());
-                mistakes.add(value.at, message);
-            }
+            "refresh" => precedence.refresh = length(value, mistakes),
             _ => {}
         }
     }
@@ -118,6 +114,17 @@ fn precedence(node: &Node, mistakes: &mut Mistakes<'_>) -> Precedence {
         mistakes.add(node.at, "`sources` is missing: whose word counts, the strongest first");
     }
     precedence
+}
+
+fn length(node: &Node, mistakes: &mut Mistakes<'_>) -> Option<TimeDelta> {
+    let read = match &node.tree {
+        Tree::Text(text) => Period::parse(text).map(|period| TimeDelta::seconds(period.seconds.into())),
+        _ => None,
+    };
+    if read.is_none() {
+        mistakes.add(node.at, format!("found {}; expected a length of time, such as `1d` or `12h`", node.found()));
+    }
+    read
 }
 
 /// Gives each class what it has from others, nearest first; its own rules count before theirs.
