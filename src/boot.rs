@@ -81,6 +81,8 @@ pub struct House {
     retention: Retention,
     /// How long a silent process keeps the duties.
     lease: Duration,
+    /// How often it is reconciled; nothing where that is asked for by hand alone.
+    reconcile_every: Option<Duration>,
 }
 
 impl House {
@@ -125,7 +127,8 @@ impl House {
             sealing,
         };
         let retention = Retention { run_events: settings.retention.run_events(), mails: settings.retention.mails() };
-        Ok(Self { app, hypervisors, container_hosts, retention, lease: settings.worker.lease() })
+        let (lease, reconcile_every) = (settings.worker.lease(), settings.cmdb.reconcile_every());
+        Ok(Self { app, hypervisors, container_hosts, retention, lease, reconcile_every })
     }
 
     /// Reads the catalog's files and offers what is good: for a process that serves people or drives runs.
@@ -250,6 +253,7 @@ impl Process {
             background.spawn(drive_runs(house.app.engine.clone(), stopping.clone()));
             let mut duties = duties::all(&name(), house.hypervisors.clone(), house.container_hosts, house.retention);
             duties.extend(duties::of_connectors(&house.app.connectors));
+            duties.extend(house.reconcile_every.map(duties::to_reconcile));
             background.spawn(duties::keep(duties, house.app.clone(), name(), house.lease, stopping.clone()));
         }
         if let Some(listener) = self.portal {

@@ -15,6 +15,7 @@ use app::retention::Retention;
 use app::sighting::Hypervisors;
 use app::workload::Hosts;
 use chrono::TimeDelta;
+use domain::audit::Actor;
 use domain::trouble::Trouble;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -97,6 +98,11 @@ pub fn all(process: &str, hypervisors: Hypervisors, container_hosts: Hosts, rete
             async move { app::workload::follow(&app, hosts).await }
         }),
     ]
+}
+
+/// Reconciles so often.
+pub fn to_reconcile(every: Duration) -> Duty {
+    Duty::new("reconcile", every, |app| async move { app::reconcile::run_as(&app, &Actor::clock()).await.map(drop) })
 }
 
 /// What carries the CMDB to the company's: a duty for each connector, so that one that does not answer holds up no other.

@@ -33,9 +33,10 @@ const KEPT: TimeDelta = TimeDelta::days(30);
 const LISTED: u64 = 50;
 
 /// Reconciles everything in the name of somebody who was let in elsewhere; nothing where another process is at it.
-pub async fn run_as(app: &App, actor: &Actor, process: &str) -> Result<Option<Run>, Trouble> {
+pub async fn run_as(app: &App, actor: &Actor) -> Result<Option<Run>, Trouble> {
     let rules = Rules::standard();
-    let Some((token, run)) = begin(app, (actor, process), rules, LEASE).await? else { return Ok(None) };
+    let process = format!("{}-{}", engine::host(), std::process::id());
+    let Some((token, run)) = begin(app, (actor, &process), rules, LEASE).await? else { return Ok(None) };
     let app = App { store: app.store.unfenced().fenced(token), ..app.clone() };
     let done = tokio::select! {
         done = reconcile(&app, &run, rules) => done,
@@ -44,11 +45,12 @@ pub async fn run_as(app: &App, actor: &Actor, process: &str) -> Result<Option<Ru
     finish(&app, token, run, done).await.map(Some)
 }
 
-/// Reconciles everything for an operator.
-pub async fn run(app: &App, who: &Principal, via: &str, process: &str) -> Result<Run, Trouble> {
+/// Reconciles everything for an operator; to its end, also when he does not wait for it.
+pub async fn run(app: &App, who: &Principal, via: &str) -> Result<Run, Trouble> {
     must_operate(who)?;
-    let done = run_as(app, &Actor::person(who, via), process).await?;
-    done.ok_or_else(busy)
+    let (app, actor) = (app.clone(), Actor::person(who, via));
+    let done = tokio::spawn(async move { run_as(&app, &actor).await });
+    done.await.map_err(Trouble::bug)??.ok_or_else(busy)
 }
 
 /// The latest reconciles, the newest first, for whoever sees everything.

@@ -16,6 +16,7 @@ mod migrate;
 mod password;
 mod plan;
 mod project;
+mod reconcile;
 mod serve;
 mod stop;
 mod table;
@@ -80,6 +81,8 @@ enum Command {
     /// Prove what was done
     #[command(subcommand)]
     Audit(audit::Command),
+    /// Compare the ledger, what the sources saw and the CMDB, and keep what differs as findings
+    Reconcile(reconcile::Arguments),
     /// Look for what must never be so in a live database, and say what to do about it
     Doctor(doctor::Arguments),
     /// Bring the database's tables up to date, and stop
@@ -145,6 +148,9 @@ async fn obey(arguments: Arguments) -> Result<ExitCode, Failure> {
         Command::Project(command) => project::run(&open_what_is_there(&settings).await?, command).await?,
         Command::Token(command) => token::run(&open_what_is_there(&settings).await?, command).await?,
         Command::Audit(command) => return audit::run(&open_what_is_there(&settings).await?, command).await,
+        Command::Reconcile(arguments) => {
+            return reconcile::run(&open_what_is_there(&settings).await?, &arguments).await;
+        }
         Command::Doctor(arguments) => return doctor::run(&open_what_is_there(&settings).await?, &arguments).await,
         Command::Migrate => migrate::run(&settings).await?,
     }

@@ -1,7 +1,8 @@
-//! `[cmdb.connectors.<name>]`: the company's CMDBs that the built-in one is carried to.
+//! `[cmdb]`: how often it is reconciled, and `[cmdb.connectors.<name>]`, the company's CMDBs that it is carried to.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -10,10 +11,12 @@ use super::ServiceNow;
 use super::mistake::Objection;
 use super::sites::{empty, unread};
 
-/// What becomes of the CMDB outside of the house.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+/// How the CMDB is kept true, and what becomes of it outside of the house.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Cmdb {
+    /// Minutes from one reconcile to the next; 0: only when somebody asks for one.
+    pub reconcile_minutes: u32,
     /// By name.
     pub connectors: BTreeMap<String, Connector>,
 }
@@ -77,7 +80,18 @@ impl Default for NautobotCmdb {
     }
 }
 
+impl Default for Cmdb {
+    fn default() -> Self {
+        Self { reconcile_minutes: 5, connectors: BTreeMap::new() }
+    }
+}
+
 impl Cmdb {
+    /// How often it is reconciled.
+    pub fn reconcile_every(&self) -> Option<Duration> {
+        (self.reconcile_minutes > 0).then(|| Duration::from_secs(u64::from(self.reconcile_minutes) * 60))
+    }
+
     /// Names are a part of addresses and rows.
     const LONGEST_NAME: usize = 63;
 

@@ -9,10 +9,10 @@ use domain::ids::FindingId;
 use domain::person::Scope;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{FromQueryResult, IntoActiveModel, Iterable};
+use sea_orm::{IntoActiveModel, Iterable};
 
 use crate::ci::row::class_of;
-use crate::page::{Counted, Listing, Part, Table, Window};
+use crate::page::{Listing, Part, Table, Window};
 use crate::sql::{Sql, bytewise, within};
 use crate::{Reads, Tx};
 
@@ -71,8 +71,8 @@ const TABLE: Table = Table { name: "finding", tie: "id", columns: "t.*" };
 /// What to look for. An empty query finds every finding in scope, whatever its state.
 #[derive(Clone, Debug, Default)]
 pub struct FindingQuery {
-    /// A word of [`State::WORDS`].
-    pub state: Option<String>,
+    /// The word of a state.
+    pub state: Option<&'static str>,
     pub kind: Option<FindingKind>,
     pub class: Option<CiClass>,
 }
@@ -101,17 +101,12 @@ pub async fn list(
     listing(scope, query).part(on, column, window).await?.try_map(kept)
 }
 
-/// How many findings in scope there are, as far as they are counted.
-pub async fn count(on: &impl Reads, scope: &Scope, query: &FindingQuery) -> Result<Counted, DbErr> {
-    listing(scope, query).count(on).await
-}
-
 fn listing(scope: &Scope, query: &FindingQuery) -> Listing {
     let mut found = Listing::new(TABLE, scope, None);
     let columns = [
-        ("state", query.state.clone()),
-        ("kind", query.kind.map(|kind| kind.word().to_owned())),
-        ("class", query.class.map(|class| class.word().to_owned())),
+        ("state", query.state),
+        ("kind", query.kind.map(FindingKind::word)),
+        ("class", query.class.map(CiClass::word)),
     ];
     for (column, value) in columns {
         if let Some(value) = value {
@@ -144,24 +139,6 @@ pub async fn standing(on: &impl Reads, after: Option<FindingId>, limit: u64) -> 
     let after = after.map(|id| format!(" AND id > {}", sql.bind(id.0))).unwrap_or_default();
     sql.text = format!("SELECT * FROM finding WHERE state <> 'fixed'{after} ORDER BY id LIMIT {limit}");
     sql.all::<row::Model>(on).await?.into_iter().map(kept).collect()
-}
-
-/// How many findings of each kind stand in each state that is not over, all that are not fixed.
-pub async fn counts(on: &impl Reads, scope: &Scope) -> Result<Vec<(FindingKind, String, u64)>, DbErr> {
-    #[derive(FromQueryResult)]
-    struct CountRow {
-        kind: String,
-        state: String,
-        number: i64,
-    }
-    let mut sql = Sql::default();
-    let Some(scoped) = sql.scoped(scope, "project_id") else { return Ok(Vec::new()) };
-    sql.text = format!(
-        "SELECT kind, state, count(*) AS number FROM finding WHERE state <> 'fixed'{scoped} GROUP BY kind, state \
-         ORDER BY kind, state"
-    );
-    let one = |row: CountRow| Ok((kind_of(&row.kind)?, row.state, row.number.unsigned_abs()));
-    sql.all(on).await?.into_iter().map(one).collect()
 }
 
 /// Writes findings as they are now, whether they are new or not.
@@ -276,8 +253,4 @@ fn state(row: &row::Model) -> Result<State, DbErr> {
         }
         _ => return Err(unknown()),
     })
-}
-
-fn kind_of(word: &str) -> Result<FindingKind, DbErr> {
-    FindingKind::from_word(word).ok_or_else(|| DbErr::Type(format!("`{word}` is no kind of a finding")))
 }

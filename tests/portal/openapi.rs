@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
+use chrono::{TimeDelta, Utc};
 use domain::ci::CiClass;
 use domain::deployment::DeploymentState;
 use domain::ports::datacenter::{Fault, Operation};
@@ -279,6 +280,21 @@ async fn every_operation_does_what_the_document_promises() {
         let (path, at) = (format!("/api/v1/connectors/{{name}}/{door}"), format!("/api/v1/connectors/company/{door}"));
         program.write(Method::POST, &otto, &path, &at, json!({})).await;
     }
+
+    house.database.tamper("UPDATE ci SET application = NULL").await;
+    program.write(Method::POST, &otto, "/api/v1/reconcile", "/api/v1/reconcile", json!({})).await;
+    program.get(&otto, "/api/v1/reconcile/runs", "/api/v1/reconcile/runs").await;
+    let filter = "/api/v1/findings?state=open&kind=ownerless&class=server";
+    let finding = id(&program.get(&otto, "/api/v1/findings", filter).await["items"][0]);
+    program.get(&otto, "/api/v1/findings/{id}", &format!("/api/v1/findings/{finding}")).await;
+    let (until, waive) = (Utc::now() + TimeDelta::days(30), format!("/api/v1/findings/{finding}/waive"));
+    let waiver = json!({ "until": until, "reason": "Its team is being named." });
+    program.write(Method::POST, &otto, "/api/v1/findings/{id}/waive", &waive, waiver).await;
+    let braked = r#"[{"class":"server","cis":30,"would_vanish":20,"would_change":0}]"#;
+    let brake = format!("UPDATE reconcile_run SET summary = replace(summary, '\"braked\":[]', '\"braked\":{braked}')");
+    house.database.tamper(&brake).await;
+    let released = json!({ "class": "server", "reason": "They are moved." });
+    program.write(Method::POST, &otto, "/api/v1/reconcile/release", "/api/v1/reconcile/release", released).await;
 
     let away = json!({ "delegate": "clara@example.org", "from": "2099-12-24", "until": "2099-12-31" });
     program.write(Method::PUT, &adam, "/api/v1/absence", "/api/v1/absence", away).await;

@@ -21,7 +21,7 @@ use crate::house::{House, auditor, nobody, requester};
 use crate::page::{Turn, Window};
 
 async fn reconciled(house: &House) -> Run {
-    let run = run_as(&house.app, &Actor::clock(), "one").await.expect("it reconciles");
+    let run = run_as(&house.app, &Actor::clock()).await.expect("it reconciles");
     run.expect("nobody else is at it")
 }
 
@@ -220,8 +220,8 @@ async fn of_two_processes_one_reconciles_and_what_a_dead_one_left_is_closed_and_
     let house = House::open().await;
     let (at_work, rules) = ((&Actor::clock(), "one"), Rules::standard());
     let (token, run) = begin(&house.app, at_work, rules, LEASE).await.expect("it answers").expect("it begins");
-    assert_eq!(run_as(&house.app, &Actor::clock(), "two").await.expect("it answers"), None);
-    super::run(&house.app, &operator(), "portal", "two").await.expect_err("another process is at it");
+    assert_eq!(run_as(&house.app, &Actor::clock()).await.expect("it answers"), None);
+    super::run(&house.app, &operator(), "portal").await.expect_err("another process is at it");
     house.database.tamper("UPDATE duty SET lease_until = '2020-01-01T00:00:00.000+00:00'").await;
     reconciled(&house).await;
     let all = latest(&house.app, &auditor()).await.expect("it answers");

@@ -142,7 +142,7 @@ pub struct Waiver {
 
 impl State {
     /// The words of all states.
-    pub const WORDS: [&str; 4] = ["held", "open", "waived", "fixed"];
+    const WORDS: [&str; 4] = ["held", "open", "waived", "fixed"];
 
     /// The word that the database and the API use.
     pub const fn word(&self) -> &'static str {
@@ -152,6 +152,11 @@ impl State {
             Self::Waived(_) => Self::WORDS[2],
             Self::Fixed { .. } => Self::WORDS[3],
         }
+    }
+
+    /// The word as it is known, if it is a state's.
+    pub fn known(word: &str) -> Option<&'static str> {
+        Self::WORDS.into_iter().find(|known| *known == word)
     }
 
     /// How it reads.

@@ -4,6 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use domain::approval::Answer;
 use domain::ci::CiClass;
 use domain::deployment::DeploymentState;
+use domain::finding::FindingKind;
+use domain::finding::life::State;
 use domain::ids::{DeploymentId, ProjectId};
 use domain::request::RequestState;
 use domain::run::{Cancel, RunState};
@@ -53,6 +55,9 @@ impl Wanted for String {
 /// An instant; a day means its end.
 pub struct Instant(pub DateTime<Utc>);
 
+/// The word of a state of a finding.
+pub struct FindingState(pub &'static str);
+
 macro_rules! numbers {
     ($($number:ty: $is:literal),+) => {$(
         impl Wanted for $number {
@@ -85,6 +90,8 @@ words! {
     DeploymentId: "a deployment's id", |text| text.parse().ok(),
     ProjectId: "a project's id", |text| text.parse().ok(),
     DeploymentState: "a state of a deployment, such as `live`", DeploymentState::from_word,
+    FindingKind: "a kind of finding, such as `ghost`", FindingKind::from_word,
+    FindingState: "`open`, `held`, `waived` or `fixed`", |text| State::known(text).map(FindingState),
     RequestState: "a state of a request, such as `awaiting_approval`", RequestState::from_word,
     RunState: "a state of a run, such as `paused`", RunState::from_word,
     NaiveDate: "a day, 2026-12-24", |text| text.parse().ok(),

@@ -14,12 +14,14 @@ mod connectors;
 mod deployments;
 mod endpoint;
 mod fields;
+mod findings;
 mod kinds;
 mod mend;
 mod openapi;
 mod operations;
 mod paging;
 mod projects;
+mod reconcile;
 mod requests;
 mod runs;
 mod search;
@@ -54,8 +56,10 @@ fn endpoints() -> Vec<Endpoint> {
         cis::endpoints(),
         connectors::endpoints(),
         deployments::endpoints(),
+        findings::endpoints(),
         operations::endpoints(),
         projects::endpoints(),
+        reconcile::endpoints(),
         requests::endpoints(),
         runs::endpoints(),
         mend::endpoints(),
