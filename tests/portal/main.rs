@@ -22,6 +22,7 @@ mod nodes;
 mod openapi;
 mod operations;
 mod process;
+mod reconcile;
 mod requests;
 mod retention;
 mod runs;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use domain::ci::CiClass;
 use domain::deployment::DeploymentState;
 use domain::ports::datacenter::{Fault, Operation};
@@ -287,7 +287,7 @@ async fn every_operation_does_what_the_document_promises() {
     let filter = "/api/v1/findings?state=open&kind=ownerless&class=server";
     let finding = id(&program.get(&otto, "/api/v1/findings", filter).await["items"][0]);
     program.get(&otto, "/api/v1/findings/{id}", &format!("/api/v1/findings/{finding}")).await;
-    let (until, waive) = (Utc::now() + TimeDelta::days(30), format!("/api/v1/findings/{finding}/waive"));
+    let (until, waive) = (house.app.clock.now() + TimeDelta::days(30), format!("/api/v1/findings/{finding}/waive"));
     let waiver = json!({ "until": until, "reason": "Its team is being named." });
     program.write(Method::POST, &otto, "/api/v1/findings/{id}/waive", &waive, waiver).await;
     let braked = r#"[{"class":"server","cis":30,"would_vanish":20,"would_change":0}]"#;

@@ -25,7 +25,7 @@ use crate::door::{form, send, session, sign_in};
 use crate::house::House;
 
 /// The house with somebody who follows its machines.
-async fn watchful() -> (House, AbortHandle) {
+pub async fn watchful() -> (House, AbortHandle) {
     let house = House::new().await;
     let datacenter = Datacenter::open(&house.settings.datacenter.file, house.app.clock.clone()).unwrap();
     let hypervisors: Hypervisors = BTreeMap::from([(SIMULATED.to_owned(), Arc::new(datacenter) as Arc<dyn Machines>)]);
@@ -41,7 +41,7 @@ async fn a_machine(house: &House, rita: &Principal) -> Details {
 }
 
 /// As Otto does it on the datacenter's page.
-async fn by_hand(house: &House, otto: &Cookie<'static>, deed: &str) {
+pub async fn by_hand(house: &House, otto: &Cookie<'static>, deed: &str) {
     let overview = house.app.datacenter.as_ref().unwrap().overview().await.unwrap();
     let address = format!("/operations/datacenter/machines/{}", overview.machines[0].id);
     let token = read(house, otto, "/operations/datacenter").await;
@@ -57,7 +57,7 @@ async fn read(house: &House, who: &Cookie<'static>, address: &str) -> String {
 }
 
 /// The deployment as soon as these are the findings about its machines.
-async fn found(house: &House, rita: &Principal, it: &Details, kinds: &[FindingKind]) -> Details {
+pub async fn found(house: &House, rita: &Principal, it: &Details, kinds: &[FindingKind]) -> Details {
     let looked = async {
         loop {
             let it = app::deployment::show(&house.app, rita, it.deployment.id).await.unwrap();

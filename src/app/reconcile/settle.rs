@@ -150,11 +150,12 @@ impl Settling<'_> {
         if thing.and_then(|thing| thing.ci.as_ref()).is_some_and(|ci| ci.lifecycle == Lifecycle::Retired) {
             return true;
         }
-        let differs = matches!(matter, Matter::Differs(_));
+        let is_held = matches!(matter, Matter::Differs(_)) && self.held.contains(&subject.class);
+        if is_held || thing.is_some_and(|thing| thing.under_way) {
+            return false;
+        }
         let covered = || self.world.coverage.is_complete(subject.class, &subject.scope);
-        !thing.is_some_and(|thing| thing.under_way)
-            && !(differs && self.held.contains(&subject.class))
-            && (!matter.needs_sources() || subject.scope.is_empty() || covered())
+        !matter.needs_sources() || subject.scope.is_empty() || covered()
     }
 
     async fn write(&self, changed: &[Kept], forgotten: &[FindingId]) -> Result<(), Trouble> {

@@ -1,0 +1,99 @@
+//! Reconcile, as people and programs have it done: of what was built as ordered nothing is found; of what somebody does past
+//! Gatehouse, what it is.
+
+use std::time::Instant;
+
+use actix_web::http::Method;
+use app::request::What;
+use domain::deployment::DeploymentState;
+use domain::finding::FindingKind;
+use domain::ids::DeploymentId;
+use serde_json::{Value, json};
+
+use crate::api::{ALL, get, send, token, with};
+use crate::door::{session, sign_in};
+use crate::house::{House, PATIENCE};
+use crate::sightings::{by_hand, found, watchful};
+
+async fn reconcile(house: &House, otto: &str) -> Value {
+    let request = with(otto, Method::POST, "/api/v1/reconcile").set_json(json!({}));
+    let answer = send(house, request).await;
+    assert!(answer.status.is_success(), "{}", answer.body);
+    answer.body
+}
+
+/// The findings in this state.
+async fn kept(house: &House, otto: &str, state: &str) -> Vec<Value> {
+    let answer = get(house, otto, &format!("/api/v1/findings?state={state}")).await;
+    answer.body["items"].as_array().unwrap().clone()
+}
+
+#[actix_web::test]
+async fn of_what_was_built_changed_and_retired_as_ordered_nothing_is_found() {
+    let (house, following) = watchful().await;
+    let (rita, otto) = (house.person("Rita").await, token(&house, "otto@example.org", ALL).await);
+    let orders = [
+        ("linux-vm", json!({ "application": "tools" })),
+        ("sql-database-vm", json!({ "application": "books" })),
+        ("scale-out-tomcat", json!({ "application": "shop" })),
+        ("docker-machine", json!({ "application": "fleet" })),
+        ("container-space", json!({ "name": "den" })),
+    ];
+    let mut built: Vec<DeploymentId> = Vec::new();
+    for (blueprint, parameters) in orders {
+        built.push(house.order(&rita, blueprint, parameters).await.deployment);
+        house.approve_all().await;
+    }
+    let began = Instant::now();
+    for deployment in &built {
+        let stands = house.when(&rita, *deployment, DeploymentState::Live).await;
+        found(&house, &rita, &stands, &[]).await;
+    }
+    // A machine that nobody looked at since it came to be is not matched yet, and no finding either.
+    loop {
+        let done = reconcile(&house, &otto).await;
+        assert_eq!((&done["state"], kept(&house, &otto, "open").await), (&json!("done"), Vec::new()));
+        let totals = &done["outcome"]["totals"]["virtual_machine"];
+        assert!(began.elapsed() < PATIENCE, "not all of them are seen: {totals:#}");
+        if totals["matched"].as_u64().unwrap() >= 5 {
+            break;
+        }
+    }
+    for deployment in built {
+        house.ask(&rita, What::Retire { deployment }).await;
+        house.approve_all().await;
+        house.when(&rita, deployment, DeploymentState::Retired).await;
+    }
+    reconcile(&house, &otto).await;
+    assert_eq!(kept(&house, &otto, "open").await, [] as [Value; 0], "nor of what is retired");
+    following.abort();
+    house.close().await;
+}
+
+#[actix_web::test]
+async fn a_machine_that_was_switched_off_is_a_finding_with_its_cost_until_it_runs_again() {
+    let (house, following) = watchful().await;
+    let rita = house.person("Rita").await;
+    let (otto, program) = (
+        session(&sign_in(&house, "otto@example.org", "otto-mends-runs-now").await),
+        token(&house, "otto@example.org", ALL).await,
+    );
+    let request = house.order(&rita, "linux-vm", json!({ "application": "tools" })).await;
+    house.approve_all().await;
+    let built = house.when(&rita, request.deployment, DeploymentState::Live).await;
+    found(&house, &rita, &built, &[]).await;
+    by_hand(&house, &otto, "switch-off").await;
+    found(&house, &rita, &built, &[FindingKind::SwitchedOff]).await;
+    reconcile(&house, &program).await;
+    let open = kept(&house, &program, "open").await;
+    assert_eq!((open.len(), &open[0]["code"], &open[0]["kind"]), (1, &json!("K1"), &json!("switched_off")));
+    assert!(open[0]["cents_per_month"].as_i64().unwrap() > 0, "{:#}", open[0]);
+    assert!(open[0]["detail"].as_str().unwrap().contains("It is switched off."), "{:#}", open[0]);
+
+    by_hand(&house, &otto, "switch-on").await;
+    found(&house, &rita, &built, &[]).await;
+    assert_eq!(reconcile(&house, &program).await["outcome"]["tally"]["fixed"], 1);
+    assert_eq!(kept(&house, &program, "fixed").await[0]["id"], open[0]["id"]);
+    following.abort();
+    house.close().await;
+}
