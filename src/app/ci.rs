@@ -8,6 +8,7 @@ use domain::ci::class::Authority;
 use domain::ci::past::replay;
 use domain::ci::{Attribute, Attributes, Change, Ci, CiClass, Lifecycle, Relation};
 use domain::deployment::Deployment;
+use domain::finding::life::{Kept, Matter, State};
 use domain::finding::{Finding, Views, findings};
 use domain::ids::{CiId, DeploymentId};
 use domain::moment::written;
@@ -67,6 +68,8 @@ pub struct CiView {
     pub project: String,
     pub attributes: Vec<Told>,
     pub findings: Vec<Finding>,
+    /// What reconciles found of it by comparing, and is not fixed; nothing as of an earlier instant.
+    pub compared: Vec<Kept>,
     /// Why nobody knows whether its machine stands as it was built; nothing where that is known.
     pub not_evaluated: Option<String>,
     /// How its machine stood when its site was last looked at; nothing as of an earlier instant.
@@ -129,8 +132,10 @@ pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<U
         _ => None,
     };
     let project = store::project::find(&app.store, ci.project).await.map_err(database)?;
+    let compared = if as_of.is_none() { compared(app, &ci).await? } else { Vec::new() };
     Ok(CiView {
         findings: findings(&ci, &views, at),
+        compared,
         not_evaluated,
         standing,
         needs: impact(app, &scope, id, false, at).await?,
@@ -143,6 +148,16 @@ pub async fn show(app: &App, who: &Principal, id: CiId, as_of: Option<DateTime<U
         report,
         as_of,
     })
+}
+
+/// What a reconcile found of a CI by comparing the views. A key that others have too is told of each for itself.
+async fn compared(app: &App, ci: &Ci) -> Result<Vec<Kept>, Trouble> {
+    let kept = store::finding::of_keys(&app.store, &[&ci.key]).await.map_err(database)?;
+    let is_its = |kept: &Kept| {
+        let differs = matches!(kept.found.matter, Matter::Differs(_));
+        kept.found.subject.ci == Some(ci.id) && differs && matches!(kept.state, State::Open | State::Waived(_))
+    };
+    Ok(kept.into_iter().filter(is_its).collect())
 }
 
 /// The CIs of a deployment that are not retired; the caller has checked that the person may see the deployment.

@@ -9,7 +9,7 @@ use domain::trouble::Trouble;
 use serde_json::json;
 pub use store::finding::{FindingQuery, FindingSort};
 
-use crate::page::{Part, Window};
+use crate::page::{Counted, Part, Window};
 use crate::{App, audit, database};
 
 /// A part of the findings that the person may see and the query finds.
@@ -20,6 +20,11 @@ pub async fn list(
     window: Window<FindingSort, FindingId>,
 ) -> Result<Part<Kept>, Trouble> {
     store::finding::list(&app.store, &who.scope(), query, window).await.map_err(database)
+}
+
+/// How many of them there are, as far as they are counted.
+pub async fn count(app: &App, who: &Principal, query: &FindingQuery) -> Result<Counted, Trouble> {
+    store::finding::count(&app.store, &who.scope(), query).await.map_err(database)
 }
 
 /// One finding. Those about other projects are not found.

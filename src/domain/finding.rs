@@ -258,9 +258,14 @@ impl FindingKind {
         }
     }
 
+    /// Every kind.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::REPORTED.iter().chain(Self::RECONCILED).copied()
+    }
+
     /// The kind that a word means.
     pub fn from_word(word: &str) -> Option<Self> {
-        Self::REPORTED.iter().chain(Self::RECONCILED).copied().find(|kind| kind.word() == word)
+        Self::all().find(|kind| kind.word() == word)
     }
 }
 

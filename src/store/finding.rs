@@ -5,14 +5,14 @@ mod subject;
 use domain::ci::{CiClass, Source};
 use domain::finding::FindingKind;
 use domain::finding::life::{Cause, Found, Kept, Matter, State, Subject, Waiver};
-use domain::ids::FindingId;
+use domain::ids::{FindingId, ProjectId};
 use domain::person::Scope;
 use sea_orm::entity::prelude::*;
 use sea_orm::sea_query::OnConflict;
 use sea_orm::{IntoActiveModel, Iterable};
 
 use crate::ci::row::class_of;
-use crate::page::{Listing, Part, Table, Window};
+use crate::page::{Counted, Listing, Part, Table, Window};
 use crate::sql::{Sql, bytewise, within};
 use crate::{Reads, Tx};
 
@@ -75,6 +75,9 @@ pub struct FindingQuery {
     pub state: Option<&'static str>,
     pub kind: Option<FindingKind>,
     pub class: Option<CiClass>,
+    pub project: Option<ProjectId>,
+    /// Part of a name or a key.
+    pub text: String,
 }
 
 /// The order of a list.
@@ -101,8 +104,13 @@ pub async fn list(
     listing(scope, query).part(on, column, window).await?.try_map(kept)
 }
 
+/// How many findings in scope the query finds, as far as they are counted.
+pub async fn count(on: &impl Reads, scope: &Scope, query: &FindingQuery) -> Result<Counted, DbErr> {
+    listing(scope, query).count(on).await
+}
+
 fn listing(scope: &Scope, query: &FindingQuery) -> Listing {
-    let mut found = Listing::new(TABLE, scope, None);
+    let mut found = Listing::new(TABLE, scope, query.project);
     let columns = [
         ("state", query.state),
         ("kind", query.kind.map(FindingKind::word)),
@@ -112,6 +120,9 @@ fn listing(scope: &Scope, query: &FindingQuery) -> Listing {
         if let Some(value) = value {
             found.ask(|sql| format!("{column} = {}", sql.bind(value)));
         }
+    }
+    if !query.text.is_empty() {
+        found.ask(|sql| sql.contains(&["t.name", "t.ci_key"], &query.text));
     }
     found
 }

@@ -3,15 +3,18 @@
 
 use std::time::Instant;
 
-use actix_web::http::Method;
+use actix_web::cookie::Cookie;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, read_body};
 use app::request::What;
+use chrono::TimeDelta;
 use domain::deployment::DeploymentState;
 use domain::finding::FindingKind;
 use domain::ids::DeploymentId;
 use serde_json::{Value, json};
 
 use crate::api::{ALL, get, send, token, with};
-use crate::door::{session, sign_in};
+use crate::door::{self, session, sign_in};
 use crate::house::{House, PATIENCE};
 use crate::sightings::{by_hand, found, watchful};
 
@@ -95,5 +98,74 @@ async fn a_machine_that_was_switched_off_is_a_finding_with_its_cost_until_it_run
     assert_eq!(reconcile(&house, &program).await["outcome"]["tally"]["fixed"], 1);
     assert_eq!(kept(&house, &program, "fixed").await[0]["id"], open[0]["id"]);
     following.abort();
+    house.close().await;
+}
+
+/// The page as this person sees it.
+async fn visit(house: &House, who: &Cookie<'static>, address: &str) -> (StatusCode, String) {
+    let answer = door::send(house, TestRequest::get().uri(address).cookie(who.clone())).await;
+    let status = answer.status();
+    (status, String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+}
+
+/// A form as this person sends it from a page.
+async fn fill(
+    house: &House,
+    who: &Cookie<'static>,
+    (page, address): (&str, &str),
+    fields: &[(&str, &str)],
+) -> (StatusCode, String) {
+    let (_, text) = visit(house, who, page).await;
+    let token = text.split_once("name=\"csrf\" value=\"").unwrap().1.split_once('"').unwrap().0.to_owned();
+    let fields: Vec<(&str, &str)> = fields.iter().copied().chain([("csrf", token.as_str())]).collect();
+    let answer = door::send(house, door::form(address, &fields).cookie(who.clone())).await;
+    let status = answer.status();
+    (status, String::from_utf8(read_body(answer).await.to_vec()).unwrap())
+}
+
+#[actix_web::test]
+async fn an_operator_bears_a_finding_until_a_day_and_nobody_of_another_project_sees_it() {
+    let house = House::new().await;
+    let customer = house.person("Rita").await;
+    let request = house.order(&customer, "linux-vm", json!({ "application": "tools" })).await;
+    house.approve_all().await;
+    house.when(&customer, request.deployment, DeploymentState::Live).await;
+    let (otto, rita, carlo) = (
+        session(&sign_in(&house, "otto@example.org", "otto-mends-runs-now").await),
+        session(&sign_in(&house, "rita@example.org", "rita-orders-machines").await),
+        session(&sign_in(&house, "carlo@example.org", "carlo-sees-his-own").await),
+    );
+    let program = token(&house, "otto@example.org", ALL).await;
+    house.database.tamper("UPDATE ci SET application = NULL WHERE class = 'virtual_machine'").await;
+    let (done, _) = fill(&house, &otto, ("/reconcile", "/reconcile"), &[]).await;
+    assert_eq!(done, StatusCode::SEE_OTHER);
+    let (_, came_to) = visit(&house, &otto, "/reconcile").await;
+    assert!(came_to.contains("Machine") && came_to.contains("Otto"), "{came_to}");
+    assert_eq!(visit(&house, &rita, "/reconcile").await.0, StatusCode::FORBIDDEN, "it tells of everybody's");
+
+    let open = kept(&house, &program, "open").await;
+    let of_machine = open.iter().find(|it| it["class"] == "virtual_machine").expect("nobody answers for it");
+    let address = format!("/findings/{}", of_machine["id"].as_str().unwrap());
+    for who in [&otto, &rita] {
+        let (_, list) = visit(&house, who, "/findings?class=virtual_machine").await;
+        assert!(list.contains("Ownerless") || list.contains("Nobody"), "{list}");
+        assert_eq!(visit(&house, who, &address).await.0, StatusCode::OK);
+    }
+    assert!(!visit(&house, &carlo, "/findings?state=all").await.1.contains(&address));
+    assert_eq!(visit(&house, &carlo, &address).await.0, StatusCode::NOT_FOUND);
+
+    let waiver = [("until", "2001-01-01"), ("reason", "Its team is being named.")];
+    assert_eq!(fill(&house, &rita, (&address, &address), &waiver).await.0, StatusCode::FORBIDDEN);
+    let (refused, page) = fill(&house, &otto, (&address, &address), &waiver).await;
+    assert_eq!(refused, StatusCode::UNPROCESSABLE_ENTITY);
+    assert!(page.contains("That day is over") && page.contains("Its team is being named."), "{page}");
+    let until = (house.app.clock.now() + TimeDelta::days(30)).date_naive().to_string();
+    let waiver = [("until", until.as_str()), ("reason", "Its team is being named.")];
+    assert_eq!(fill(&house, &otto, (&address, &address), &waiver).await.0, StatusCode::SEE_OTHER);
+    let (_, page) = visit(&house, &rita, &address).await;
+    assert!(page.contains("Waived") && page.contains("Its team is being named."), "{page}");
+    let (_, file) = visit(&house, &rita, "/findings.csv?state=waived").await;
+    assert!(file.contains("waived") && file.contains("Otto"), "{file}");
+    assert_eq!(kept(&house, &program, "waived").await.len(), 1);
     house.close().await;
 }

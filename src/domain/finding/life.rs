@@ -55,6 +55,14 @@ impl Matter {
         }
     }
 
+    /// What would mend it in the CMDB, as a sentence.
+    pub fn mended(&self) -> Option<String> {
+        match self {
+            Self::Differs(what) => what.mended(),
+            Self::Shows(_) => None,
+        }
+    }
+
     /// What would mend it in the CMDB; nothing where a person has to do something first.
     pub fn fix(&self, key: &str) -> Option<Value> {
         let Self::Differs(what) = self else { return None };

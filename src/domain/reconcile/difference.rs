@@ -120,6 +120,20 @@ impl What {
         }
     }
 
+    /// What would mend the record, as a sentence; nothing where a person has to do something first.
+    pub fn mended(&self) -> Option<String> {
+        Some(match self {
+            Self::Attribute { name, recorded, told, .. } => {
+                format!("Set {name} from {} to {}.", shown(recorded), shown(told))
+            }
+            Self::Class { told } => format!("Make it a {}.", told.title().to_lowercase()),
+            Self::Ghost | Self::NotDelivered => "Retire the CI; its history stays.".to_owned(),
+            Self::RelationMissing { relation, to } => format!("Record that it {} {to}.", relation.title()),
+            Self::RelationExtra { relation, to } => format!("End that it {} {to}.", relation.title()),
+            _ => return None,
+        })
+    }
+
     /// What sort of finding it is.
     pub const fn kind(&self) -> FindingKind {
         match self {

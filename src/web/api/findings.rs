@@ -126,7 +126,8 @@ async fn index(house: Data<App>, caller: Caller, Query(mut query): Query) -> Rep
     let who = caller.may(TokenScope::Read)?;
     let part = Part::of(&mut query);
     let state = query.optional::<FindingState>("state").map(|FindingState(word)| word);
-    let wanted = FindingQuery { state, kind: query.optional("kind"), class: query.optional("class") };
+    let wanted =
+        FindingQuery { state, kind: query.optional("kind"), class: query.optional("class"), ..FindingQuery::default() };
     let wanted = query.finish(Some(wanted))?;
     let found = finding::list(&house, who, &wanted, part.window(FindingSort::Severity)?).await?;
     Ok(part.answer(found, |kept| kept.id, FindingEntry::from))

@@ -10,6 +10,7 @@ pub(crate) mod ci;
 mod connectors;
 mod datacenter;
 mod deployments;
+mod findings;
 mod mail;
 mod mail_link;
 mod operations;
@@ -17,6 +18,7 @@ mod order_form;
 mod people;
 mod plan;
 mod project;
+mod reconcile;
 mod requests;
 mod runs;
 mod search;
@@ -41,11 +43,13 @@ pub fn configure(service: &mut ServiceConfig) {
         .configure(ci::configure)
         .configure(datacenter::configure)
         .configure(deployments::configure)
+        .configure(findings::configure)
         .configure(mail::configure)
         .configure(connectors::configure)
         .configure(operations::configure)
         .configure(people::configure)
         .configure(project::configure)
+        .configure(reconcile::configure)
         .configure(requests::configure)
         .configure(runs::configure)
         .configure(search::configure)

@@ -32,7 +32,11 @@ static LIST: List<Ci> = List {
         Column::extra("created", "Registered", |ci: &Ci| Cell::Time(ci.created_at)),
     ],
     leads_to: |ci| format!("/cmdb/{}", ci.id),
-    heading: Heading { title: "CMDB", lede: "What exists, what runs where, and who answers for it.", action: ("", "") },
+    heading: Heading {
+        title: "CMDB",
+        lede: "What exists, what runs where, and who answers for it.",
+        action: ("/findings", "Findings"),
+    },
     empty: Empty {
         icon: "cmdb",
         headline: "Nothing here yet",
