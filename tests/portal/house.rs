@@ -41,6 +41,13 @@ pub struct House {
     pub database: TestDatabase,
 }
 
+/// What is logged as an error stands with the story that failed: an answer to the outside names no cause.
+fn tell_errors() {
+    let errors = tracing_subscriber::fmt().with_max_level(tracing::Level::ERROR).with_ansi(false).with_test_writer();
+    // Another story of this process may have done so already.
+    let _ = errors.try_init();
+}
+
 impl House {
     /// The demo's house with its people, a worker, and a datacenter where everything is done at once.
     pub async fn new() -> Self {
@@ -61,6 +68,7 @@ impl House {
 
     /// The same on this database.
     pub async fn on(database: TestDatabase, clock: Arc<dyn Clock>, set: impl FnOnce(&mut Settings)) -> Self {
+        tell_errors();
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let name = format!("gatehouse-portal-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let folder = std::env::temp_dir().join(name);
