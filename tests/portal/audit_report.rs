@@ -84,6 +84,11 @@ async fn xlsx_and_pdf_carry_the_numbers_of_the_report() {
     let clock = Arc::new(ManualClock::at("2026-11-23T10:00:00Z".parse().unwrap()));
     let house = House::asleep(clock.clone()).await;
     app::sample::fill(&house.app, 9, |_| {}).await.unwrap();
+    let rita = house.person("Rita").await;
+    let request = house.order(&rita, "linux-vm", json!({ "application": "tools" })).await;
+    for name in ["Engine of tools-1", "Engine of tools-2"] {
+        engine(&house, &request, name).await;
+    }
     // Leases end, and container hosts are silent.
     clock.wind(chrono::TimeDelta::days(400));
     let audrey = session(&sign_in(&house, "audrey@example.org", "audrey-reads-it-all").await);
@@ -114,6 +119,54 @@ async fn xlsx_and_pdf_carry_the_numbers_of_the_report() {
     }
 
     assert!(file("/audit/report.pdf").await.starts_with(b"%PDF-"));
+
+    // The page begins with what really runs where, in the rows of the workbook.
+    let page = read(&house, &audrey, "/audit").await;
+    let (truth, rest) = page.split_once("id=\"truth\"").unwrap().1.split_once("</section>").unwrap();
+    assert!(rest.contains("Is it complete?"), "what really runs where comes first");
+    let (engines, workloads) = (sheet(&mut workbook, "Container engines"), sheet(&mut workbook, "Workloads"));
+    let blind = engines.iter().filter(|row| row[1] == "Blind").count();
+    let sentence = format!("{blind} of {} container engines are blind", engines.len());
+    assert!(blind > 1 && truth.contains(&sentence), "{sentence}: {truth}");
+    assert_eq!(json["container_hosts"].as_array().unwrap().len(), engines.len());
+    assert_eq!(json["containers"].as_array().unwrap().len(), workloads.len());
+    // When an engine told everything is said by the page as people say times.
+    let but_times = |mut row: Vec<String>| {
+        row.remove(2);
+        row
+    };
+    let told: Vec<_> = engines.into_iter().map(but_times).chain(workloads).collect();
+    let shown: Vec<_> = rows_in(truth).map(|row| if row.len() == 6 { but_times(row) } else { row }).collect();
+    assert_eq!(shown, told);
+}
+
+/// A container engine of the request's deployment, which told nothing yet.
+async fn engine(house: &House, request: &Request, name: &str) {
+    let engine = CiChange::Declare {
+        key: name.to_owned(),
+        class: CiClass::ContainerEngine,
+        name: name.to_owned(),
+        attributes: serde_json::Map::new(),
+    };
+    let tx = house.app.store.begin().await.unwrap();
+    store::ci::apply(&tx, &[engine], &house.cause(request)).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+/// The words of each row of a page's tables.
+fn rows_in(page: &str) -> impl Iterator<Item = Vec<String>> {
+    let rows = page.split("<tr>").filter(|row| row.starts_with("<th scope=\"row\""));
+    rows.map(|row| row.split("data-label=").map(words_of).collect())
+}
+
+/// The words of a piece of a page, without what stands in its tags; the piece may begin within one.
+fn words_of(piece: &str) -> String {
+    let inner = if piece.starts_with('<') { piece } else { piece.split_once('>').map_or("", |(_, inner)| inner) };
+    let (first, tags) = inner.split_once('<').unwrap_or((inner, ""));
+    // What is not closed here is the beginning of the next cell.
+    let within = tags.split('<').filter_map(|part| part.split_once('>')).map(|(_, text)| text);
+    let text: String = std::iter::once(first).chain(within).collect();
+    text.trim().to_owned()
 }
 
 #[actix_web::test]

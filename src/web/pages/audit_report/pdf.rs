@@ -55,12 +55,7 @@ fn layout(report: &AuditReport) -> Paper {
 /// Blind container hosts, and what runs on the others.
 fn truth(paper: &mut Paper, report: &AuditReport) {
     paper.heading("What really runs where");
-    let blind = report.engines.iter().filter(|engine| report.is_blind(engine)).count();
-    paper.text(&match (report.engines.len(), blind) {
-        (0, _) => "No container engine is on record.".to_owned(),
-        (all, 0) => format!("All {all} container engines say what they run."),
-        (all, blind) => format!("{blind} of {all} container engines are blind: nobody knows what runs there."),
-    });
+    paper.text(&tables::sight(report));
     for table in [tables::engines(report), tables::running(report)] {
         if !table.rows.is_empty() {
             put(paper, &table);

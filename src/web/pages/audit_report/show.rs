@@ -6,14 +6,14 @@ use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Query};
 use app::App;
-use app::audit_report::{AuditReport, Changed, formulas};
+use app::audit_report::{AuditReport, Changed, Engine, Running, formulas};
 use askama::Template;
 use chrono::{DateTime, Utc};
 use domain::audit_report::{Figures, Ratio};
 use domain::finding::FindingKind;
 use domain::ids::{CiId, RunId};
 
-use super::tables::{approved, value, what_changed};
+use super::tables::{self, approved, value, what_changed};
 use super::{Wanted, address_in, filed_address, page_after};
 use crate::drawing::{Drawing, Part, bars, stacked};
 use crate::look::Meaning;
@@ -23,6 +23,8 @@ use crate::visitor::Visitor;
 
 /// Changes that the page lists; the files have more.
 const CHANGES: usize = 15;
+/// Container engines, and workloads, that stand open; the page folds the others away.
+const OPEN: usize = 10;
 /// Groups that the answer to "who must act?" names.
 const NAMED: usize = 5;
 
@@ -76,9 +78,16 @@ impl Change {
 
 #[derive(Template)]
 #[template(path = "audit_report/show.html")]
-struct Show {
+struct Show<'a> {
     shell: Shell,
-    report: Arc<AuditReport>,
+    /// Whether somebody sees into every container engine, in a sentence, and how that is shown.
+    sight: String,
+    sight_state: &'static str,
+    /// The container engines, the blind ones first: those that stand open, and the others.
+    engines: (Vec<&'a Engine>, Vec<&'a Engine>),
+    /// What runs in them, likewise.
+    running: (Vec<&'a Running>, Vec<&'a Running>),
+    report: &'a AuditReport,
     complete: [Figure; 2],
     right: [Figure; 3],
     /// Whether everything is registered and complete; whether everything is right.
@@ -123,11 +132,11 @@ pub(super) fn shown(visitor: &Visitor, report: Arc<AuditReport>, now: DateTime<U
     };
     let may_file = report.filing().is_none() && app::audit_report::filing::may_file(&visitor.principal);
     let shell = visitor.shell(title, Section::Audit);
-    page(StatusCode::OK, &Show { may_file, ..Show::of(shell, report, now) })
+    page(StatusCode::OK, &Show { may_file, ..Show::of(shell, &report, now) })
 }
 
-impl Show {
-    fn of(shell: Shell, report: Arc<AuditReport>, now: DateTime<Utc>) -> Self {
+impl<'a> Show<'a> {
+    fn of(shell: Shell, report: &'a AuditReport, now: DateTime<Utc>) -> Self {
         let figures = &report.figures;
         let formulas = formulas();
         let figure = |label, word: &str, ratio| Figure {
@@ -135,7 +144,12 @@ impl Show {
             ratio,
             formula: formulas.get(word).copied().unwrap_or_default(),
         };
+        let blind = report.engines.iter().any(|engine| report.is_blind(engine));
         Self {
+            sight: tables::sight(report),
+            sight_state: if blind { "blind" } else { "done" },
+            engines: folded(tables::blind_first(report)),
+            running: folded(report.running.iter().collect()),
             complete: [
                 figure("Live objects with a CI", "registered", figures.registered),
                 figure("CIs with all required attributes", "complete", figures.complete),
@@ -148,18 +162,18 @@ impl Show {
             all_complete: figures.registered.is_whole() && figures.complete.is_whole(),
             all_right: nothing_contradicts(figures) && figures.not_evaluated == 0,
             not_right: if nothing_contradicts(figures) { UNSEEN } else { CONTRADICTED },
-            must_act: must_act(&report),
-            shares: shares(&report),
-            kinds: kinds(&report),
-            classes: classes(&report),
+            must_act: must_act(report),
+            shares: shares(report),
+            kinds: kinds(report),
+            classes: classes(report),
             day: figures.as_of.date_naive().to_string(),
             today: now.date_naive().to_string(),
-            files: FILES.iter().map(|(name, part)| (*name, address_in(&report, part))).collect(),
-            since: super::since(&report),
+            files: FILES.iter().map(|(name, part)| (*name, address_in(report, part))).collect(),
+            since: super::since(report),
             changed: report.changes.listed.iter().take(CHANGES).map(Change::of).collect(),
             proof: report.filing().map(|filing| filed_address(filing.number, "/proof")).unwrap_or_default(),
             may_file: false,
-            next: next(&report).unwrap_or_default(),
+            next: next(report).unwrap_or_default(),
             shell,
             report,
             now,
@@ -167,12 +181,18 @@ impl Show {
     }
 
     fn found(&self) -> Vec<(FindingKind, u64)> {
-        counted(&self.report).filter(|(_, number)| *number > 0).collect()
+        counted(self.report).filter(|(_, number)| *number > 0).collect()
     }
 
     fn not_found(&self) -> Vec<(FindingKind, u64)> {
-        counted(&self.report).filter(|(_, number)| *number == 0).collect()
+        counted(self.report).filter(|(_, number)| *number == 0).collect()
     }
+}
+
+/// What stands open, and what is folded away.
+fn folded<T>(mut open: Vec<T>) -> (Vec<T>, Vec<T>) {
+    let others = open.split_off(open.len().min(OPEN));
+    (open, others)
 }
 
 fn nothing_contradicts(figures: &Figures) -> bool {

@@ -1,6 +1,6 @@
 //! The report's tables, as the documents print them: PDF and XLSX say the same.
 
-use app::audit_report::{AuditReport, Changed, formulas};
+use app::audit_report::{AuditReport, Changed, Engine, Running, formulas};
 use chrono::{DateTime, SecondsFormat, Utc};
 use domain::audit_report::sampling::{DrawnCi, DrawnThing};
 use domain::audit_report::{Ratio, Row};
@@ -90,11 +90,29 @@ pub(super) fn totals(report: &AuditReport) -> Table {
     }
 }
 
+/// How many container engines nobody sees into, in a sentence.
+pub(super) fn sight(report: &AuditReport) -> String {
+    let blind = report.engines.iter().filter(|engine| report.is_blind(engine)).count();
+    match (report.engines.len(), blind) {
+        (0, _) => "No container engine is on record.".to_owned(),
+        (1, 0) => "The one container engine says what it runs.".to_owned(),
+        (1, _) => "The one container engine is blind: nobody knows what runs there.".to_owned(),
+        (all, 0) => format!("All {all} container engines say what they run."),
+        (all, 1) => format!("1 of {all} container engines is blind: nobody knows what runs there."),
+        (all, blind) => format!("{blind} of {all} container engines are blind: nobody knows what runs there."),
+    }
+}
+
 /// The container engines, the blind ones first.
-pub(super) fn engines(report: &AuditReport) -> Table {
+pub(super) fn blind_first(report: &AuditReport) -> Vec<&Engine> {
     let mut engines: Vec<_> = report.engines.iter().collect();
     engines.sort_by_key(|engine| !report.is_blind(engine));
-    let row = |engine: &&app::audit_report::Engine| {
+    engines
+}
+
+/// The container engines as a table.
+pub(super) fn engines(report: &AuditReport) -> Table {
+    let row = |engine: &&Engine| {
         let sight = match (report.is_blind(engine), engine.complete_at) {
             (true, _) => "Blind",
             (false, Some(_)) => "Seen",
@@ -119,13 +137,13 @@ pub(super) fn engines(report: &AuditReport) -> Table {
             ("Containers", 1.1),
             ("Platform", 1.8),
         ],
-        rows: engines.iter().map(row).collect(),
+        rows: blind_first(report).iter().map(row).collect(),
     }
 }
 
 /// What runs where.
 pub(super) fn running(report: &AuditReport) -> Table {
-    let row = |it: &app::audit_report::Running| {
+    let row = |it: &Running| {
         vec![
             words(&it.workload),
             words(&it.engine),
