@@ -74,10 +74,10 @@ pub struct CiView {
     pub not_evaluated: Option<String>,
     /// How its machine stood when its site was last looked at; nothing as of an earlier instant.
     pub standing: Option<Standing>,
-    /// What it needs, and what needs that, to three steps.
-    pub needs: Vec<Hop>,
+    /// What it needs, and what that needs, to three steps.
+    pub needs: Reach,
     /// What its trouble reaches, to three steps.
-    pub affects: Vec<Hop>,
+    pub affects: Reach,
     pub history: Vec<Day>,
     /// The containers that ran on or as it at that instant.
     pub containers: Vec<Seen>,
@@ -99,6 +99,22 @@ pub struct Told {
     /// Who said so and when; nothing for a required attribute that nobody told.
     pub said: Option<Attribute>,
     pub misfit: bool,
+}
+
+/// What stands around a CI in one direction.
+#[derive(Debug, Default)]
+pub struct Reach {
+    pub hops: Vec<Hop>,
+    /// Whether there is more than is followed in one step.
+    pub is_cut: bool,
+}
+
+impl Reach {
+    /// How many CIs there are, as people read it.
+    pub fn count(&self) -> String {
+        let cis: BTreeSet<CiId> = self.hops.iter().map(|hop| hop.ci).collect();
+        if self.is_cut { format!("more than {}", cis.len()) } else { cis.len().to_string() }
+    }
 }
 
 /// What changed in a day, the latest first.
@@ -265,21 +281,23 @@ pub(crate) fn describes(ci_key: &str, object_key: &str) -> bool {
 }
 
 /// Follows relations from one CI, a statement a step; CIs outside the scope end the way.
-async fn impact(app: &App, scope: &Scope, from: CiId, affected: bool, at: DateTime<Utc>) -> Result<Vec<Hop>, Trouble> {
+async fn impact(app: &App, scope: &Scope, from: CiId, affected: bool, at: DateTime<Utc>) -> Result<Reach, Trouble> {
     let mut seen = BTreeSet::from([from]);
     let mut edge = vec![from];
     let mut all: BTreeMap<(CiId, Relation, CiId), Hop> = BTreeMap::new();
+    let mut is_cut = false;
     for _ in 0..DEPTH {
-        let hops = store::ci::neighbours(&app.store, &edge, affected, at).await.map_err(database)?;
+        let (hops, more) = store::ci::neighbours(&app.store, scope, &edge, affected, at).await.map_err(database)?;
+        is_cut |= more;
         edge.clear();
-        for hop in hops.into_iter().filter(|hop| scope.covers(hop.project)) {
+        for hop in hops {
             if seen.insert(hop.ci) {
                 edge.push(hop.ci);
             }
             all.insert((hop.from, hop.relation, hop.to), hop);
         }
     }
-    Ok(all.into_values().collect())
+    Ok(Reach { hops: all.into_values().collect(), is_cut })
 }
 
 /// Attributes in the order of the class, then those that it does not know; required ones that nobody told are shown

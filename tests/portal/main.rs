@@ -17,6 +17,7 @@ mod duties;
 mod failing_steps;
 mod fixes;
 mod house;
+mod impact;
 mod lists;
 mod nodes;
 mod openapi;

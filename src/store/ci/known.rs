@@ -2,16 +2,14 @@
 
 use chrono::{DateTime, Utc};
 use domain::ci::{Attributes, Change, Ci, CiClass, Lifecycle, Relation};
-use domain::ids::{CiId, DeploymentId, ProjectId};
+use domain::ids::{CiId, DeploymentId};
 use domain::person::Scope;
-use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
-    Value,
-};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
 use super::row::{self, attribute, ci, history};
 use crate::Reads;
+use crate::sql::Sql;
 
 /// Neighbours that one statement answers at most; a graph of more says nothing to a person.
 const MOST_NEIGHBOURS: usize = 200;
@@ -28,7 +26,6 @@ pub struct Hop {
     pub name: String,
     pub class: CiClass,
     pub lifecycle: Lifecycle,
-    pub project: ProjectId,
 }
 
 /// The CI, if it is in scope.
@@ -73,34 +70,39 @@ pub async fn history(on: &impl Reads, id: CiId, until: DateTime<Utc>, limit: u64
     rows.into_iter().map(history::Model::into_domain).collect()
 }
 
-/// The CIs next to these at an instant: those that trouble of these reaches (`affected`), or those whose trouble
-/// reaches them. One statement.
-pub async fn neighbours(on: &impl Reads, of: &[CiId], affected: bool, at: DateTime<Utc>) -> Result<Vec<Hop>, DbErr> {
+/// The CIs in scope next to these at an instant: those that trouble of these reaches (`affected`), or those whose trouble
+/// reaches them; and whether there are more than are answered. One statement.
+pub async fn neighbours(
+    on: &impl Reads,
+    scope: &Scope,
+    of: &[CiId],
+    affected: bool,
+    at: DateTime<Utc>,
+) -> Result<(Vec<Hop>, bool), DbErr> {
     if of.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), false));
     }
-    let mut values: Vec<Value> = vec![at.into()];
-    let mut places = |own: Vec<Value>| -> String {
-        let first = values.len() + 1;
-        let places: Vec<String> = (first..first + own.len()).map(|place| format!("${place}")).collect();
-        values.extend(own);
-        places.join(", ")
-    };
-    let mut part = |own_end: &str, other_end: &str, relations: Vec<Relation>| {
-        let ids = places(of.iter().map(|id| Value::from(id.0)).collect());
-        let words = places(relations.into_iter().map(|relation| Value::from(relation.word())).collect());
-        format!(
-            "SELECT r.from_id, r.relation, r.to_id, r.since, c.id, c.name, c.class, c.lifecycle, c.project_id \
+    let mut sql = Sql::at(at);
+    let mut part = |own_end: &str, other_end: &str, relations: Vec<Relation>| -> Option<String> {
+        let ids = sql.bind_all(of.iter().map(|id| id.0));
+        let words = sql.bind_all(relations.into_iter().map(Relation::word));
+        // What others have must not take the place of what is in scope.
+        let scoped = sql.scoped(scope, "c.project_id")?;
+        Some(format!(
+            "SELECT r.from_id, r.relation, r.to_id, r.since, c.id, c.name, c.class, c.lifecycle \
              FROM ci_relation r JOIN ci c ON c.id = r.{other_end} WHERE r.{own_end} IN ({ids}) \
-             AND r.since <= $1 AND (r.until IS NULL OR r.until > $1) AND r.relation IN ({words})"
-        )
+             AND r.since <= $1 AND (r.until IS NULL OR r.until > $1) AND r.relation IN ({words}){scoped}"
+        ))
     };
     let (left, right) = Relation::ALL.iter().copied().partition(|relation| relation.impact_goes_left());
     let (left_own, right_own) = if affected { ("to_id", "from_id") } else { ("from_id", "to_id") };
-    let parts = [part(left_own, right_own, left), part(right_own, left_own, right)];
-    let text = format!("{} ORDER BY 6 LIMIT {MOST_NEIGHBOURS}", parts.join(" UNION ALL "));
-    let statement = Statement::from_sql_and_values(on.db().get_database_backend(), text, values);
-    HopRow::find_by_statement(statement).all(on.db()).await?.into_iter().map(HopRow::into_hop).collect()
+    let parts = part(left_own, right_own, left).zip(part(right_own, left_own, right));
+    let Some((left, right)) = parts else { return Ok((Vec::new(), false)) };
+    sql.text = format!("{left} UNION ALL {right} ORDER BY 6, 5 LIMIT {}", MOST_NEIGHBOURS + 1);
+    let mut hops = sql.all(on).await?.into_iter().map(HopRow::into_hop).collect::<Result<Vec<_>, DbErr>>()?;
+    let is_cut = hops.len() > MOST_NEIGHBOURS;
+    hops.truncate(MOST_NEIGHBOURS);
+    Ok((hops, is_cut))
 }
 
 #[derive(FromQueryResult)]
@@ -113,7 +115,6 @@ struct HopRow {
     name: String,
     class: String,
     lifecycle: String,
-    project_id: Uuid,
 }
 
 impl HopRow {
@@ -127,7 +128,6 @@ impl HopRow {
             class: row::class_of(&self.class)?,
             lifecycle: row::lifecycle_of(&self.lifecycle)?,
             name: self.name,
-            project: self.project_id.into(),
         })
     }
 }

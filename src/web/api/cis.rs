@@ -64,10 +64,14 @@ pub struct CiDetails {
     findings: Vec<FindingDetails>,
     /// Since when and why nobody knows whether its machine stands as it was built; nothing where that is known.
     not_evaluated: Option<String>,
-    /// What it needs, and what needs that, to three steps.
+    /// What it needs, and what that needs, to three steps.
     needs: Vec<NeighbourDetails>,
+    /// Whether it needs more than is told: so many stand beside it that not all are followed.
+    needs_more: bool,
     /// What its trouble reaches, to three steps.
     affects: Vec<NeighbourDetails>,
+    /// Whether its trouble reaches more than is told.
+    affects_more: bool,
 }
 
 /// An attribute, with who said so.
@@ -171,8 +175,10 @@ impl From<CiView> for CiDetails {
             attributes: attributes.collect(),
             findings: findings.map(FindingDetails::from).collect(),
             not_evaluated: view.not_evaluated,
-            needs: view.needs.into_iter().map(NeighbourDetails::from).collect(),
-            affects: view.affects.into_iter().map(NeighbourDetails::from).collect(),
+            needs: view.needs.hops.into_iter().map(NeighbourDetails::from).collect(),
+            needs_more: view.needs.is_cut,
+            affects: view.affects.hops.into_iter().map(NeighbourDetails::from).collect(),
+            affects_more: view.affects.is_cut,
             ci: CiEntry::from(view.ci),
         }
     }

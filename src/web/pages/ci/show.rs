@@ -98,7 +98,7 @@ pub(crate) fn instant(text: &str) -> Result<Option<DateTime<Utc>>, Trouble> {
 
 /// The CI between what needs it and what it needs; nothing when it stands alone.
 fn drawing(view: &CiView) -> Option<Drawing> {
-    let hops: Vec<&Hop> = view.affects.iter().chain(&view.needs).collect();
+    let hops: Vec<&Hop> = view.affects.hops.iter().chain(&view.needs.hops).collect();
     if hops.is_empty() {
         return None;
     }
