@@ -176,6 +176,22 @@ async fn what_the_ledger_took_back_and_what_it_holds_without_a_ci_are_found_wher
 }
 
 #[tokio::test]
+async fn a_ci_with_the_shortest_of_keys_is_walked_like_any_other() {
+    let house = House::open().await;
+    let shop = built(&house, house.shop, "shop-1").await;
+    look(&house, &[standing_of(&shop)], &[]).await;
+    let machine = CiChange::Declare {
+        key: "m".to_owned(),
+        class: CiClass::VirtualMachine,
+        name: "m".to_owned(),
+        attributes: serde_json::Map::new(),
+    };
+    house.tell(house.shop, &[machine]).await;
+    let summary = reconciled(&house).await.outcome.expect("it came to its end");
+    assert_eq!((summary.totals.sum().matched, summary.totals.sum().cmdb), (1, 3));
+}
+
+#[tokio::test]
 async fn when_much_would_vanish_at_once_it_is_held_back_until_an_operator_lets_it_through() {
     let house = House::open().await;
     let mut machines = Vec::new();

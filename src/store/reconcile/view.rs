@@ -234,8 +234,11 @@ pub async fn cis(
     let gone_after = sql.bind(gone_after);
     let (key, after) = (bytewise(on, "c.key"), sql.key(on, after));
     let path = bytewise(on, PATH);
-    // The machine's object has the key of its CI without the last part.
-    let object = bytewise(on, "substr(c.key, 1, length(c.key) - length('machine'))");
+    // The machine's object has the key of its CI without the last part. PostgreSQL cuts the keys of others, too, and
+    // refuses where one is too short for that.
+    let object =
+        "CASE WHEN length(c.key) > length('machine') THEN substr(c.key, 1, length(c.key) - length('machine')) END";
+    let object = bytewise(on, object);
     sql.text = format!(
         "SELECT c.*, d.site, d.state AS deployment_state, d.lease_until, d.grace_days, d.ended_at, r.live_at, s.absent, \
          s.seen_from, (c.class = 'workload' AND EXISTS (SELECT 1 FROM container_journal j WHERE j.workload_id = c.id \
